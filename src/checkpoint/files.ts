@@ -1,0 +1,166 @@
+/** The file system as the checkpoint readers and writers use it: hostile paths, one-line errors, atomic writes. */
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, mkdir, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { isAbsolute, join, relative, sep } from 'node:path';
+import { InputError } from '../errors.js';
+import { printable, quoted } from './printable.js';
+
+/** Largest single read; read(2) transfers at most 2^31 - 4096 bytes. */
+const READ_CHUNK_BYTES = 2 ** 30;
+
+/** A file that exists, is a regular file and had this size. */
+export interface CheckedFile {
+  path: string;
+  size: number;
+}
+
+/**
+ * Size of a regular file.
+ *
+ * @throws InputError when it is missing, unreadable or anything but a regular file
+ */
+export async function checkFile(path: string): Promise<CheckedFile> {
+  const found = await stat(path).catch((error) => Promise.reject(readProblem(error, path)));
+  if (!found.isFile()) {
+    throw new InputError('checkpoint/not-a-file', `${printable(path)} is not a regular file.`);
+  }
+  return { path, size: found.size };
+}
+
+/**
+ * Reads a checked file into the start of `target`, which is at least as long.
+ *
+ * @param length bytes to read, all of the file unless given
+ * @throws InputError when the file has become shorter or cannot be read
+ */
+export async function readInto(file: CheckedFile, target: Uint8Array, length = file.size): Promise<void> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file.path, 'r');
+    for (let done = 0; done < length; ) {
+      const { bytesRead } = await handle.read(target, done, Math.min(READ_CHUNK_BYTES, length - done), done);
+      if (bytesRead === 0) {
+        throw new InputError(
+          'checkpoint/size-mismatch',
+          `${printable(file.path)} ended after ${done} of ${length} bytes: it changed while it was read; try again.`,
+        );
+      }
+      done += bytesRead;
+    }
+  } catch (error) {
+    throw error instanceof InputError ? error : readProblem(error, file.path);
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** The InputError for a failed stat, open or read; anything without an errno code is passed through. */
+export function readProblem(error: unknown, path: string): unknown {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === undefined) return error;
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return new InputError('checkpoint/missing-file', `${printable(path)} does not exist.`, { cause: error });
+  }
+  const hint = code === 'EACCES' || code === 'EPERM' ? 'no permission to read it' : code;
+  return new InputError('checkpoint/unreadable-file', `${printable(path)} cannot be read: ${hint}.`, {
+    cause: error,
+  });
+}
+
+/**
+ * Where a relative path from a file leads, provided that it cannot leave the folder.
+ *
+ * The path is refused if it is absolute, has a `..` step, a backslash, a colon (drive, URL, stream) or a
+ * control character; and, links followed, if what it leads to lies outside the folder.
+ *
+ * @param folder real path of the folder
+ * @param path what the file says
+ * @param source the file that says it, for the message
+ * @throws InputError `checkpoint/unsafe-path`, or as `checkFile`
+ */
+export async function resolveInside(folder: string, path: string, source: string): Promise<CheckedFile> {
+  const fault = pathFault(path);
+  if (fault) throw unsafePath(path, source, fault);
+  const joined = join(folder, path);
+  const real = await realpath(joined).catch((error) => Promise.reject(readProblem(error, joined)));
+  const inside = relative(folder, real);
+  if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
+    throw unsafePath(path, source, 'a link that leaves the folder of the model; copy the file there');
+  }
+  return checkFile(real);
+}
+
+function pathFault(path: string): string | null {
+  if (path === '') return 'empty';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+  if (/[\u0000-\u001f\u007f]/.test(path)) return 'a name with control characters';
+  if (path.startsWith('/')) return 'absolute';
+  if (path.includes('\\')) return 'a name with a backslash';
+  if (path.includes(':')) return 'a URL, a drive or a name with a colon';
+  if (path.split('/').includes('..')) return 'a path with a ".." step';
+  return null;
+}
+
+function unsafePath(path: string, source: string, fault: string): InputError {
+  return new InputError(
+    'checkpoint/unsafe-path',
+    `${printable(source)}: the weight file ${quoted(path)} is ${fault}; weight files must lie next to model.json or below.`,
+  );
+}
+
+/** A file to be written. */
+export interface NewFile {
+  name: string;
+  data: Uint8Array | string;
+}
+
+/**
+ * Writes files into a directory, which is made if need be: all under temporary names first, then renamed in
+ * the order given. A reader never sees half a file, and a failure while writing leaves the old files and no
+ * temporary ones. A link at a target's place is replaced, never written through.
+ *
+ * @returns the paths written, in order
+ * @throws InputError `checkpoint/cannot-write`
+ */
+export async function writeFilesAtomically(directory: string, files: readonly NewFile[]): Promise<string[]> {
+  const suffix = `${process.pid}-${randomUUID()}.tmp`;
+  const moves = files.map(({ name, data }) => {
+    const target = join(directory, name);
+    return { target, temporary: join(directory, `.${name}.${suffix}`), data };
+  });
+  let current = directory;
+  try {
+    await mkdir(directory, { recursive: true });
+    for (const { target, temporary, data } of moves) {
+      current = target;
+      await writeFile(temporary, data, { flag: 'wx' });
+    }
+    for (const { target, temporary } of moves) {
+      current = target;
+      await rename(temporary, target);
+    }
+  } catch (error) {
+    await Promise.allSettled(moves.map(({ temporary }) => rm(temporary, { force: true })));
+    throw writeProblem(error, current);
+  }
+  return moves.map(({ target }) => target);
+}
+
+function writeProblem(error: unknown, path: string): unknown {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === undefined) return error;
+  const reasons: Record<string, string> = {
+    EACCES: 'no permission',
+    EPERM: 'no permission',
+    EROFS: 'the file system is read-only',
+    ENOSPC: 'no space left',
+    EEXIST: 'a file is in the way of the directory',
+    ENOTDIR: 'a file is in the way of the directory',
+    EISDIR: 'a directory is in the way',
+  };
+  return new InputError(
+    'checkpoint/cannot-write',
+    `${printable(path)} cannot be written: ${reasons[code] ?? code}.`,
+    { cause: error },
+  );
+}

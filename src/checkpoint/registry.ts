@@ -1,0 +1,115 @@
+/** The formats a checkpoint can have. What a file is, is decided by its content. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { InputError } from '../errors.js';
+import type { Checkpoint } from './checkpoint.js';
+import { checkFile, readInto, readProblem } from './files.js';
+import { printable } from './printable.js';
+import { readTfjsLayers, writeTfjsLayers } from './tfjs-layers.js';
+
+/** Enough for every signature and for white space before the first brace of a JSON file. */
+const SNIFFED_BYTES = 256;
+
+/** How to get from a Keras model to one that can be read. */
+const CONVERT_KERAS = 'tensorflowjs_converter --input_format=keras model.h5 DIR';
+
+/** Formats that are recognised in order to say what to do about them. */
+const UNSUPPORTED: { matches: (head: Uint8Array, path: string) => boolean; what: string; todo: string }[] = [
+  {
+    matches: (head) => startsWith(head, [0x89, 0x48, 0x44, 0x46]),
+    what: 'a Keras HDF5 file',
+    todo: `convert it to a TensorFlow.js LayersModel with ${CONVERT_KERAS}`,
+  },
+  {
+    matches: (head, path) => startsWith(head, [0x50, 0x4b]) && !/\.pth?$/i.test(path),
+    what: 'a zip archive, such as a .keras file',
+    todo: `save the Keras model as .h5 and convert it to a TensorFlow.js LayersModel with ${CONVERT_KERAS}`,
+  },
+  {
+    matches: (head, path) => startsWith(head, [0x50, 0x4b]) || /\.pth?$/i.test(path),
+    what: 'a PyTorch file',
+    todo: `rebuild the network in Keras, copy the weights and convert it to a TensorFlow.js LayersModel with ${CONVERT_KERAS}`,
+  },
+  {
+    // A protobuf ModelProto starts with field 1, ir_version, a small varint.
+    matches: (head, path) => /\.onnx$/i.test(path) || (startsWith(head, [0x08]) && (head[1] ?? 0) < 0x20),
+    what: 'an ONNX model',
+    todo: `rebuild the network in Keras, copy the weights and convert it to a TensorFlow.js LayersModel with ${CONVERT_KERAS}`,
+  },
+];
+
+/**
+ * Reads a checkpoint.
+ *
+ * @param path a model.json, by whatever name, or a directory that holds one
+ * @throws InputError that says what is wrong, where, and for other formats what to convert them to
+ */
+export async function readCheckpoint(path: string): Promise<Checkpoint> {
+  const found = await stat(path).catch((error) => Promise.reject(readProblem(error, path)));
+  const file = found.isDirectory() ? await modelInDirectory(path) : path;
+  const head = await readHead(file);
+  if (looksLikeJson(head)) return readTfjsLayers(file);
+  const unsupported = UNSUPPORTED.find(({ matches }) => matches(head, file));
+  if (unsupported) {
+    throw new InputError(
+      'checkpoint/unsupported-format',
+      `${printable(file)} is ${unsupported.what}, which is not supported yet: ${unsupported.todo}.`,
+    );
+  }
+  // A damaged model.json: its reader says where it stops being one.
+  if (/\.json$/i.test(file)) return readTfjsLayers(file);
+  throw new InputError(
+    'checkpoint/unsupported-format',
+    `${printable(file)} is ${head.length ? 'a file of an unknown format' : 'empty'}, which is not supported: ` +
+      'give the model.json of a TensorFlow.js LayersModel, as model.save() or tensorflowjs_converter writes it.',
+  );
+}
+
+/**
+ * Writes a checkpoint in the format it has; what is written reads back bit for bit.
+ *
+ * @param directory made if need be; must not be the one the checkpoint was read from
+ * @returns the paths written
+ */
+export async function writeCheckpoint(checkpoint: Checkpoint, directory: string): Promise<string[]> {
+  return writeTfjsLayers(checkpoint, directory);
+}
+
+async function modelInDirectory(directory: string): Promise<string> {
+  const path = join(directory, 'model.json');
+  if (await exists(path)) return path;
+  if (await exists(join(directory, 'saved_model.pb'))) {
+    throw new InputError(
+      'checkpoint/unsupported-format',
+      `${printable(directory)} is a TensorFlow SavedModel, which is not supported yet: save the Keras model as .h5 and ` +
+        `convert it to a TensorFlow.js LayersModel with ${CONVERT_KERAS}.`,
+    );
+  }
+  throw new InputError(
+    'checkpoint/missing-file',
+    `${printable(directory)} holds no model.json; give the directory of a TensorFlow.js LayersModel.`,
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+  );
+}
+
+async function readHead(path: string): Promise<Uint8Array> {
+  const file = await checkFile(path);
+  const head = new Uint8Array(Math.min(SNIFFED_BYTES, file.size));
+  await readInto(file, head, head.length);
+  return head;
+}
+
+function startsWith(bytes: Uint8Array, signature: readonly number[]): boolean {
+  return signature.every((byte, i) => bytes[i] === byte);
+}
+
+/** The first character that is not white space opens an object. */
+function looksLikeJson(head: Uint8Array): boolean {
+  return /^\s*\{/.test(new TextDecoder().decode(head));
+}

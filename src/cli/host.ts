@@ -1,0 +1,44 @@
+/** What the command line needs from the outside: a process, and the work itself. Tests inject both. */
+import type { Writable } from 'node:stream';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import type { AnalyzeConfig, PruneConfig, TrainConfig } from '../config.js';
+import type { Progress } from '../progress.js';
+import type { DoctorReport } from '../report/doctor-report.js';
+import type { PruneSummary } from '../report/prune-summary.js';
+import type { Report } from '../report/schema.js';
+import type { TrainSummary } from '../report/train-summary.js';
+
+export type OutputStream = Writable & { isTTY?: boolean; columns?: number };
+
+/** The part of Node's `process` that is used. */
+export interface Host {
+  argv: string[];
+  env: Record<string, string | undefined>;
+  stdout: OutputStream;
+  stderr: OutputStream;
+  exitCode?: number | string | null | undefined;
+  cwd(): string;
+  exit(code: number): void;
+  on(event: 'SIGINT', listener: () => void): unknown;
+  on(event: 'uncaughtException', listener: (error: unknown) => void): unknown;
+  off(event: 'SIGINT', listener: () => void): unknown;
+  off(event: 'uncaughtException', listener: (error: unknown) => void): unknown;
+}
+
+/** What the commands do. */
+export interface Work {
+  readCheckpoint(path: string): Promise<Checkpoint>;
+  analyze(config: AnalyzeConfig, progress: Progress, checkpoint: Checkpoint): Promise<Report>;
+  prune(config: PruneConfig, progress: Progress, checkpoint: Checkpoint): Promise<PruneSummary>;
+  train(config: TrainConfig, progress: Progress): Promise<TrainSummary>;
+  diagnose(progress: Progress): Promise<DoctorReport>;
+}
+
+/** The real work, each part loaded when it is needed: `--help` must not load a numeric library. */
+export const lazyWork: Work = {
+  readCheckpoint: async (path) => (await import('../checkpoint/registry.js')).readCheckpoint(path),
+  analyze: async (...args) => (await import('../analyze.js')).analyze(...args),
+  prune: async (...args) => (await import('../prune.js')).prune(...args),
+  train: async (...args) => (await import('../train.js')).train(...args),
+  diagnose: async (...args) => (await import('../doctor.js')).diagnose(...args),
+};

@@ -1,0 +1,63 @@
+/** Options on commander commands, made from settings. */
+import { type Command, Option } from 'commander';
+import type { Setting, Settings } from './settings.js';
+import { oneOf } from './values.js';
+
+export const outputFormat: Setting<'table' | 'json' | 'markdown'> = {
+  option: 'format',
+  value: 'table|json|markdown',
+  help: 'what is written to stdout',
+  defaultText: 'table',
+  examples: ['table', 'json'],
+  read: oneOf('table', 'json', 'markdown'),
+};
+
+export const summaryFormat: Setting<'table' | 'json'> = {
+  option: 'format',
+  value: 'table|json',
+  help: 'what is written to stdout',
+  defaultText: 'table',
+  examples: ['table', 'json'],
+  read: oneOf('table', 'json'),
+};
+
+export function addOption(command: Command, setting: Setting<never> | Setting<unknown>): void {
+  const short = setting.short === undefined ? '' : `-${setting.short}, `;
+  const help =
+    setting.defaultText === undefined ? setting.help : `${setting.help} (default: ${setting.defaultText})`;
+  const option = new Option(`${short}--${setting.option} <${setting.value}>`, help);
+  if (setting.repeatable) {
+    option.argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value]);
+  }
+  command.addOption(option);
+}
+
+/** Adds options under a heading of the help. */
+export function addOptionGroup<Config, Key extends keyof Config & string>(
+  command: Command,
+  heading: string,
+  settings: Settings<Config>,
+  keys: readonly Key[],
+): void {
+  command.optionsGroup(heading);
+  for (const key of keys) {
+    addOption(command, settings[key] as Setting<unknown>);
+  }
+}
+
+/** The options on how to speak, last in the help of every command. */
+export function addOutputOptions(
+  command: Command,
+  format: Setting<string>,
+  files: readonly [flags: string, help: string][] = [],
+): void {
+  command.optionsGroup('Output:');
+  addOption(command, format as Setting<unknown>);
+  for (const [flags, help] of files) {
+    command.option(flags, help);
+  }
+  command
+    .option('-q, --quiet', 'no progress and no notes on stderr')
+    .option('--no-color', 'no colour (as with NO_COLOR; FORCE_COLOR turns it on)')
+    .helpOption('-h, --help', 'show this help');
+}

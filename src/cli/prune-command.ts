@@ -1,0 +1,157 @@
+import { dirname } from 'node:path';
+import { type Command, Option } from 'commander';
+import type { PruneConfig } from '../config.js';
+import { InputError } from '../errors.js';
+import { schemaVersion } from '../report/schema-version.js';
+import { toJson } from '../report/text.js';
+import type { Context } from './context.js';
+import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
+import { checkOutputFolder } from './output.js';
+import { type Flags, pathFrom, resolveAnalyzeConfig, resolveSettings } from './resolve-config.js';
+import { analyzeSettings, readFlags, readSetting, type Setting, trainSettings } from './settings.js';
+import { oneOf, prunedFraction } from './values.js';
+
+interface PruneFlags {
+  ratio?: string;
+  /** true where no limit is named. */
+  atLimit?: string | true;
+  output?: string;
+  report?: string;
+  format?: string;
+  quiet?: boolean;
+}
+
+const ratioSetting: Setting<number> = {
+  option: 'ratio',
+  value: 'P',
+  help: 'fraction of the prunable weights to set to 0, in [0, 1)',
+  examples: ['0.9'],
+  read: prunedFraction,
+};
+
+const limitSetting: Setting<NonNullable<PruneConfig['atLimit']>> = {
+  option: 'at-limit',
+  value: 'NAME',
+  help: 'prune as far as a limit says: slice (when no name is given), gaussian-width or sharp',
+  examples: ['slice', 'gaussian-width', 'sharp'],
+  read: oneOf('slice', 'gaussian-width', 'sharp'),
+};
+
+const outputSetting: Setting<string> = {
+  ...trainSettings.output,
+  help: 'folder of the pruned checkpoint',
+  examples: ['models/pruned'],
+};
+
+/** Settings of an analysis that change what is pruned; the others only change the report. */
+const limitKeys = [
+  'loss',
+  'epsilon',
+  'curvature',
+  'negative',
+  'probes',
+  'steps',
+  'tolerancePoints',
+  'reorthogonalization',
+] as const;
+
+function readAmount(flags: PruneFlags): Pick<PruneConfig, 'ratio' | 'atLimit'> {
+  if ((flags.ratio === undefined) === (flags.atLimit === undefined)) {
+    throw new InputError(
+      'usage/amount',
+      'give either --ratio or --at-limit, for example --ratio 0.9 or --at-limit slice',
+    );
+  }
+  if (flags.ratio !== undefined) {
+    if (flags.report !== undefined) {
+      throw new InputError('usage/report', '--report goes with --at-limit; --ratio says the amount itself');
+    }
+    return { ratio: readSetting(ratioSetting, flags.ratio, null), atLimit: null };
+  }
+  const limit = flags.atLimit === true ? 'slice' : flags.atLimit;
+  return { ratio: null, atLimit: readSetting(limitSetting, limit, null) };
+}
+
+async function runPrune(model: string, flags: Flags & PruneFlags, context: Context): Promise<void> {
+  readFlags(analyzeSettings, flags);
+  const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
+  const amount = readAmount(flags);
+  if (flags.output === undefined) {
+    throw new InputError('usage/output', 'say where to write with -o DIR, for example -o models/pruned');
+  }
+  const output = pathFrom(context.cwd, readSetting(outputSetting, flags.output, null));
+  const progress = await context.progress(flags.quiet === true);
+  const checkpoint = await context.work.readCheckpoint(pathFrom(context.cwd, model));
+  await checkOutputFolder('--output', output, dirname(checkpoint.path));
+
+  const request = {
+    flags,
+    modelPath: checkpoint.path,
+    cwd: context.host.cwd(),
+    metadata: checkpoint.metadata,
+  };
+  const mustAnalyze = amount.atLimit !== null && flags.report === undefined;
+  const analyze = mustAnalyze ? await resolveAnalyzeConfig(request, progress) : null;
+  const { include, exclude } = analyze ?? (await resolveSettings(request)).config;
+  const summary = await context.work.prune(
+    {
+      model: checkpoint.path,
+      output,
+      ...amount,
+      report: flags.report === undefined ? null : pathFrom(context.cwd, flags.report),
+      include,
+      exclude,
+      analyze,
+    },
+    progress,
+    checkpoint,
+  );
+  progress.close();
+  const { renderPruneSummary } = await import('../report/prune-summary.js');
+  context.host.stdout.write(
+    format === 'json'
+      ? toJson({ schemaVersion, ok: true, ...summary })
+      : renderPruneSummary(summary, await context.colors()),
+  );
+}
+
+export function addPruneCommand(program: Command, context: Context): void {
+  const command = program
+    .command('prune')
+    .summary('set the smallest weights to 0 and write the checkpoint')
+    .description(
+      'Sets the weights of smallest magnitude to 0, over all prunable weights at once, and writes the\n' +
+        'result as a new checkpoint. The model that is read stays as it is.',
+    )
+    .argument('<model>', 'model.json of a TensorFlow.js layers model, or the folder that holds it');
+  command.optionsGroup('How far (one of):');
+  addOption(command, ratioSetting as Setting<unknown>);
+  command.addOption(new Option('--at-limit [NAME]', limitSetting.help));
+  command.optionsGroup('Pruning:');
+  addOption(command, outputSetting as Setting<unknown>);
+  command.option('--report <FILE>', 'take the limit from this JSON report of analyze');
+  addOptionGroup(command, 'Pruning:', analyzeSettings, ['include', 'exclude']);
+  addOptionGroup(command, 'Finding the limit, where no report is given:', analyzeSettings, [
+    'data',
+    'labelColumn',
+    'layout',
+    'normalize',
+    'examples',
+    'sample',
+    ...limitKeys,
+    'seed',
+    'backend',
+    'threads',
+    'memoryLimitBytes',
+  ]);
+  addOutputOptions(command, summaryFormat);
+  command.addHelpText(
+    'after',
+    `
+Examples:
+  prune-limit prune models/mlp --ratio 0.9 -o models/mlp-90
+  prune-limit prune models/mlp --at-limit -o models/mlp-pruned
+  prune-limit prune models/mlp --at-limit gaussian-width --report report.json -o models/mlp-sparse`,
+  );
+  command.action((model: string, flags: Flags & PruneFlags) => runPrune(model, flags, context));
+}

@@ -1,0 +1,163 @@
+/** Merges options, configuration file, model metadata and defaults, in this order of precedence. */
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join } from 'node:path';
+import { type AnalyzeConfig, analyzeDefaults } from '../config.js';
+import { InputError } from '../errors.js';
+import type { Progress } from '../progress.js';
+import { type AnalyzeSettings, analyzeSettings, readSetting, type Setting, settingKey } from './settings.js';
+
+const configFileName = 'prune-limit.json';
+/** More is no configuration file; prevents reading a huge file that was put in its place. */
+const maxConfigFileBytes = 1_000_000;
+
+/** Options as the command line gives them: text by camelCase key, absent where not given. */
+export type Flags = Readonly<Record<string, unknown>>;
+
+/** One place that settings come from. */
+interface Source {
+  /** Named in messages; null for the command line. */
+  file: string | null;
+  /** What paths in it are relative to. */
+  directory: string;
+  values: Readonly<Record<string, unknown>>;
+}
+
+const settingEntries = Object.entries(analyzeSettings) as [keyof AnalyzeSettings, Setting<unknown>][];
+
+/** `path` as seen from the working directory; absolute only if it, or the directory, is. */
+export function pathFrom(directory: string, path: string): string {
+  return isAbsolute(path) ? path : join(directory, path);
+}
+
+/** The prefix for paths relative to `cwd`: nothing where that is the process's own. */
+export function workingDirectory(cwd: string): string {
+  return cwd === process.cwd() ? '' : cwd;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+async function readConfigFile(file: string): Promise<Record<string, unknown> | null> {
+  let content: string;
+  try {
+    const { size } = await stat(file);
+    if (size > maxConfigFileBytes) {
+      throw new InputError('config/too-large', `${file}: ${size} bytes are no configuration file`);
+    }
+    content = await readFile(file, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      return null;
+    }
+    throw cause instanceof InputError
+      ? cause
+      : new InputError('config/unreadable', `${file}: cannot be read (${code})`, { cause });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(content);
+  } catch (cause) {
+    throw new InputError('config/not-json', `${file}: not JSON: ${(cause as Error).message}`, { cause });
+  }
+  if (!isRecord(value)) {
+    throw new InputError('config/not-an-object', `${file}: not a JSON object such as {"data": "mnist"}`);
+  }
+  return value;
+}
+
+function checkKeys(source: Source): void {
+  const known = settingEntries.map(([, setting]) => settingKey(setting));
+  const unknown = Object.keys(source.values).find((key) => key !== '$schema' && !known.includes(key));
+  if (unknown !== undefined) {
+    throw new InputError(
+      'config/unknown-key',
+      `${source.file}: unknown key ${JSON.stringify(unknown)}; known keys: ${known.join(', ')}`,
+    );
+  }
+}
+
+export interface ResolveRequest {
+  /** Options that were given, by camelCase name; those that are no settings are ignored. */
+  flags: Flags;
+  /** Path of model.json. */
+  modelPath: string;
+  /** Where relative paths of options start. */
+  cwd: string;
+  /**
+   * `userDefinedMetadata` of the model. It comes from a file that need not be
+   * trusted: only the known keys of its `pruneLimit` are used.
+   */
+  metadata: Readonly<Record<string, unknown>>;
+}
+
+async function findSources(request: ResolveRequest): Promise<Source[]> {
+  const { flags, modelPath, metadata } = request;
+  const cwd = workingDirectory(request.cwd);
+  const modelDirectory = dirname(modelPath);
+  const sources: Source[] = [{ file: null, directory: cwd, values: flags }];
+  for (const directory of [modelDirectory, cwd]) {
+    const file = join(directory, configFileName);
+    const values = await readConfigFile(file);
+    if (values !== null) {
+      sources.push({ file, directory, values });
+      break;
+    }
+  }
+  const pruneLimit = metadata.pruneLimit ?? null;
+  if (pruneLimit !== null) {
+    const file = `${modelPath}: userDefinedMetadata.pruneLimit`;
+    if (!isRecord(pruneLimit)) {
+      throw new InputError('config/not-an-object', `${file}: not a JSON object`);
+    }
+    sources.push({ file, directory: modelDirectory, values: pruneLimit });
+  }
+  for (const source of sources) {
+    if (source.file !== null) {
+      checkKeys(source);
+    }
+  }
+  return sources;
+}
+
+/** The merged settings; `data` is null where no source names any. */
+export async function resolveSettings(
+  request: ResolveRequest,
+): Promise<{ config: Omit<AnalyzeConfig, 'data'> & { data: string | null }; dataSource: string | null }> {
+  const sources = await findSources(request);
+  const resolved: Record<string, unknown> = { ...analyzeDefaults, model: request.modelPath, data: null };
+  let dataSource: string | null = null;
+  for (const [key, setting] of settingEntries) {
+    const name = settingKey(setting);
+    const source = sources.find(({ values }) => values[name] !== undefined && values[name] !== null);
+    if (source === undefined) {
+      continue;
+    }
+    const value = readSetting(setting, source.values[name], source.file);
+    resolved[key] = setting.path ? pathFrom(source.directory, value as string) : value;
+    if (key === 'data') {
+      dataSource = source.file;
+    }
+  }
+  return { config: resolved as unknown as AnalyzeConfig, dataSource };
+}
+
+/** The configuration of an analysis; tells `progress` where data came from if no option said it. */
+export async function resolveAnalyzeConfig(
+  request: ResolveRequest,
+  progress: Progress,
+): Promise<AnalyzeConfig> {
+  const { config, dataSource } = await resolveSettings(request);
+  if (config.data === null) {
+    throw new InputError(
+      'usage/no-data',
+      `${request.modelPath}: no data to measure the loss on; say where it is with --data PATH, ` +
+        `for example --data ${analyzeSettings.data.examples[0]}, or with "data" in ${configFileName}`,
+    );
+  }
+  if (dataSource !== null) {
+    progress.note(`data: ${config.data} (from ${dataSource})`);
+  }
+  return { ...config, data: config.data };
+}

@@ -1,0 +1,107 @@
+import { Argument, type Command } from 'commander';
+import { type TrainConfig, trainDefaults } from '../config.js';
+import { InputError } from '../errors.js';
+import { schemaVersion } from '../report/schema-version.js';
+import { toJson } from '../report/text.js';
+import type { Context } from './context.js';
+import { addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
+import { checkOutputFolder } from './output.js';
+import { type Flags, pathFrom } from './resolve-config.js';
+import { readFlags, readSetting, trainSettings } from './settings.js';
+
+interface OutputFlags {
+  format?: string;
+  quiet?: boolean;
+}
+
+function readConfig(network: TrainConfig['network'], flags: Flags, context: Context): TrainConfig {
+  const given = readFlags(trainSettings, flags);
+  const { data, output } = given;
+  if (data === undefined) {
+    throw new InputError(
+      'usage/no-data',
+      'say what to train on with --data PATH, for example --data data/mnist',
+    );
+  }
+  if (output === undefined) {
+    throw new InputError('usage/output', 'say where to write with -o DIR, for example -o models/mlp');
+  }
+  const config: TrainConfig = {
+    ...trainDefaults,
+    ...given,
+    network,
+    data: pathFrom(context.cwd, data),
+    output: pathFrom(context.cwd, output),
+  };
+  if (config.schedule === 'multi-step' && config.milestones.length === 0) {
+    throw new InputError(
+      'usage/milestones',
+      '--schedule multi-step needs --milestones, for example --milestones 80,120',
+    );
+  }
+  if (config.schedule !== 'multi-step' && given.milestones !== undefined) {
+    throw new InputError('usage/milestones', '--milestones goes with --schedule multi-step');
+  }
+  if (network !== 'mlp' && given.hidden !== undefined) {
+    throw new InputError('usage/hidden', '--hidden goes with mlp; the layers of lenet5 are fixed');
+  }
+  return config;
+}
+
+async function runTrain(
+  network: TrainConfig['network'],
+  flags: Flags & OutputFlags,
+  context: Context,
+): Promise<void> {
+  const config = readConfig(network, flags, context);
+  const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
+  await checkOutputFolder('--output', config.output, null);
+  const progress = await context.progress(flags.quiet === true);
+  const summary = await context.work.train(config, progress);
+  progress.close();
+  const { renderTrainSummary } = await import('../report/train-summary.js');
+  context.host.stdout.write(
+    format === 'json'
+      ? toJson({ schemaVersion, ok: true, ...summary })
+      : renderTrainSummary(summary, await context.colors()),
+  );
+}
+
+export function addTrainCommand(program: Command, context: Context): void {
+  const command = program
+    .command('train')
+    .summary('train a small network, dense or with an l1 penalty')
+    .description(
+      'Trains a network by stochastic gradient descent and writes a TensorFlow.js layers model. With\n' +
+        '--l1 its weights become sparse enough to be pruned in one shot.',
+    )
+    .addArgument(new Argument('<network>', 'which network').choices(['mlp', 'lenet5']));
+  addOptionGroup(command, 'Data:', trainSettings, ['data', 'labelColumn', 'layout', 'normalize']);
+  addOptionGroup(command, 'Checkpoint:', trainSettings, ['output', 'weightsDtype', 'recordData']);
+  addOptionGroup(command, 'Training:', trainSettings, [
+    'hidden',
+    'epochs',
+    'batchSize',
+    'l1',
+    'l2',
+    'learningRate',
+    'momentum',
+    'warmUpEpochs',
+    'schedule',
+    'milestones',
+    'decay',
+  ]);
+  addOptionGroup(command, 'Running:', trainSettings, ['seed', 'backend', 'threads']);
+  addOutputOptions(command, summaryFormat);
+  command.addHelpText(
+    'after',
+    `
+Examples:
+  prune-limit train mlp --data data/mnist --normalize 0.1307/0.3081 -o models/mlp
+  prune-limit train mlp --data data/mnist --l1 5e-5 --epochs 15 -o models/mlp-l1
+  prune-limit train lenet5 --data data/mnist --schedule multi-step --milestones 5,8 -o models/lenet5`,
+  );
+  command.action((network: TrainConfig['network'], flags: Flags & OutputFlags) =>
+    runTrain(network, flags, context),
+  );
+}

@@ -1,0 +1,207 @@
+/**
+ * Readers of option values. Each takes the text of an option, or the JSON value
+ * of a configuration file, and returns the checked value or throws
+ * `ValueError` with what is wrong; who calls it adds where.
+ */
+import type { EpsilonConfig, NormalizeConfig } from '../config.js';
+
+/** What is wrong with a value, as the end of a sentence that starts with the value. */
+export class ValueError extends Error {
+  override name = 'ValueError';
+}
+
+export type Reader<T> = (value: unknown) => T;
+
+const numberPattern = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+function toNumber(value: unknown): number {
+  if (typeof value === 'string' && numberPattern.test(value.trim())) {
+    value = Number(value);
+  }
+  if (typeof value !== 'number' || !Number.isFinite(value)) {
+    throw new ValueError('is not a number');
+  }
+  return value;
+}
+
+function toText(value: unknown): string {
+  if (typeof value !== 'string' || value.trim() === '') {
+    throw new ValueError('is not a piece of text');
+  }
+  return value;
+}
+
+function list(value: unknown): unknown[] {
+  if (Array.isArray(value)) {
+    return value;
+  }
+  return typeof value === 'string' ? value.split(',').map((part) => part.trim()) : [value];
+}
+
+export const text: Reader<string> = toText;
+
+export function oneOf<const T extends string>(...choices: T[]): Reader<T> {
+  return (value) => {
+    const found = choices.find((choice) => choice === value);
+    if (found === undefined) {
+      throw new ValueError(`is not one of ${choices.join(', ')}`);
+    }
+    return found;
+  };
+}
+
+export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER): Reader<number> {
+  return (value) => {
+    const number = toNumber(value);
+    if (!Number.isSafeInteger(number) || number < minimum || number > maximum) {
+      const upTo =
+        maximum === Number.MAX_SAFE_INTEGER ? `from ${minimum} on` : `from ${minimum} to ${maximum}`;
+      throw new ValueError(`is not a whole number ${upTo}`);
+    }
+    return number;
+  };
+}
+
+export function countOrAll(minimum: number): Reader<number | 'all'> {
+  const count = wholeNumber(minimum);
+  return (value) => {
+    if (value === 'all') {
+      return 'all';
+    }
+    try {
+      return count(value);
+    } catch {
+      throw new ValueError(`is neither a whole number from ${minimum} on nor "all"`);
+    }
+  };
+}
+
+export const positiveNumber: Reader<number> = (value) => {
+  const number = toNumber(value);
+  if (number <= 0) {
+    throw new ValueError('is not above 0');
+  }
+  return number;
+};
+
+export function numberBetween(minimum: number, maximum: number): Reader<number> {
+  return (value) => {
+    const number = toNumber(value);
+    if (number < minimum || number > maximum) {
+      throw new ValueError(`is not between ${minimum} and ${maximum}`);
+    }
+    return number;
+  };
+}
+
+export const nonNegativeNumber: Reader<number> = (value) => {
+  const number = toNumber(value);
+  if (number < 0) {
+    throw new ValueError('is negative');
+  }
+  return number;
+};
+
+/** A pruned fraction in [0, 1). */
+export const prunedFraction: Reader<number> = (value) => {
+  const number = toNumber(value);
+  if (number < 0 || number >= 1) {
+    throw new ValueError('is not in [0, 1); it is the fraction of weights to prune');
+  }
+  return number;
+};
+
+/** Pruned fractions, ascending and without repeats. */
+export const prunedFractions: Reader<number[]> = (value) => {
+  const fractions = list(value).map((part) => {
+    try {
+      return prunedFraction(part);
+    } catch (error) {
+      throw new ValueError(`has the part ${JSON.stringify(part)}, which ${(error as Error).message}`);
+    }
+  });
+  return [...new Set(fractions)].sort((a, b) => a - b);
+};
+
+export const wholeNumbers: Reader<number[]> = (value) => list(value).map(wholeNumber(1));
+
+export const globs: Reader<string[]> = (value) => (Array.isArray(value) ? value : [value]).map(toText);
+
+/** `M[,M..]/S[,S..]` or `{mean, std}`: as many deviations as means, each above 0. */
+export const normalization: Reader<NormalizeConfig> = (value) => {
+  let means: unknown;
+  let deviations: unknown;
+  if (typeof value === 'string') {
+    const parts = value.split('/');
+    if (parts.length !== 2) {
+      throw new ValueError('is not MEANS/DEVIATIONS');
+    }
+    [means, deviations] = parts;
+  } else if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    const unknownKey = Object.keys(value).find((key) => key !== 'mean' && key !== 'std');
+    if (unknownKey !== undefined) {
+      throw new ValueError(`has the unknown key ${JSON.stringify(unknownKey)}; known are mean, std`);
+    }
+    ({ mean: means, std: deviations } = value as { mean?: unknown; std?: unknown });
+  } else {
+    throw new ValueError('is not MEANS/DEVIATIONS');
+  }
+  const mean = list(means).map(toNumber);
+  const std = list(deviations).map(toNumber);
+  if (std.some((deviation) => deviation <= 0)) {
+    throw new ValueError('has a standard deviation that is not above 0');
+  }
+  if (mean.length !== std.length) {
+    throw new ValueError(`has ${mean.length} means but ${std.length} deviations`);
+  }
+  return { mean, std };
+};
+
+/** `batch-std`, a loss difference, or a percentage of the dense loss. */
+export const epsilon: Reader<EpsilonConfig> = (value) => {
+  if (value === 'batch-std') {
+    return { rule: 'batch-std' };
+  }
+  const percent = typeof value === 'string' && value.trim().endsWith('%');
+  let number: number;
+  try {
+    number = toNumber(percent ? value.trim().slice(0, -1).trimEnd() : value);
+  } catch {
+    throw new ValueError('is neither "batch-std", nor a number, nor a percentage');
+  }
+  if (number <= 0) {
+    throw new ValueError('is not above 0');
+  }
+  return { rule: percent ? 'percent' : 'absolute', value: number };
+};
+
+const unitBytes: Readonly<Record<string, number>> = {
+  '': 1,
+  B: 1,
+  K: 2 ** 10,
+  KB: 1e3,
+  KIB: 2 ** 10,
+  M: 2 ** 20,
+  MB: 1e6,
+  MIB: 2 ** 20,
+  G: 2 ** 30,
+  GB: 1e9,
+  GIB: 2 ** 30,
+  T: 2 ** 40,
+  TB: 1e12,
+  TIB: 2 ** 40,
+};
+
+/** Bytes; `512M` and `512MiB` are binary units, `512MB` is decimal. */
+export const memorySize: Reader<number> = (value) => {
+  const match = /^(\d+\.?\d*|\.\d+)\s*([a-z]*)$/i.exec(String(value).trim());
+  const unit = match === null ? undefined : unitBytes[match[2]!.toUpperCase()];
+  if (match === null || unit === undefined) {
+    throw new ValueError('is not a size');
+  }
+  const bytes = Math.floor(Number(match[1]) * unit);
+  if (!Number.isSafeInteger(bytes) || bytes < 1) {
+    throw new ValueError('is not a size from 1 byte on');
+  }
+  return bytes;
+};

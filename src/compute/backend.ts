@@ -1,0 +1,159 @@
+import { createRequire } from 'node:module';
+import { engine, findBackend, ready, setBackend, version_core } from '@tensorflow/tfjs-core';
+import { InputError } from '../errors.js';
+import { registerChainedOperations } from './chained-operations.js';
+import { repairNestedGradients } from './engine-repairs.js';
+import { registerSecondOrderGradients } from './gradients.js';
+import { completeKernels } from './kernels.js';
+
+/** The tfjs backends prune-limit can compute with, fastest first. */
+export const BACKENDS = ['tensorflow', 'wasm', 'cpu'] as const;
+export type BackendName = (typeof BACKENDS)[number];
+
+/** The computing engine that was chosen. */
+export interface Engine {
+  backend: BackendName;
+  /** Threads the backend computes with. */
+  threads: number;
+  /** Versions of the libraries that compute. */
+  versions: Record<string, string>;
+  /** What the user should know about the choice, at most one line each. */
+  notes: string[];
+}
+
+const require = createRequire(import.meta.url);
+const prepared = new Set<string>();
+
+function packageVersion(name: string): string | null {
+  try {
+    return (require(`${name}/package.json`) as { version: string }).version;
+  } catch {
+    return null;
+  }
+}
+
+/** tfjs-node 4.22 calls functions of node:util that Node 23 removed. */
+function restoreRemovedNodeFunctions(): void {
+  const nodeUtil = require('node:util') as Record<string, unknown>;
+  nodeUtil.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
+  nodeUtil.isArray ??= Array.isArray;
+}
+
+/** Loads the library behind a backend; resolves to why it cannot be used, or null. */
+async function loadBackend(name: BackendName): Promise<string | null> {
+  try {
+    if (name === 'tensorflow') {
+      restoreRemovedNodeFunctions();
+      const library: string = '@tensorflow/tfjs-node';
+      await import(library);
+    } else if (name === 'wasm') {
+      const { setThreadsCount } = await import('@tensorflow/tfjs-backend-wasm');
+      setThreadsCount(1);
+    } else {
+      await import('@tensorflow/tfjs-backend-cpu');
+    }
+    return null;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    return (error as { code?: string }).code === 'ERR_MODULE_NOT_FOUND' ? 'not installed' : reason;
+  }
+}
+
+async function tryBackend(name: BackendName): Promise<string | null> {
+  const problem = await loadBackend(name);
+  if (problem !== null) {
+    return problem;
+  }
+  try {
+    if (!(await setBackend(name))) {
+      return 'could not be initialised';
+    }
+    await ready();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message.split('\n')[0] : String(error);
+  }
+}
+
+/**
+ * Loads, initialises and completes a tfjs backend, and makes it the current
+ * one: nested gradients repaired, missing gradients and kernels registered.
+ *
+ * `auto` takes the first of {@link BACKENDS} that loads.
+ *
+ * @param threads how many threads to use; null for the backend's own choice.
+ *   The wasm and cpu backends have one thread in Node.
+ * @throws InputError when the backend asked for cannot be loaded
+ */
+export async function prepareBackend(
+  requested: BackendName | 'auto',
+  threads: number | null = null,
+): Promise<Engine> {
+  await import('@tensorflow/tfjs-layers');
+  if (threads !== null) {
+    process.env.OMP_NUM_THREADS = String(threads);
+    process.env.TF_NUM_INTRAOP_THREADS = String(threads);
+  }
+  const notes: string[] = [];
+  const candidates = requested === 'auto' ? BACKENDS : [requested];
+  for (const name of candidates) {
+    const problem = await tryBackend(name);
+    if (problem === null) {
+      await completeBackend(name);
+      return {
+        backend: name,
+        threads: name === 'tensorflow' ? (threads ?? 0) : 1,
+        versions: versionsOf(name),
+        notes,
+      };
+    }
+    if (requested !== 'auto') {
+      throw new InputError(
+        'backend/unavailable',
+        `--backend ${name}: ${problem}; use --backend auto, or see \`prune-limit doctor\``,
+      );
+    }
+    if (name === 'tensorflow') {
+      notes.push(`@tensorflow/tfjs-node: ${problem}; computing with the WebAssembly backend`);
+    }
+  }
+  throw new InputError('backend/unavailable', 'no tfjs backend could be loaded; reinstall prune-limit');
+}
+
+/** Whether a backend can be used here: null when it can, else why not. Makes it current when it can. */
+export async function probeBackend(name: BackendName): Promise<string | null> {
+  await import('@tensorflow/tfjs-layers');
+  const problem = await tryBackend(name);
+  if (problem === null) {
+    await completeBackend(name);
+  }
+  return problem;
+}
+
+async function completeBackend(name: BackendName): Promise<void> {
+  registerChainedOperations();
+  repairNestedGradients();
+  registerSecondOrderGradients();
+  if (prepared.has(name)) {
+    return;
+  }
+  await import('@tensorflow/tfjs-backend-cpu');
+  const current = engine().backend;
+  const cpu = findBackend('cpu');
+  completeKernels(name, current, name === 'cpu' ? current : cpu);
+  prepared.add(name);
+}
+
+function versionsOf(name: BackendName): Record<string, string> {
+  const versions: Record<string, string> = { node: process.versions.node, 'tfjs-core': version_core };
+  const library = {
+    tensorflow: '@tensorflow/tfjs-node',
+    wasm: '@tensorflow/tfjs-backend-wasm',
+    cpu: '@tensorflow/tfjs-backend-cpu',
+  }[name];
+  const version = packageVersion(library);
+  if (version !== null) {
+    versions[library.replace('@tensorflow/', '')] = version;
+  }
+  return versions;
+}

@@ -1,0 +1,156 @@
+/**
+ * What each command is asked to do, as plain values: options, configuration
+ * files and model metadata have been read, checked and merged (src/cli), and
+ * paths can be opened as they stand.
+ */
+
+export type LossChoice = 'auto' | 'cross-entropy' | 'binary-cross-entropy' | 'mse';
+export type BackendChoice = 'auto' | 'tensorflow' | 'onnx' | 'wasm' | 'cpu';
+export type LimitName = 'slice' | 'gaussian-width' | 'sharp';
+
+/** Per channel, applied after byte images are divided by 255. */
+export interface NormalizeConfig {
+  mean: number[];
+  std: number[];
+}
+
+export type EpsilonConfig =
+  /** Standard deviation of the mini-batch mean loss (THEORY: the paper's choice). */
+  | { rule: 'batch-std' }
+  /** A loss difference. */
+  | { rule: 'absolute'; value: number }
+  /** Per cent of the dense loss. */
+  | { rule: 'percent'; value: number };
+
+export interface AnalyzeConfig {
+  /** Path of model.json. */
+  model: string;
+  data: string;
+  labelColumn: string | null;
+  layout: 'NHWC' | 'NCHW' | null;
+  normalize: NormalizeConfig | null;
+  loss: LossChoice;
+  /** Training examples for curvature and the measured loss. */
+  examples: number | 'all';
+  sample: 'random' | 'first';
+  testExamples: number | 'all';
+  epsilon: EpsilonConfig;
+  curvature: 'hessian' | 'ggn';
+  negative: 'abs' | 'clip';
+  bound: 'gaussian-width' | 'sharp';
+  probes: number;
+  /** Budget of Lanczos steps per probe; fewer are taken where the limit settles earlier. */
+  steps: number;
+  /** A limit is settled when its uncertainty is within this many percentage points. */
+  tolerancePoints: number;
+  /** Test accuracy may fall by this many percentage points. */
+  accuracyTolerancePoints: number;
+  /** Pruned fractions of the measured curve, ascending, in [0, 1). */
+  ratios: number[];
+  /** Globs over weight names; empty: every prunable weight. */
+  include: string[];
+  exclude: string[];
+  seed: number;
+  backend: BackendChoice;
+  threads: number | null;
+  memoryLimitBytes: number | null;
+  reorthogonalization: 'auto' | 'full' | 'none';
+}
+
+/** Everything of `AnalyzeConfig` that has a default; `model` and `data` have none. */
+export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'data'> = {
+  labelColumn: null,
+  layout: null,
+  normalize: null,
+  loss: 'auto',
+  examples: 2048,
+  sample: 'random',
+  testExamples: 'all',
+  epsilon: { rule: 'batch-std' },
+  curvature: 'hessian',
+  negative: 'abs',
+  bound: 'gaussian-width',
+  probes: 2,
+  steps: 300,
+  tolerancePoints: 0.5,
+  accuracyTolerancePoints: 0.5,
+  ratios: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99],
+  include: [],
+  exclude: [],
+  seed: 0,
+  backend: 'auto',
+  threads: null,
+  memoryLimitBytes: null,
+  reorthogonalization: 'auto',
+};
+
+export interface PruneConfig {
+  /** Path of model.json; it is read, never written. */
+  model: string;
+  /** Directory that the pruned checkpoint is written to. */
+  output: string;
+  /** Fraction to prune; null when `atLimit` says it. */
+  ratio: number | null;
+  atLimit: LimitName | null;
+  /** A report of `analyze` to take the limit from. */
+  report: string | null;
+  include: string[];
+  exclude: string[];
+  /** How to find the limit where no report is given. */
+  analyze: AnalyzeConfig | null;
+}
+
+export interface TrainConfig {
+  network: 'mlp' | 'lenet5';
+  data: string;
+  labelColumn: string | null;
+  layout: 'NHWC' | 'NCHW' | null;
+  /** Directory that the checkpoint is written to. */
+  output: string;
+  /** Where the checkpoint's metadata says the data is, relative to the checkpoint; null: the path of `data`. */
+  recordData: string | null;
+  normalize: NormalizeConfig | null;
+  /** Widths of the hidden layers of `mlp`. */
+  hidden: number[];
+  /** Weight of the penalty sum |w|. */
+  l1: number;
+  /** Weight of the penalty 1/2 sum w^2. */
+  l2: number;
+  epochs: number;
+  batchSize: number;
+  learningRate: number;
+  momentum: number;
+  /** Epochs over which the learning rate rises to its full value. */
+  warmUpEpochs: number;
+  schedule: 'constant' | 'cosine' | 'multi-step';
+  /** Epochs after which `multi-step` multiplies the learning rate by `decay`. */
+  milestones: number[];
+  decay: number;
+  seed: number;
+  weightsDtype: 'float32' | 'float16';
+  backend: BackendChoice;
+  threads: number | null;
+}
+
+/** Everything of `TrainConfig` that has a default of its own. */
+export const trainDefaults: Omit<TrainConfig, 'network' | 'data' | 'output'> = {
+  labelColumn: null,
+  layout: null,
+  recordData: null,
+  normalize: null,
+  hidden: [300, 100],
+  l1: 0,
+  l2: 0,
+  epochs: 10,
+  batchSize: 128,
+  learningRate: 0.1,
+  momentum: 0.9,
+  warmUpEpochs: 0,
+  schedule: 'cosine',
+  milestones: [],
+  decay: 0.1,
+  seed: 0,
+  weightsDtype: 'float32',
+  backend: 'auto',
+  threads: null,
+};

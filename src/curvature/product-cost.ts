@@ -1,0 +1,128 @@
+import { dispose, profile, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { type Batch, createBatches, type ExampleSource } from '../network/batches.js';
+import type { LossName } from '../network/loss.js';
+import { type Network, weightTensors } from '../network/network.js';
+import { batchProducts, type CurvatureKind } from './products.js';
+
+/** Examples in the two small batches that are compared. */
+const SMALL_BATCH = 2;
+const LARGE_BATCH = 6;
+
+/** What a curvature product takes, as linear functions of the batch size. */
+export interface ProductCost {
+  /** Memory whatever the batch, in bytes. */
+  fixedBytes: number;
+  /** Memory per example of a batch, in bytes. */
+  bytesPerExample: number;
+  /** Floating-point operations per example, those of matrix products and convolutions. */
+  operationsPerExample: number;
+}
+
+interface ProfiledKernel {
+  name: string;
+  inputShapes: (number[] | null)[];
+  outputShapes: number[][];
+}
+
+function size(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1);
+}
+
+/** Two operations for each output and each term of its sum. */
+function kernelOperations({ name, inputShapes, outputShapes }: ProfiledKernel): number {
+  const [first, second] = inputShapes;
+  const [output] = outputShapes;
+  if (!first || !second) {
+    return 0;
+  }
+  if (name.includes('MatMul')) {
+    // (rows inner) (inner columns) (rows columns) is the square of the number of terms.
+    return 2 * Math.sqrt(size(first) * size(second) * size(output));
+  }
+  if (!name.includes('Conv')) {
+    return 0;
+  }
+  const [filter, positions] = name.endsWith('BackpropFilter')
+    ? [output, second]
+    : name.endsWith('BackpropInput')
+      ? [second, first]
+      : [second, output];
+  return 2 * size(filter) * size(positions.slice(0, -1));
+}
+
+async function profileProduct(
+  network: Network,
+  loss: LossName,
+  kind: CurvatureKind,
+  batch: Batch,
+): Promise<{ peakBytes: number; operations: number }> {
+  const weights = weightTensors(network, network.weights);
+  try {
+    const { result, peakBytes, kernels } = await profile(() =>
+      tidy(() => batchProducts[kind](network, loss, batch, weights)(...weights)),
+    );
+    dispose(result as Tensor[]);
+    const operations = (kernels as ProfiledKernel[]).map(kernelOperations).reduce((a, b) => a + b, 0);
+    return { peakBytes, operations };
+  } finally {
+    dispose(weights);
+  }
+}
+
+/**
+ * Measures how memory and work of a curvature product grow with the batch
+ * size, by running it on two small batches.
+ */
+export async function measureProductCost(
+  network: Network,
+  loss: LossName,
+  kind: CurvatureKind,
+  source: ExampleSource,
+): Promise<ProductCost> {
+  const costOf = async (examples: number): Promise<{ peakBytes: number; operations: number }> => {
+    const batches = createBatches({ ...source, count: examples }, network.outputs, {
+      batchSize: examples,
+      keepBytes: 0,
+    });
+    let cost = { peakBytes: 0, operations: 0 };
+    await batches.forEach(async (batch) => {
+      cost = await profileProduct(network, loss, kind, batch);
+    });
+    return cost;
+  };
+  const smallExamples = Math.min(SMALL_BATCH, source.count);
+  const small = await costOf(smallExamples);
+  if (source.count < LARGE_BATCH) {
+    return {
+      fixedBytes: 0,
+      bytesPerExample: small.peakBytes / smallExamples,
+      operationsPerExample: small.operations / smallExamples,
+    };
+  }
+  const large = await costOf(LARGE_BATCH);
+  const added = LARGE_BATCH - SMALL_BATCH;
+  const bytesPerExample = Math.max(1, (large.peakBytes - small.peakBytes) / added);
+  return {
+    fixedBytes: Math.max(0, small.peakBytes - SMALL_BATCH * bytesPerExample),
+    bytesPerExample,
+    operationsPerExample: (large.operations - small.operations) / added,
+  };
+}
+
+/**
+ * The largest batch whose product stays within a memory limit, evened out so
+ * that the last batch is not much smaller than the others.
+ *
+ * @param limitBytes memory for one product
+ * @param maximum largest useful batch
+ */
+export function batchSizeWithin(
+  cost: ProductCost,
+  examples: number,
+  limitBytes: number,
+  maximum: number,
+): number {
+  const fitting = Math.floor((limitBytes - cost.fixedBytes) / cost.bytesPerExample);
+  const largest = Math.max(1, Math.min(fitting, maximum, examples));
+  return Math.ceil(examples / Math.ceil(examples / largest));
+}

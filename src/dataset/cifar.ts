@@ -1,0 +1,141 @@
+/**
+ * CIFAR-10 and CIFAR-100 in their binary formats: a directory of `.bin` files of fixed-size records, each one or
+ * two label bytes and an image of 32 x 32 pixels, stored as a red, a green and a blue plane.
+ * See https://www.cs.toronto.edu/~kriz/cifar.html.
+ */
+
+import { InputError } from '../errors.js';
+import type { Dataset, Split } from './dataset.js';
+import { readBytes, type SourceFile } from './source.js';
+
+const IMAGE_SHAPE = [3, 32, 32] as const;
+const IMAGE_BYTES = 3 * 32 * 32;
+
+interface Variant {
+  format: 'cifar-10' | 'cifar-100';
+  train: RegExp;
+  test: RegExp;
+  /** Files of the whole training set. */
+  trainFiles: number;
+  /** Number of classes of each label byte; the last label byte is the one that is used. */
+  labelRanges: readonly number[];
+}
+
+const VARIANTS: readonly Variant[] = [
+  {
+    format: 'cifar-10',
+    train: /^data_batch_\d+\.bin$/,
+    test: /^test_batch\.bin$/,
+    trainFiles: 5,
+    labelRanges: [10],
+  },
+  { format: 'cifar-100', train: /^train\.bin$/, test: /^test\.bin$/, trainFiles: 1, labelRanges: [20, 100] },
+];
+
+function filesOf(
+  variant: Variant,
+  files: readonly SourceFile[],
+): { train: SourceFile[]; test: SourceFile[] } {
+  const train = files.filter((file) => variant.train.test(file.name));
+  train.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+  return { train, test: files.filter((file) => variant.test.test(file.name)) };
+}
+
+function variantOf(files: readonly SourceFile[]): Variant | undefined {
+  return VARIANTS.find((variant) => {
+    const { train, test } = filesOf(variant, files);
+    return train.length + test.length > 0;
+  });
+}
+
+/** Whether a directory holds CIFAR files, by name; their lengths and labels are checked when they are read. */
+export function hasCifarFiles(files: readonly SourceFile[]): boolean {
+  return variantOf(files) !== undefined;
+}
+
+function checkLength(file: SourceFile, bytes: number, variant: Variant): number {
+  const recordBytes = variant.labelRanges.length + IMAGE_BYTES;
+  if (bytes === 0) {
+    throw new InputError('dataset/empty', `${file.path}: is empty; download it again`);
+  }
+  if (bytes % recordBytes !== 0) {
+    const other = VARIANTS.find((candidate) => bytes % (candidate.labelRanges.length + IMAGE_BYTES) === 0);
+    const remedy = other
+      ? `its length fits ${other.format}, so name it as that does`
+      : 'it is cut short or no such file, so download it again';
+    throw new InputError(
+      'dataset/cifar-length',
+      `${file.path}: ${bytes} bytes is not a multiple of ${variant.format}'s record of ${recordBytes} bytes; ${remedy}`,
+    );
+  }
+  return bytes / recordBytes;
+}
+
+async function readSplit(files: readonly SourceFile[], variant: Variant): Promise<Split | null> {
+  if (files.length === 0) {
+    return null;
+  }
+  const { labelRanges } = variant;
+  const labelBytes = labelRanges.length;
+  const recordBytes = labelBytes + IMAGE_BYTES;
+  const count = files.reduce((total, file) => total + checkLength(file, file.size, variant), 0);
+  const values = new Uint8Array(count * IMAGE_BYTES);
+  const classes = new Int32Array(count);
+  let example = 0;
+  for (const file of files) {
+    const bytes = await readBytes(file.path);
+    if (bytes.length !== file.size) {
+      throw new InputError('dataset/changed', `${file.path}: changed while it was read; try again`);
+    }
+    for (let start = 0; start < bytes.length; start += recordBytes, example++) {
+      for (let i = 0; i < labelBytes; i++) {
+        if (bytes[start + i] >= labelRanges[i]) {
+          throw new InputError(
+            'dataset/label-range',
+            `${file.path}: record ${start / recordBytes} has label ${bytes[start + i]}, ${variant.format} has labels 0 to ${labelRanges[i] - 1} there; check that the file is ${variant.format} in binary form`,
+          );
+        }
+      }
+      classes[example] = bytes[start + labelBytes - 1];
+      values.set(bytes.subarray(start + labelBytes, start + recordBytes), example * IMAGE_BYTES);
+    }
+  }
+  return {
+    count,
+    shape: IMAGE_SHAPE,
+    layout: 'NCHW',
+    values,
+    byteImages: true,
+    labels: { kind: 'classes', values: classes, classCount: labelRanges[labelBytes - 1] },
+  };
+}
+
+/**
+ * Reads a directory with CIFAR-10 (`data_batch_*.bin`, `test_batch.bin`) or CIFAR-100 (`train.bin`, `test.bin`;
+ * the fine labels). Images have shape `[3, 32, 32]`, channels first. A part of the files is enough.
+ *
+ * @throws InputError when a file's length is no multiple of the record or a label is out of range
+ */
+export async function readCifarDirectory(path: string, files: readonly SourceFile[]): Promise<Dataset> {
+  const variant = variantOf(files);
+  if (!variant) {
+    throw new InputError(
+      'dataset/cifar-missing',
+      `${path}: no CIFAR files; it needs data_batch_1.bin or train.bin`,
+    );
+  }
+  const { train, test } = filesOf(variant, files);
+  const warnings =
+    train.length > 0 && train.length < variant.trainFiles
+      ? [
+          `${path}: ${train.length} of the ${variant.trainFiles} training batches of ${variant.format} are present`,
+        ]
+      : [];
+  return {
+    path,
+    format: variant.format,
+    train: await readSplit(train, variant),
+    test: await readSplit(test, variant),
+    warnings,
+  };
+}

@@ -1,0 +1,96 @@
+/** How the numbers of an example are ordered in a split, and how a model wants them. */
+
+import { InputError } from '../errors.js';
+import type { Split } from './dataset.js';
+
+/** Where the numbers of one example are: number `(pixel, channel)` is at `pixel * pixelStride + channel * channelStride`. */
+export interface Strides {
+  pixelStride: number;
+  channelStride: number;
+}
+
+/** How to bring an example from the order of the data into that of the model. */
+export interface LayoutPlan {
+  /** The model's input shape, dynamic dimensions filled in. */
+  shape: readonly number[];
+  /** Numbers in one example: `pixels * channels`. */
+  size: number;
+  pixels: number;
+  channels: number;
+  from: Strides;
+  to: Strides;
+}
+
+type Shape = readonly number[];
+
+function product(shape: Shape): number {
+  return shape.reduce((total, size) => total * size, 1);
+}
+
+function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((size, axis) => size === b[axis]);
+}
+
+function channelsOf({ shape, layout }: Split): number {
+  if (layout === 'flat') {
+    return shape.at(-1) ?? 1;
+  }
+  if (shape.length !== 3) {
+    return 1;
+  }
+  return layout === 'NHWC' ? shape[2] : shape[0];
+}
+
+/** The shapes that an example has of itself: as channels-last and channels-first image, grey without channel. */
+function naturalShapes({ shape, layout }: Split): {
+  channelsLast: Shape;
+  channelsFirst: Shape | null;
+  others: Shape[];
+} {
+  if (layout === 'flat' || shape.length < 2 || shape.length > 3) {
+    return { channelsLast: shape, channelsFirst: null, others: [] };
+  }
+  const [height, width, channels] =
+    shape.length === 2 ? [...shape, 1] : layout === 'NHWC' ? shape : [shape[1], shape[2], shape[0]];
+  return {
+    channelsLast: [height, width, channels],
+    channelsFirst: [channels, height, width],
+    others: channels === 1 ? [[height, width]] : [],
+  };
+}
+
+/**
+ * Plans the way from a split's stored examples to a model's input.
+ *
+ * The numbers come out channels last (the order of tfjs), also where the model takes them flat or in any other
+ * shape of the same size; only a model input that is exactly the image with channels first (`[3, 32, 32]` for
+ * images of 32 x 32 x 3) gets them channels first. Where both readings are possible, as for 3 x 3 x 3, channels last wins.
+ *
+ * @param inputShape the model's input shape without batch; null for a dynamic dimension, filled from the data
+ *   where the rank agrees
+ * @throws InputError when the shapes do not fit
+ */
+export function planLayout(split: Split, inputShape: readonly (number | null)[]): LayoutPlan {
+  const { channelsLast, channelsFirst, others } = naturalShapes(split);
+  const natural = [channelsLast, ...(channelsFirst ? [channelsFirst] : []), ...others];
+  const fits = (shape: Shape): boolean =>
+    shape.length === inputShape.length &&
+    inputShape.every((size, axis) => size === null || size === shape[axis]);
+  const shape = inputShape.includes(null) ? natural.find(fits) : (inputShape as Shape);
+  const size = product(split.shape);
+  if (!shape || product(shape) !== size) {
+    const wanted = inputShape.map((dimension) => dimension ?? '?').join(', ');
+    throw new InputError(
+      'dataset/input-shape',
+      `data: one example has shape [${split.shape.join(', ')}] (${size} numbers), but the model takes [${wanted}]; give the data that the model was trained on`,
+    );
+  }
+  const channels = channelsOf(split);
+  const pixels = size / channels;
+  const last: Strides = { pixelStride: channels, channelStride: 1 };
+  const first: Strides = { pixelStride: 1, channelStride: pixels };
+  const wantsFirst =
+    channelsFirst !== null && sameShape(shape, channelsFirst) && !sameShape(shape, channelsLast);
+  const isFirst = split.layout === 'NCHW' && split.shape.length === 3;
+  return { shape, size, pixels, channels, from: isFirst ? first : last, to: wantsFirst ? first : last };
+}

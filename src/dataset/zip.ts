@@ -1,0 +1,100 @@
+/** Picks members out of zip archives that may be damaged or made to exhaust memory. */
+
+import { type UnzipFileInfo, unzipSync } from 'fflate';
+import { InputError } from '../errors.js';
+
+/** First bytes of a zip archive that is not empty. */
+export const ZIP_SIGNATURE = [0x50, 0x4b, 0x03, 0x04] as const;
+
+/**
+ * One unpacked member. CIFAR-10 as float64, the largest set in reach, has 1.2 GB; beyond 2 GiB there is likely a
+ * mistake or a zip bomb.
+ */
+export const MAX_MEMBER_BYTES = 2 ** 31;
+
+/** Deflate cannot expand by more than this, so a larger declared size is a lie (and would be allocated). */
+const MAX_DEFLATE_RATIO = 1032;
+
+/** A data archive has a handful; the count is a field of the file, and a crafted one keeps a reader busy. */
+const MAX_MEMBERS = 1024;
+
+const STORED = 0;
+
+function checkMember(info: UnzipFileInfo, where: string): void {
+  if (info.originalSize > MAX_MEMBER_BYTES) {
+    throw new InputError(
+      'dataset/zip-too-large',
+      `${where}: unpacks to ${info.originalSize} bytes, more than the limit of ${MAX_MEMBER_BYTES}; store fewer examples or a smaller type`,
+    );
+  }
+  const largest = info.compression === STORED ? info.size : (info.size + 1) * MAX_DEFLATE_RATIO;
+  if (info.originalSize > largest) {
+    throw new InputError(
+      'dataset/zip-bomb',
+      `${where}: declares ${info.originalSize} bytes, which its ${info.size} stored bytes cannot hold; the archive is damaged, save it again`,
+    );
+  }
+}
+
+/**
+ * Unpacks some members of a zip archive.
+ *
+ * @param wanted names of the members; others are not unpacked
+ * @param path for messages
+ * @returns the members that are present, by name
+ * @throws InputError when the archive is damaged or a declared size is beyond the limit or impossible
+ */
+export function unzipMembers(
+  bytes: Uint8Array,
+  wanted: ReadonlySet<string>,
+  path: string,
+): Map<string, Uint8Array> {
+  const declaredSizes = new Map<string, number>();
+  let members = 0;
+  const filter = (info: UnzipFileInfo): boolean => {
+    if (++members > MAX_MEMBERS) {
+      throw new InputError(
+        'dataset/zip-members',
+        `${path}: more than ${MAX_MEMBERS} members; this is no data archive`,
+      );
+    }
+    if (!wanted.has(info.name)) {
+      return false;
+    }
+    if (declaredSizes.has(info.name)) {
+      throw new InputError('dataset/zip-members', `${path}: holds ${info.name} twice; save it again`);
+    }
+    declaredSizes.set(info.name, info.originalSize);
+    checkMember(info, `${path}, ${info.name}`);
+    return true;
+  };
+  const unpacked = unzip(bytes, filter, path);
+  for (const [name, content] of unpacked) {
+    if (content.length !== declaredSizes.get(name)) {
+      throw new InputError(
+        'dataset/corrupt-zip',
+        `${path}, ${name}: unpacks to ${content.length} bytes, but declares ${declaredSizes.get(name)}; download or save it again`,
+      );
+    }
+  }
+  return unpacked;
+}
+
+function unzip(
+  bytes: Uint8Array,
+  filter: (info: UnzipFileInfo) => boolean,
+  path: string,
+): Map<string, Uint8Array> {
+  try {
+    return new Map(Object.entries(unzipSync(bytes, { filter })));
+  } catch (error) {
+    if (error instanceof InputError) {
+      throw error;
+    }
+    throw new InputError(
+      'dataset/corrupt-zip',
+      `${path}: damaged zip archive (${(error as Error).message}); download or save it again`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,133 @@
+import type { Checkpoint } from './checkpoint/checkpoint.js';
+import type { AnalyzeConfig, LossChoice } from './config.js';
+import type { Labels, Split } from './dataset/dataset.js';
+import { prepareExamples, selectExamples } from './dataset/examples.js';
+import { classLabels } from './dataset/labels.js';
+import { InputError } from './errors.js';
+import type { ExampleSource } from './network/batches.js';
+import type { LossName } from './network/loss.js';
+import type { Network } from './network/network.js';
+import { finalActivation } from './network/topology.js';
+
+/** Losses of tfjs and Keras training configurations, in lower case without separators. */
+const TRAINED_WITH: Record<string, LossName> = {
+  meansquarederror: 'mse',
+  mse: 'mse',
+  binarycrossentropy: 'binary-cross-entropy',
+  categoricalcrossentropy: 'cross-entropy',
+  sparsecategoricalcrossentropy: 'cross-entropy',
+};
+
+function trainedLoss(checkpoint: Checkpoint): LossName | null {
+  const { trainingConfig } = checkpoint.extra as { trainingConfig?: { loss?: unknown } };
+  const { training_config: kerasConfig } = checkpoint.topology as { training_config?: { loss?: unknown } };
+  const loss = trainingConfig?.loss ?? kerasConfig?.loss;
+  return typeof loss === 'string' ? (TRAINED_WITH[loss.toLowerCase().replace(/[_-]/g, '')] ?? null) : null;
+}
+
+/**
+ * The loss a network is analysed with: the one asked for, else the one it was
+ * trained with, else what its final activation and the labels suggest.
+ *
+ * @throws InputError when the labels do not settle it
+ */
+export function chooseLoss(choice: LossChoice, checkpoint: Checkpoint, labels: Labels): LossName {
+  if (choice !== 'auto') {
+    return choice;
+  }
+  const trained = trainedLoss(checkpoint);
+  if (trained !== null) {
+    return trained;
+  }
+  const ending = finalActivation(checkpoint.topology);
+  if (ending !== null) {
+    return ending === 'softmax' ? 'cross-entropy' : 'binary-cross-entropy';
+  }
+  if (labels.kind === 'classes') {
+    return 'cross-entropy';
+  }
+  if (isOneHot(labels)) {
+    return 'cross-entropy';
+  }
+  return 'mse';
+}
+
+function isOneHot(labels: Labels & { kind: 'targets' }): boolean {
+  if (labels.width < 2) {
+    return false;
+  }
+  try {
+    classLabels(labels, labels.width);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Targets of examples [start, end) as rows of `outputs` numbers, with labels checked once. */
+function targetRows(
+  labels: Labels,
+  loss: LossName,
+  outputs: number,
+): (start: number, end: number) => Float32Array {
+  if (labels.kind === 'targets' && !(loss === 'cross-entropy' && labels.width === 1)) {
+    if (labels.width !== outputs) {
+      throw new InputError(
+        'data/target-width',
+        `the data has ${labels.width} target values per example, the model ${outputs} outputs: they must agree`,
+      );
+    }
+    return (start, end) => labels.values.subarray(start * outputs, end * outputs);
+  }
+  if (loss === 'cross-entropy' && outputs < 2) {
+    throw new InputError(
+      'data/one-output',
+      'cross-entropy needs a model with two or more outputs; for one output use --loss binary-cross-entropy or --loss mse',
+    );
+  }
+  if (outputs === 1) {
+    const values = loss === 'mse' ? Int32Array.from(labels.values) : classLabels(labels, 2);
+    return (start, end) => Float32Array.from(values.subarray(start, end));
+  }
+  const classes = classLabels(labels, outputs);
+  return (start, end) => {
+    const rows = new Float32Array((end - start) * outputs);
+    for (let i = start; i < end; i++) {
+      rows[(i - start) * outputs + classes[i]] = 1;
+    }
+    return rows;
+  };
+}
+
+/** How examples are chosen and prepared. */
+export type PreparationOptions = Pick<AnalyzeConfig, 'normalize' | 'sample' | 'seed'>;
+
+/**
+ * Examples of a split as the network takes them.
+ *
+ * @param count how many: a subset chosen by `options.sample`, or all
+ * @throws InputError when inputs or labels do not fit the network
+ */
+export function networkExamples(
+  split: Split,
+  network: Network,
+  loss: LossName,
+  count: number | 'all',
+  options: PreparationOptions,
+): ExampleSource {
+  const order =
+    count === 'all'
+      ? undefined
+      : selectExamples(split.count, { count, sample: options.sample, seed: options.seed });
+  const examples = prepareExamples(split, {
+    inputShape: network.inputShape,
+    normalization: options.normalize,
+    order,
+  });
+  return {
+    count: examples.count,
+    shape: examples.shape,
+    inputs: (start, end) => examples.inputs(start, end),
+    targets: targetRows(examples.labels, loss, network.outputs),
+  };
+}

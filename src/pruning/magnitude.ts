@@ -1,0 +1,71 @@
+/** The order in which one-shot global magnitude pruning removes weights. */
+export interface MagnitudeRanking {
+  /** Flat indices by ascending magnitude, ties by index. */
+  order: Uint32Array;
+  /** `squaredRadii[n]` is the sum of the n smallest squared weights, n = 0..D, in float64. */
+  squaredRadii: Float64Array;
+}
+
+/**
+ * How many weights a pruned fraction removes: floor(p D), guarded against the
+ * product falling just short of a whole number (0.3 x 32360 is 9708).
+ */
+export function prunedCount(prunedFraction: number, dimension: number): number {
+  return Math.min(dimension, Math.floor(prunedFraction * dimension + 1e-6));
+}
+
+/**
+ * Ranks weights by magnitude.
+ *
+ * The bits of a non-negative float32 order like the number itself, so that
+ * magnitude and index pack into one 64-bit integer and the sort is native.
+ */
+export function rankByMagnitude(weights: Float32Array): MagnitudeRanking {
+  const dimension = weights.length;
+  const bits = new Uint32Array(weights.buffer, weights.byteOffset, dimension);
+  const keys = new BigUint64Array(dimension);
+  const words = new Uint32Array(keys.buffer);
+  const littleEndian = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
+  const indexWord = littleEndian ? 0 : 1;
+  for (let i = 0; i < dimension; i++) {
+    words[2 * i + indexWord] = i;
+    words[2 * i + 1 - indexWord] = bits[i] & 0x7fffffff;
+  }
+  keys.sort();
+  const order = new Uint32Array(dimension);
+  const squaredRadii = new Float64Array(dimension + 1);
+  for (let n = 0; n < dimension; n++) {
+    const index = words[2 * n + indexWord];
+    order[n] = index;
+    squaredRadii[n + 1] = squaredRadii[n] + weights[index] * weights[index];
+  }
+  return { order, squaredRadii };
+}
+
+/** R^2(p), the squared distance from the trained weights to the pruned ones. */
+export function radiusSquared(ranking: MagnitudeRanking, prunedFraction: number): number {
+  return ranking.squaredRadii[prunedCount(prunedFraction, ranking.order.length)];
+}
+
+/** w^k: a copy of the weights with the n smallest set to zero. */
+export function pruneSmallest(weights: Float32Array, ranking: MagnitudeRanking, count: number): Float32Array {
+  const pruned = weights.slice();
+  for (let n = 0; n < count; n++) {
+    pruned[ranking.order[n]] = 0;
+  }
+  return pruned;
+}
+
+/** d(p) = w^k - w*, the displacement that pruning the n smallest weights makes. */
+export function pruningDisplacement(
+  weights: Float32Array,
+  ranking: MagnitudeRanking,
+  count: number,
+): Float64Array {
+  const displacement = new Float64Array(weights.length);
+  for (let n = 0; n < count; n++) {
+    const index = ranking.order[n];
+    displacement[index] = -weights[index];
+  }
+  return displacement;
+}

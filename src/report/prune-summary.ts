@@ -1,0 +1,37 @@
+import { type Colors, pairLines } from './layout.js';
+import * as text from './text.js';
+
+/** What `prune` did. */
+export interface PruneSummary {
+  /** Directory of the pruned checkpoint. */
+  output: string;
+  files: string[];
+  prunedFraction: number;
+  prunedWeights: number;
+  prunableWeights: number;
+  /** Largest magnitude that was set to 0. */
+  threshold: number;
+  /** Where the fraction came from. */
+  source: 'ratio' | 'slice' | 'gaussian-width' | 'sharp';
+}
+
+const sources: Record<PruneSummary['source'], string> = {
+  ratio: '--ratio',
+  slice: 'slice limit: reachable without retraining, in the quadratic model',
+  'gaussian-width': 'Gaussian-width limit: an existence limit, expect to retrain the kept weights',
+  sharp: 'sharp limit: an existence limit, expect to retrain the kept weights',
+};
+
+export function renderPruneSummary(summary: PruneSummary, colors: Colors): string {
+  const lines = pairLines(
+    [
+      ['pruned', text.prunedAndKept(summary.prunedFraction)],
+      ['weights', `${text.whole(summary.prunedWeights)} of ${text.whole(summary.prunableWeights)} set to 0`],
+      ['threshold', `magnitudes up to ${text.quantity(summary.threshold)}`],
+      ['chosen by', sources[summary.source]],
+      ['written', text.printable(summary.output)],
+    ],
+    colors,
+  );
+  return `${colors.bold('Pruned checkpoint')}\n${lines.join('\n')}\n`;
+}

@@ -1,0 +1,23 @@
+import { describeReport, type Section } from './document.js';
+import { bullet, type Colors, gridLines, pageWidth, pairLines, wrap } from './layout.js';
+import type { Report } from './schema.js';
+
+function sectionLines(section: Section, colors: Colors): string[] {
+  const title = colors.bold(section.title);
+  return [
+    section.tone === 'warning' ? colors.yellow(title) : title,
+    ...(section.pairs.length > 0 ? pairLines(section.pairs, colors) : []),
+    ...(section.grid !== null ? gridLines(section.grid, colors) : []),
+    ...section.notes.flatMap(bullet).map(section.tone === 'warning' ? colors.yellow : colors.dim),
+  ];
+}
+
+/** The report for a terminal, at most 100 columns wide. */
+export function renderTable(report: Report, colors: Colors): string {
+  const { title, sections } = describeReport(report);
+  const blocks = [
+    wrap(title, pageWidth).map(colors.bold),
+    ...sections.map((section) => sectionLines(section, colors)),
+  ];
+  return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}

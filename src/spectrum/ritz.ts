@@ -1,0 +1,44 @@
+import type { LanczosCoefficients } from './lanczos.js';
+import { tridiagonalEigen } from './tridiagonal.js';
+
+/** An eigenvalue of the operator as seen by one Lanczos run. */
+export interface RitzEigenvalue {
+  readonly value: number;
+  /** Some eigenvalue lies within this distance of `value` (Parlett 1980, theorem 4.5.1 for a Ritz pair). */
+  readonly residual: number;
+  /** Ritz values merged into this one: 1, or more where a run without reorthogonalisation made ghost copies. */
+  readonly copies: number;
+}
+
+/** Ritz values closer than this share of the spectral radius are one eigenvalue. */
+export const GHOST_TOLERANCE = 1e-6;
+
+/**
+ * The eigenvalues of largest magnitude of one run, largest first.
+ *
+ * Ritz values within {@link GHOST_TOLERANCE} of each other are merged, because
+ * without reorthogonalisation converged eigenvalues reappear as copies. As one
+ * start vector sees every eigenvalue once, true multiplicities cannot be told
+ * from ghosts by any single run.
+ *
+ * @param count how many at most
+ */
+export function leadingEigenvalues(run: LanczosCoefficients, count: number): RitzEigenvalue[] {
+  const { values, last } = tridiagonalEigen(run.alpha, run.beta);
+  const residualNorm = run.beta[run.alpha.length - 1];
+  const radius = Math.max(Math.abs(values[0]), Math.abs(values[values.length - 1]));
+  const merged: RitzEigenvalue[] = [];
+  for (let i = 0; i < values.length; ) {
+    let best = i;
+    let end = i + 1;
+    while (end < values.length && values[end] - values[end - 1] <= GHOST_TOLERANCE * radius) {
+      if (Math.abs(last[end]) < Math.abs(last[best])) {
+        best = end;
+      }
+      end++;
+    }
+    merged.push({ value: values[best], residual: residualNorm * Math.abs(last[best]), copies: end - i });
+    i = end;
+  }
+  return merged.sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, count);
+}

@@ -1,0 +1,86 @@
+/**
+ * A probability measure with finitely many atoms that stands for the
+ * distribution of an operator's eigenvalues, and what is computed from it.
+ */
+export interface SpectralMeasure {
+  /** Eigenvalues, or quadrature nodes in their place. Any order. */
+  readonly nodes: Float64Array;
+  /** The share of the spectrum at each node: not negative, sum 1. */
+  readonly weights: Float64Array;
+}
+
+/** The measure of a known spectrum: every eigenvalue has the same weight. */
+export function measureFromEigenvalues(eigenvalues: ArrayLike<number>): SpectralMeasure {
+  const nodes = Float64Array.from(eigenvalues);
+  return { nodes, weights: new Float64Array(nodes.length).fill(1 / nodes.length) };
+}
+
+/** The spectral average `<f> = (1/D) tr f(H)`, as the sum of weight times f(node). */
+export function spectralAverage(measure: SpectralMeasure, f: (node: number) => number): number {
+  const { nodes, weights } = measure;
+  let sum = 0;
+  for (let i = 0; i < nodes.length; i++) {
+    sum += weights[i] * f(nodes[i]);
+  }
+  return sum;
+}
+
+/**
+ * A mixture of measures.
+ *
+ * @param coefficients one a measure, not negative, sum 1; equal shares if omitted
+ */
+export function mixMeasures(
+  measures: readonly SpectralMeasure[],
+  coefficients?: readonly number[],
+): SpectralMeasure {
+  if (measures.length === 0) {
+    throw new RangeError('mixMeasures: expected at least one measure, got none');
+  }
+  if (coefficients !== undefined && coefficients.length !== measures.length) {
+    throw new RangeError(
+      `mixMeasures: expected ${measures.length} coefficients, one a measure, got ${coefficients.length}`,
+    );
+  }
+  const length = measures.reduce((sum, measure) => sum + measure.nodes.length, 0);
+  const nodes = new Float64Array(length);
+  const weights = new Float64Array(length);
+  let offset = 0;
+  measures.forEach((measure, index) => {
+    const share = coefficients === undefined ? 1 / measures.length : coefficients[index];
+    nodes.set(measure.nodes, offset);
+    for (let i = 0; i < measure.weights.length; i++) {
+      weights[offset + i] = share * measure.weights[i];
+    }
+    offset += measure.nodes.length;
+  });
+  return { nodes, weights };
+}
+
+/** The measure of |lambda|: the paper's treatment of negative curvature. */
+export function absoluteMeasure(measure: SpectralMeasure): SpectralMeasure {
+  return { nodes: measure.nodes.map(Math.abs), weights: measure.weights };
+}
+
+/** The measure of max(lambda, 0): directions of negative curvature count as free. */
+export function clippedMeasure(measure: SpectralMeasure): SpectralMeasure {
+  return { nodes: measure.nodes.map((node) => Math.max(node, 0)), weights: measure.weights };
+}
+
+/** How much of a spectrum is negative. Both are fractions in [0, 1]. */
+export interface NegativeMass {
+  /** Share of the trace norm: sum of |lambda| over negative lambda, divided by the sum over all. */
+  readonly traceNormShare: number;
+  /** Share of the eigenvalues that are negative; counts rounding noise around zero in full. */
+  readonly probability: number;
+}
+
+/** See {@link NegativeMass}. A spectrum that is zero throughout has no negative mass. */
+export function negativeMass(measure: SpectralMeasure): NegativeMass {
+  const negative = spectralAverage(measure, (node) => (node < 0 ? -node : 0));
+  const total = spectralAverage(measure, Math.abs);
+  return {
+    traceNormShare: total > 0 ? negative / total : 0,
+    probability: spectralAverage(measure, (node) => (node < 0 ? 1 : 0)),
+  };
+}

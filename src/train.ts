@@ -1,0 +1,192 @@
+import { relative, resolve, sep } from 'node:path';
+import type { LayersCheckpoint } from './checkpoint/checkpoint.js';
+import { convertStorage } from './checkpoint/quantization.js';
+import { writeCheckpoint } from './checkpoint/registry.js';
+import { prepareBackend } from './compute/backend.js';
+import type { TrainConfig } from './config.js';
+import type { Split } from './dataset/dataset.js';
+import { prepareExamples } from './dataset/examples.js';
+import { classLabels } from './dataset/labels.js';
+import { readDataset } from './dataset/registry.js';
+import { InputError } from './errors.js';
+import { createNetwork, weightTensors } from './network/network.js';
+import type { Progress } from './progress.js';
+import type { TrainSummary } from './report/train-summary.js';
+import { chanceLoss, type Evaluation, evaluate } from './training/evaluation.js';
+import { divergence, type TrainingData, trainCheckpoint } from './training/training-run.js';
+import { createZooCheckpoint } from './training/zoo.js';
+
+/** A loss this close to that of guessing (a share of it) means that nothing was learned. */
+const LEARNED_NOTHING = 0.99;
+
+async function readData(
+  config: TrainConfig,
+  progress: Progress,
+): Promise<{ train: Split; test: Split | null; classes: number }> {
+  const stage = progress.stage('Reading data', 1);
+  const { labelColumn, layout } = config;
+  const { train, test, warnings } = await readDataset(config.data, {
+    ...(labelColumn !== null && { labelColumn }),
+    ...(layout !== null && { layout }),
+  });
+  stage.end();
+  warnings.forEach((warning) => {
+    progress.note(warning);
+  });
+  if (train === null) {
+    throw new InputError(
+      'training/no-training-data',
+      `${config.data}: holds no training examples; give data with a training split`,
+    );
+  }
+  const { labels } = train;
+  const classes = labels.kind === 'classes' ? labels.classCount : labels.width;
+  if (classes < 2) {
+    throw new InputError(
+      'training/no-classes',
+      `${config.data}: ${labels.kind === 'classes' ? 'all examples have one class' : 'the labels are numbers, not classes'}; train makes classifiers and needs two classes or more`,
+    );
+  }
+  return { train, test, classes };
+}
+
+interface Reached {
+  train: Evaluation;
+  test: Evaluation | null;
+  /** Training loss of the best answer that ignores the input. */
+  guessing: number;
+}
+
+/** Loss and accuracy of the checkpoint as an analysis will see it. */
+async function measure(
+  checkpoint: LayersCheckpoint,
+  data: TrainingData,
+  progress: Progress,
+): Promise<Reached> {
+  const { classes, inputShape, normalization } = data;
+  const stage = progress.stage('Measuring', 1);
+  const network = await createNetwork(checkpoint);
+  const weights = weightTensors(network, network.weights);
+  const evaluateSplit = (split: Split): Promise<Evaluation> => {
+    const examples = prepareExamples(split, { inputShape, normalization });
+    const classOf = classLabels(examples.labels, classes);
+    return evaluate(examples, classOf, classes, (inputs) => network.logits(weights, inputs));
+  };
+  try {
+    return {
+      train: await evaluateSplit(data.train),
+      test: data.test && (await evaluateSplit(data.test)),
+      guessing: chanceLoss(classLabels(data.train.labels, classes), classes),
+    };
+  } finally {
+    stage.end();
+    network.dispose();
+    weights.forEach((weight) => {
+      weight.dispose();
+    });
+  }
+}
+
+/** Where the data is as seen from the checkpoint, with forward slashes. */
+function recordedData(config: TrainConfig): string {
+  if (config.recordData !== null) {
+    return config.recordData;
+  }
+  const path = relative(resolve(config.output), resolve(config.data));
+  return path === '' ? '.' : path.split(sep).join('/');
+}
+
+/** What the model remembers: how to analyse it (`pruneLimit`), and how it was made (`training`). */
+function metadataOf(config: TrainConfig, reached: Reached): Record<string, unknown> {
+  const { normalize, labelColumn, layout } = config;
+  return {
+    pruneLimit: {
+      data: recordedData(config),
+      ...(normalize !== null && { normalize }),
+      ...(labelColumn !== null && { labelColumn }),
+      ...(layout !== null && { layout }),
+      loss: 'cross-entropy',
+    },
+    training: {
+      network: config.network,
+      ...(config.network === 'mlp' && { hidden: config.hidden }),
+      epochs: config.epochs,
+      batchSize: config.batchSize,
+      l1: config.l1,
+      l2: config.l2,
+      learningRate: config.learningRate,
+      momentum: config.momentum,
+      schedule: config.schedule,
+      warmUpEpochs: config.warmUpEpochs,
+      ...(config.schedule === 'multi-step' && { milestones: config.milestones, decay: config.decay }),
+      seed: config.seed,
+      trainLoss: reached.train.loss,
+      trainAccuracy: reached.train.accuracy,
+      testLoss: reached.test?.loss ?? null,
+      testAccuracy: reached.test?.accuracy ?? null,
+    },
+  };
+}
+
+/** The untrained checkpoint and its data in the form it takes. */
+function prepare(
+  config: TrainConfig,
+  { train, test, classes }: { train: Split; test: Split | null; classes: number },
+): { untrained: LayersCheckpoint; data: TrainingData } {
+  const { network, hidden, seed, normalize: normalization } = config;
+  const { shape: exampleShape, layout } = train;
+  const { checkpoint, inputShape } = createZooCheckpoint(network, {
+    exampleShape,
+    layout,
+    classes,
+    hidden,
+    seed,
+  });
+  return { untrained: checkpoint, data: { train, test, inputShape, normalization, classes } };
+}
+
+/**
+ * Trains a network of the zoo and writes it as a checkpoint that knows its
+ * data, so that `analyze` can take it without further options.
+ *
+ * Nothing is written before everything has been computed. With float16 weights
+ * the figures are those of the rounded weights, which the file holds.
+ *
+ * @throws InputError for data that cannot be trained on, and when training diverges
+ */
+export async function train(config: TrainConfig, progress: Progress): Promise<TrainSummary> {
+  const start = performance.now();
+  if (config.backend === 'onnx') {
+    throw new InputError(
+      'backend/unavailable',
+      '--backend onnx: computes curvature only; train with --backend auto',
+    );
+  }
+  const loaded = await readData(config, progress);
+  const engine = await prepareBackend(config.backend, config.threads);
+  engine.notes.forEach((note) => {
+    progress.note(note);
+  });
+  const { untrained, data } = prepare(config, loaded);
+  const trained = await trainCheckpoint(untrained, data, config, progress);
+  const stored = config.weightsDtype === 'float16' ? convertStorage(trained, 'float16') : trained;
+  const reached = await measure(stored, data, progress);
+  if (reached.guessing > 0 && !(reached.train.loss < LEARNED_NOTHING * reached.guessing)) {
+    throw divergence(
+      `its loss of ${reached.train.loss.toPrecision(4)} is no better than guessing (${reached.guessing.toPrecision(4)})`,
+      config,
+    );
+  }
+  const files = await writeCheckpoint({ ...stored, metadata: metadataOf(config, reached) }, config.output);
+  return {
+    output: config.output,
+    files,
+    epochs: config.epochs,
+    trainLoss: reached.train.loss,
+    trainAccuracy: reached.train.accuracy,
+    testLoss: reached.test?.loss ?? null,
+    testAccuracy: reached.test?.accuracy ?? null,
+    parameters: stored.weights.reduce((sum, { values }) => sum + values.length, 0),
+    seconds: (performance.now() - start) / 1000,
+  };
+}

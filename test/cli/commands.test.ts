@@ -1,0 +1,312 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import picocolors from 'picocolors';
+import { describe, expect, test } from 'vitest';
+import { analyzeDefaults, trainDefaults } from '../../src/config.js';
+import { renderJson } from '../../src/report/json.js';
+import { renderMarkdown } from '../../src/report/markdown.js';
+import { reportJsonSchema } from '../../src/report/schema.js';
+import { renderTable } from '../../src/report/table.js';
+import { sampleReport } from '../report/sample-report.js';
+import { runFake, temporaryFolder } from './fake-host.js';
+
+const analyze = ['analyze', 'm', '--data', 'd'];
+
+describe('analyze', () => {
+  test('writes the table to stdout and nothing else', async () => {
+    const { exitCode, stdout, stderr } = await runFake(analyze);
+    expect(stdout).toBe(renderTable(sampleReport(), picocolors.createColors(false)));
+    expect([exitCode, stderr]).toEqual([0, '']);
+  });
+
+  test('--format markdown', async () => {
+    expect((await runFake([...analyze, '--format', 'markdown'])).stdout).toBe(renderMarkdown(sampleReport()));
+  });
+
+  test('--format json; warnings go to stderr', async () => {
+    const { stdout, stderr } = await runFake([...analyze, '--format', 'json']);
+    expect(stdout).toBe(renderJson(sampleReport()));
+    expect(JSON.parse(stdout)).toEqual(sampleReport());
+    expect(stderr).toBe(`note: warning: ${sampleReport().warnings[0]}\n`);
+  });
+
+  test('--quiet says nothing on stderr', async () => {
+    const metadata = { pruneLimit: { data: 'd' } };
+    const { stderr } = await runFake(['analyze', 'm', '--format', 'json', '--quiet'], { metadata });
+    expect(stderr).toBe('');
+    expect((await runFake(['analyze', 'm'], { metadata })).stderr).toMatch(/^note: data: .*pruneLimit\)\n$/);
+  });
+
+  test('options arrive in the configuration', async () => {
+    const { asked } = await runFake([
+      ...analyze,
+      ...['--label-column', 'y', '--layout', 'NCHW', '--normalize', '0.5/0.25', '--examples', 'all'],
+      ...['--sample', 'first', '--test-examples', '100', '--loss', 'mse', '--epsilon', '1%'],
+      ...['--curvature', 'ggn', '--negative', 'clip', '--bound', 'sharp', '--probes', '4', '--steps', '80'],
+      ...['--tolerance', '0.1', '--accuracy-tolerance', '0', '--ratios', '0.9,0.5', '--seed', '3'],
+      ...['--include', 'a/*', '--include', 'b', '--exclude', 'c', '--backend', 'cpu', '--threads', '2'],
+      ...['--memory-limit', '1M', '--reorthogonalization', 'full'],
+    ]);
+    expect(asked.analyze).toEqual([
+      {
+        model: '/nowhere/m/model.json',
+        data: '/nowhere/d',
+        labelColumn: 'y',
+        layout: 'NCHW',
+        normalize: { mean: [0.5], std: [0.25] },
+        examples: 'all',
+        sample: 'first',
+        testExamples: 100,
+        loss: 'mse',
+        epsilon: { rule: 'percent', value: 1 },
+        curvature: 'ggn',
+        negative: 'clip',
+        bound: 'sharp',
+        probes: 4,
+        steps: 80,
+        tolerancePoints: 0.1,
+        accuracyTolerancePoints: 0,
+        ratios: [0.5, 0.9],
+        include: ['a/*', 'b'],
+        exclude: ['c'],
+        seed: 3,
+        backend: 'cpu',
+        threads: 2,
+        memoryLimitBytes: 2 ** 20,
+        reorthogonalization: 'full',
+      },
+    ]);
+  });
+
+  test('paths stay relative in the working directory of the process', async () => {
+    const { asked } = await runFake(analyze, { folder: process.cwd() });
+    expect(asked.analyze[0]).toMatchObject({ model: 'm/model.json', data: 'd' });
+  });
+
+  test('a report that breaks its schema is a defect, not a result', async () => {
+    const { exitCode, stdout, stderr } = await runFake(analyze, {
+      work: { analyze: async () => ({ ...sampleReport(), seed: Number.NaN }) },
+    });
+    expect([exitCode, stdout]).toEqual([70, '']);
+    expect(stderr).toContain('the report breaks its own schema');
+  });
+});
+
+describe('files of analyze', () => {
+  test('are written whole, beside nothing else', async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'r.json'), 'old');
+    const { exitCode, stdout } = await runFake([...analyze, '--json', 'r.json', '--markdown', 'r.md'], {
+      folder,
+    });
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('Limits');
+    expect((await readdir(folder)).sort()).toEqual(['r.json', 'r.md']);
+    expect(await readFile(join(folder, 'r.json'), 'utf8')).toBe(renderJson(sampleReport()));
+    expect(await readFile(join(folder, 'r.md'), 'utf8')).toBe(renderMarkdown(sampleReport()));
+  });
+
+  test.each([
+    ['a missing folder', 'no/r.json', /^prune-limit: --json .*no\/r\.json: the folder .*no does not exist/],
+    ['a folder', 'd', /: is a folder; name a file in it\n$/],
+    ['a file in place of a folder', 'file/r.json', /: .*file is not a folder; name another one\n$/],
+    ['the model', 'm/model.json', /: is read by this command; name another file\n$/],
+    ['a file of the data', 'd/train', /: is read by this command; name another file\n$/],
+  ])('%s is refused before the work', async (_, path, message) => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, 'm'));
+    await mkdir(join(folder, 'd'));
+    for (const file of ['file', 'm/model.json', 'd/train']) {
+      await writeFile(join(folder, file), 'input');
+    }
+    const { exitCode, stdout, stderr, asked } = await runFake([...analyze, '--json', path], { folder });
+    expect(stderr).toMatch(message);
+    expect([exitCode, stdout, asked.analyze]).toEqual([2, '', []]);
+    expect(await readFile(join(folder, 'm/model.json'), 'utf8')).toBe('input');
+  });
+});
+
+describe('prune', () => {
+  test('--ratio needs no data', async () => {
+    const folder = await temporaryFolder();
+    const { exitCode, stdout, stderr, asked } = await runFake(
+      ['prune', 'm', '--ratio', '0.9', '-o', 'out', '--exclude', 'b'],
+      { folder },
+    );
+    expect([exitCode, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('pruned 90.0 % (kept 10.0 %, 10x smaller)');
+    expect(asked.prune).toEqual([
+      {
+        model: join(folder, 'm/model.json'),
+        output: join(folder, 'out'),
+        ratio: 0.9,
+        atLimit: null,
+        report: null,
+        include: [],
+        exclude: ['b'],
+        analyze: null,
+      },
+    ]);
+  });
+
+  test('--at-limit means slice and brings an analysis', async () => {
+    const folder = await temporaryFolder();
+    const { asked } = await runFake(
+      ['prune', 'm', '--at-limit', '-o', 'out', '--data', 'd', '--steps', '9'],
+      {
+        folder,
+      },
+    );
+    expect(asked.prune[0]).toMatchObject({ ratio: null, atLimit: 'slice', report: null });
+    expect(asked.prune[0]!.analyze).toMatchObject({ data: join(folder, 'd'), steps: 9, probes: 2 });
+  });
+
+  test('--at-limit without data says what to give', async () => {
+    const { exitCode, stderr } = await runFake(['prune', 'm', '--at-limit', '-o', 'out'], {
+      folder: await temporaryFolder(),
+    });
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('--data PATH');
+  });
+
+  test('--report needs no data; --format json', async () => {
+    const folder = await temporaryFolder();
+    const { stdout, asked } = await runFake(
+      ['prune', 'm', '--at-limit', 'sharp', '--report', 'r.json', '-o', 'out', '--format', 'json'],
+      { folder },
+    );
+    expect(asked.prune[0]).toMatchObject({ atLimit: 'sharp', report: join(folder, 'r.json'), analyze: null });
+    expect(JSON.parse(stdout)).toMatchObject({ schemaVersion: 1, ok: true, source: 'sharp' });
+  });
+
+  test("the model's own folder is refused", async () => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, 'm'));
+    const { exitCode, stderr, asked } = await runFake(['prune', 'm', '--ratio', '0.5', '-o', 'm/../m'], {
+      folder,
+    });
+    expect([exitCode, asked.prune]).toEqual([2, []]);
+    expect(stderr).toContain('holds the model that is read');
+  });
+});
+
+describe('train', () => {
+  test('defaults', async () => {
+    const folder = await temporaryFolder();
+    const { exitCode, stdout, asked } = await runFake(['train', 'mlp', '--data', 'd', '-o', 'out'], {
+      folder,
+    });
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('accuracy 96.00 %');
+    expect(asked.train).toEqual([
+      { ...trainDefaults, network: 'mlp', data: join(folder, 'd'), output: join(folder, 'out') },
+    ]);
+  });
+
+  test('options arrive in the configuration', async () => {
+    const folder = await temporaryFolder();
+    const { asked } = await runFake(
+      [
+        ...[
+          'train',
+          'mlp',
+          '--data',
+          'd',
+          '--output',
+          'out',
+          '--hidden',
+          '40,20',
+          '--l1',
+          '5e-5',
+          '--l2',
+          '1e-4',
+        ],
+        ...[
+          '--epochs',
+          '3',
+          '--batch-size',
+          '64',
+          '--learning-rate',
+          '0.05',
+          '--momentum',
+          '0',
+          '--warm-up',
+          '1',
+        ],
+        ...[
+          '--schedule',
+          'multi-step',
+          '--milestones',
+          '1,2',
+          '--decay',
+          '0.2',
+          '--weights-dtype',
+          'float16',
+        ],
+        ...['--record-data', '../d', '--normalize', '0.5/0.5', '--seed', '4', '--backend', 'cpu'],
+      ],
+      { folder },
+    );
+    expect(asked.train[0]).toMatchObject({
+      hidden: [40, 20],
+      l1: 5e-5,
+      l2: 1e-4,
+      epochs: 3,
+      batchSize: 64,
+      learningRate: 0.05,
+      momentum: 0,
+      warmUpEpochs: 1,
+      schedule: 'multi-step',
+      milestones: [1, 2],
+      decay: 0.2,
+      weightsDtype: 'float16',
+      recordData: '../d',
+      normalize: { mean: [0.5], std: [0.5] },
+      seed: 4,
+      backend: 'cpu',
+    });
+  });
+});
+
+test('schema prints the JSON Schema', async () => {
+  const { exitCode, stdout, stderr } = await runFake(['schema']);
+  expect(JSON.parse(stdout)).toEqual(reportJsonSchema());
+  expect([exitCode, stderr]).toEqual([0, '']);
+});
+
+test('doctor', async () => {
+  expect((await runFake(['doctor'])).stdout).toContain('memory    1.0 GiB');
+  const { stdout } = await runFake(['doctor', '--format', 'json']);
+  expect(JSON.parse(stdout)).toMatchObject({ schemaVersion: 1, ok: true, cores: 2, backends: [] });
+});
+
+describe('colour', () => {
+  const colored = async (options: Parameters<typeof runFake>[1], ...flags: string[]): Promise<boolean> =>
+    (await runFake([...analyze, ...flags], options)).stdout.includes('\u001b[');
+  test.each([
+    ['a pipe has none', {}, [], false],
+    ['a terminal has it', { terminal: true }, [], true],
+    ['NO_COLOR', { terminal: true, env: { NO_COLOR: '1' } }, [], false],
+    ['an empty NO_COLOR is none', { terminal: true, env: { NO_COLOR: '' } }, [], true],
+    ['--no-color', { terminal: true }, ['--no-color'], false],
+    ['FORCE_COLOR on a pipe', { env: { FORCE_COLOR: '1' } }, [], true],
+    ['FORCE_COLOR=0 on a terminal', { terminal: true, env: { FORCE_COLOR: '0' } }, [], false],
+    ['NO_COLOR wins', { env: { FORCE_COLOR: '1', NO_COLOR: '1' } }, [], false],
+    ['a dumb terminal', { terminal: true, env: { TERM: 'dumb' } }, [], false],
+  ])('%s', async (_, options, flags, expected) => {
+    expect(await colored(options, ...flags)).toBe(expected);
+  });
+
+  test('no colour in JSON', async () => {
+    expect(await colored({ env: { FORCE_COLOR: '1' } }, '--format', 'json')).toBe(false);
+  });
+});
+
+test('every default of an analysis reaches it', async () => {
+  const { asked } = await runFake(analyze);
+  expect(asked.analyze[0]).toEqual({
+    ...analyzeDefaults,
+    model: '/nowhere/m/model.json',
+    data: '/nowhere/d',
+  });
+});

@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest';
+import * as text from '../../src/report/text.js';
+
+describe('prunedAndKept', () => {
+  test.each([
+    [0.917, 'pruned 91.7 % (kept 8.3 %, 12x smaller)'],
+    [0.5, 'pruned 50.0 % (kept 50.0 %, 2.0x smaller)'],
+    [0, 'pruned 0.0 % (kept 100.0 %, 1.0x smaller)'],
+    [0.999, 'pruned 99.90 % (kept 0.10 %, 1000x smaller)'],
+    [0.99955, 'pruned 99.955 % (kept 0.045 %, 2222x smaller)'],
+    [1, 'pruned 100.0 % (kept 0.0 %)'],
+  ])('%s', (pruned, expected) => {
+    expect(text.prunedAndKept(pruned)).toBe(expected);
+  });
+});
+
+test.each([
+  [0.917, 0.913, 0.921, '91.7 % (91.3 to 92.1)'],
+  [0.999, 0.998, 0.9995, '99.900 % (99.800 to 99.950)'],
+])('withRange(%s, %s, %s)', (value, low, high, expected) => {
+  expect(text.withRange(value, low, high)).toBe(expected);
+});
+
+test.each([
+  [1.66, '+1.7'],
+  [-20.04, '-20.0'],
+  [-0.01, '0.0'],
+])('signed(%s)', (value, expected) => {
+  expect(text.signed(value)).toBe(expected);
+});
+
+test.each([
+  [0, '0'],
+  [0.0614, '0.06140'],
+  [-0.106, '-0.1060'],
+  [1.2342e-7, '1.234e-7'],
+  [2_500_000, '2.500e+6'],
+])('quantity(%s)', (value, expected) => {
+  expect(text.quantity(value)).toBe(expected);
+});
+
+test('printable text cannot move the cursor', () => {
+  expect(text.printable('a\u001b[2Jb\nc\u202ed')).toBe('a\\u001b[2Jb\\u000ac\\u202ed');
+  expect(text.printable('größe 模型')).toBe('größe 模型');
+});

@@ -1,0 +1,135 @@
+/** Operators with spectra known exactly, to test spectral code against. */
+import type { LinearOperator } from '../../src/curvature/linear-operator.js';
+import { randomStream } from '../../src/random.js';
+
+export function diagonalOperator(eigenvalues: ArrayLike<number>): LinearOperator {
+  return {
+    dim: eigenvalues.length,
+    apply: async (vector) => vector.map((component, i) => eigenvalues[i] * component),
+  };
+}
+
+/** A dense symmetric matrix given by rows. */
+export function denseOperator(rows: readonly ArrayLike<number>[]): LinearOperator {
+  return {
+    dim: rows.length,
+    apply: async (vector) =>
+      Float64Array.from(rows, (row) => {
+        let sum = 0;
+        for (let j = 0; j < vector.length; j++) {
+          sum += row[j] * vector[j];
+        }
+        return sum;
+      }),
+  };
+}
+
+/**
+ * An operator with the given eigenvalues (a power of two of them) and generic
+ * eigenvectors: S F diag(lambda) F S, with F the orthonormal Walsh-Hadamard
+ * transform and S random signs. In the eigenbasis of a plain diagonal matrix a
+ * Rademacher probe has no randomness at all; here it has.
+ */
+export function rotatedOperator(eigenvalues: ArrayLike<number>, seed: number): LinearOperator {
+  const dim = eigenvalues.length;
+  if ((dim & (dim - 1)) !== 0) {
+    throw new RangeError(`rotatedOperator: expected a power of two, got ${dim} eigenvalues`);
+  }
+  const random = randomStream(seed, 'rotation');
+  const signs = Float64Array.from({ length: dim }, () => random.sign());
+  const other = Float64Array.from({ length: dim }, () => random.sign());
+  return {
+    dim,
+    apply: async (vector) => {
+      const x = vector.map((component, i) => component * signs[i]);
+      walshHadamard(x);
+      for (let i = 0; i < dim; i++) {
+        x[i] *= other[i];
+      }
+      walshHadamard(x);
+      for (let i = 0; i < dim; i++) {
+        x[i] *= eigenvalues[i];
+      }
+      walshHadamard(x);
+      for (let i = 0; i < dim; i++) {
+        x[i] *= other[i];
+      }
+      walshHadamard(x);
+      for (let i = 0; i < dim; i++) {
+        x[i] *= signs[i];
+      }
+      return x;
+    },
+  };
+}
+
+function walshHadamard(x: Float64Array): void {
+  for (let half = 1; half < x.length; half *= 2) {
+    for (let start = 0; start < x.length; start += 2 * half) {
+      for (let i = start; i < start + half; i++) {
+        const a = x[i];
+        const b = x[i + half];
+        x[i] = a + b;
+        x[i + half] = a - b;
+      }
+    }
+  }
+  const scale = 1 / Math.sqrt(x.length);
+  for (let i = 0; i < x.length; i++) {
+    x[i] *= scale;
+  }
+}
+
+/** A network-like spectrum and pruning problem. */
+export interface SyntheticProblem {
+  eigenvalues: Float64Array;
+  radiusSquared: (prunedFraction: number) => number;
+  epsilon: number;
+}
+
+/**
+ * A spectrum like a trained network's: a mass within 1e-5 of zero of both
+ * signs, a log-normal tail up to 10, some of its small members negative; and
+ * the R^2(p) of normally distributed weights.
+ */
+export function syntheticProblem(seed: number, dimension: number): SyntheticProblem {
+  const random = randomStream(seed, 'synthetic');
+  const between = (low: number, high: number): number => low + (high - low) * random.uniform();
+  const concentrated = Math.floor(dimension * between(0.5, 0.9));
+  const centre = between(-3.5, -1.5) * Math.LN10;
+  const spread = between(1.2, 2.3);
+  const negativeShare = between(0, 0.45);
+  const tail = Array.from({ length: dimension - concentrated }, () =>
+    Math.exp(centre + spread * random.normal()),
+  );
+  const scale = 10 / Math.max(...tail);
+  const eigenvalues = new Float64Array(dimension);
+  for (let i = 0; i < dimension; i++) {
+    if (i < concentrated) {
+      eigenvalues[i] = 10 ** between(-9, -5) * random.sign();
+    } else {
+      const value = tail[i - concentrated] * scale;
+      eigenvalues[i] = value < 0.1 && random.uniform() < negativeShare ? -value : value;
+    }
+  }
+  const total = [30, 100, 300][random.integer(3)];
+  return { eigenvalues, radiusSquared: normalWeightsRadius(dimension, total, random.normal), epsilon: 0.06 };
+}
+
+/** R^2(p) of normally distributed weights of total squared norm `total`, linear between the counts. */
+export function normalWeightsRadius(
+  dimension: number,
+  total: number,
+  normal: () => number,
+): (prunedFraction: number) => number {
+  const squares = Float64Array.from({ length: dimension }, () => normal() ** 2).sort();
+  const sums = new Float64Array(dimension + 1);
+  for (let i = 0; i < dimension; i++) {
+    sums[i + 1] = sums[i] + squares[i];
+  }
+  return (p) => {
+    const at = Math.min(Math.max(p, 0), 1) * dimension;
+    const below = Math.min(Math.floor(at), dimension - 1);
+    return (total * (sums[below] + (at - below) * (sums[below + 1] - sums[below]))) / sums[dimension];
+  };
+}
