@@ -1,8 +1,106 @@
+import { assembleReport } from './analysis/assembly.js';
+import { chooseWorkSizes } from './analysis/budget.js';
+import { evaluateDense, toleratedIncrease } from './analysis/epsilon.js';
+import { estimateLimits } from './analysis/limits.js';
+import { measurePruning } from './analysis/measurement.js';
+import { openProblem } from './analysis/problem.js';
+import { resourceScope } from './analysis/resources.js';
+import { requireRightDerivatives } from './analysis/self-check.js';
+import { increasePredictor, predictSlice } from './analysis/slice.js';
+import { stopwatch } from './analysis/stopwatch.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { AnalyzeConfig } from './config.js';
+import { curvatureOperator, lossGradient } from './curvature/products.js';
+import { createBatches } from './network/batches.js';
+import { batchMeanDeviation } from './network/evaluation.js';
 import type { Progress } from './progress.js';
+import { rankByMagnitude } from './pruning/magnitude.js';
+import { createPruningMeter } from './pruning/measurement.js';
 import type { Report } from './report/schema.js';
 
-export async function analyze(_config: AnalyzeConfig, _progress: Progress, _checkpoint: Checkpoint): Promise<Report> {
-  throw new Error('analyze is not written yet');
+/** Pruned fractions that every search scans, beside those asked for. */
+const SCAN_GRID = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99];
+/** Limits are searched to a tenth of a percentage point. */
+const LIMIT_RESOLUTION = 1e-3;
+
+/**
+ * Analyses a checkpoint: how far it can be pruned in theory, and how far one-shot
+ * magnitude pruning of it really goes (Zhang et al., NeurIPS 2024).
+ *
+ * @throws InputError when checkpoint, data and options do not fit together
+ */
+export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: Checkpoint): Promise<Report> {
+  return resourceScope(async (scope) => {
+    const watch = stopwatch();
+    const problem = await watch.time('load', () => openProblem(config, checkpoint, progress, scope));
+    const { network, loss, train, test, allTraining } = problem;
+    const selfCheck = await watch.time('selfCheck', () =>
+      requireRightDerivatives(problem, checkpoint, config.seed),
+    );
+
+    const sizes = await watch.time('selfCheck', () => chooseWorkSizes(problem, config));
+    const { outputs } = network;
+    const forward = { batchSize: sizes.evaluationBatch, keepBytes: sizes.keepBytes };
+    const trainBatches = scope.own(
+      createBatches(train, outputs, { batchSize: sizes.productBatch, keepBytes: sizes.keepBytes }),
+    );
+    const testBatches = test === null ? null : scope.own(createBatches(test, outputs, forward));
+    const allTrainingBatches = scope.own(createBatches(allTraining, outputs, { ...forward, keepBytes: 0 }));
+
+    const dense = await watch.time('dense', async () => ({
+      train: await evaluateDense(problem, trainBatches, 'training examples', progress),
+      allTraining: await evaluateDense(problem, allTrainingBatches, 'training split', progress),
+      test: testBatches && (await evaluateDense(problem, testBatches, 'test examples', progress)),
+    }));
+    const batchStd = batchMeanDeviation(dense.allTraining.losses);
+    const epsilon = toleratedIncrease(config.epsilon, batchStd, dense.train.meanLoss);
+
+    const lossProblem = { network, loss, batches: trainBatches };
+    const operator = scope.own(curvatureOperator(lossProblem, config.curvature));
+    const { gradient } = await watch.time('gradient', () => lossGradient(lossProblem, network.weights));
+    const ranking = rankByMagnitude(network.weights);
+    const spectral = await watch.time('spectrum', () =>
+      estimateLimits(operator, ranking, epsilon, config, sizes, progress),
+    );
+
+    const search = {
+      grid: [...new Set([...SCAN_GRID, ...config.ratios])],
+      resolution: LIMIT_RESOLUTION,
+    };
+    const predict = increasePredictor(operator, gradient, network.weights, ranking);
+    const slice = await watch.time('slice', () => predictSlice(predict, epsilon, search, progress));
+    const meter = createPruningMeter({ network, loss, ranking, train: trainBatches, test: testBatches });
+    const measured = await watch.time('pruning', () =>
+      measurePruning(
+        {
+          meter,
+          predict,
+          ranking,
+          denseLoss: dense.train.meanLoss,
+          denseAccuracy: dense.test?.accuracy ?? null,
+          epsilon,
+          accuracyTolerance: config.accuracyTolerancePoints / 100,
+          ratios: config.ratios,
+          search,
+        },
+        progress,
+      ),
+    );
+    return assembleReport({
+      config,
+      checkpoint,
+      problem,
+      sizes,
+      selfCheck,
+      dense,
+      batchStd,
+      epsilon,
+      gradient,
+      ranking,
+      spectral,
+      slice,
+      measured,
+      seconds: watch.seconds,
+    });
+  });
 }

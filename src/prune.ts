@@ -1,8 +1,98 @@
+import { readFile } from 'node:fs/promises';
+import { resourceScope } from './analysis/resources.js';
+import { analyze } from './analyze.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
-import type { PruneConfig } from './config.js';
+import { writeCheckpoint } from './checkpoint/registry.js';
+import { prepareBackend } from './compute/backend.js';
+import type { LimitName, PruneConfig } from './config.js';
+import { InputError } from './errors.js';
+import { createNetwork } from './network/network.js';
 import type { Progress } from './progress.js';
+import { withPrunableWeights } from './pruning/checkpoint.js';
+import { prunedCount, pruneSmallest, rankByMagnitude } from './pruning/magnitude.js';
 import type { PruneSummary } from './report/prune-summary.js';
+import { parseReport, type Report } from './report/schema.js';
 
-export async function prune(_config: PruneConfig, _progress: Progress, _checkpoint: Checkpoint): Promise<PruneSummary> {
-  throw new Error('prune is not written yet');
+/** How far to prune, and which weights. */
+interface PruningAmount {
+  prunedFraction: number;
+  include: readonly string[];
+  exclude: readonly string[];
+}
+
+function limitOf(report: Report, name: LimitName): number {
+  const { slice, gaussianWidth, sharp } = report.limits;
+  return { slice, 'gaussian-width': gaussianWidth, sharp }[name].pruned;
+}
+
+async function readReport(path: string, checkpoint: Checkpoint): Promise<Report> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new InputError('prune/report', `--report ${path}: cannot be read (${error.code})`, {
+      cause: error,
+    });
+  });
+  const report = parseReport(text, path);
+  if (report.model.sha256 !== checkpoint.sha256) {
+    throw new InputError(
+      'prune/other-model',
+      `--report ${path} is of another checkpoint than ${checkpoint.path} (the sha256 differ); analyse this one first`,
+    );
+  }
+  return report;
+}
+
+async function amount(
+  config: PruneConfig,
+  progress: Progress,
+  checkpoint: Checkpoint,
+): Promise<PruningAmount> {
+  if (config.atLimit === null) {
+    return { prunedFraction: config.ratio ?? 0, include: config.include, exclude: config.exclude };
+  }
+  let report: Report;
+  if (config.report !== null) {
+    report = await readReport(config.report, checkpoint);
+  } else if (config.analyze !== null) {
+    report = await analyze(config.analyze, progress, checkpoint);
+  } else {
+    throw new Error('a limit is asked for without a report or a way to get one');
+  }
+  const { include, exclude } = report.options;
+  return { prunedFraction: limitOf(report, config.atLimit), include, exclude };
+}
+
+/**
+ * Prunes a checkpoint once by global magnitude and writes it to a folder of
+ * its own. The input is only read.
+ *
+ * @throws InputError when the report is not of this checkpoint, or nothing is
+ *   prunable, or the folder cannot be written
+ */
+export async function prune(
+  config: PruneConfig,
+  progress: Progress,
+  checkpoint: Checkpoint,
+): Promise<PruneSummary> {
+  const { prunedFraction, include, exclude } = await amount(config, progress, checkpoint);
+  // Nothing is computed here: the plain backend loads fastest.
+  await prepareBackend('cpu');
+  return resourceScope(async (scope) => {
+    const network = scope.own(await createNetwork(checkpoint, { include, exclude }));
+    const ranking = rankByMagnitude(network.weights);
+    const prunedWeights = prunedCount(prunedFraction, network.dimension);
+    const pruned = pruneSmallest(network.weights, ranking, prunedWeights);
+    const files = await writeCheckpoint(
+      withPrunableWeights(checkpoint, network.prunable, pruned),
+      config.output,
+    );
+    return {
+      output: config.output,
+      files,
+      prunedFraction,
+      prunedWeights,
+      prunableWeights: network.dimension,
+      threshold: prunedWeights === 0 ? 0 : Math.abs(network.weights[ranking.order[prunedWeights - 1]]),
+      source: config.atLimit ?? 'ratio',
+    };
+  });
 }

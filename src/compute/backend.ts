@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { engine, findBackend, ready, setBackend, version_core } from '@tensorflow/tfjs-core';
+import { engine, env, findBackend, ready, setBackend, version_core } from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
 import { registerChainedOperations } from './chained-operations.js';
 import { repairNestedGradients } from './engine-repairs.js';
@@ -120,18 +120,9 @@ export async function prepareBackend(
   throw new InputError('backend/unavailable', 'no tfjs backend could be loaded; reinstall prune-limit');
 }
 
-/** Whether a backend can be used here: null when it can, else why not. Makes it current when it can. */
-export async function probeBackend(name: BackendName): Promise<string | null> {
-  await import('@tensorflow/tfjs-layers');
-  const problem = await tryBackend(name);
-  if (problem === null) {
-    await completeBackend(name);
-  }
-  return problem;
-}
-
 async function completeBackend(name: BackendName): Promise<void> {
   registerChainedOperations();
+  env().set('PROD', true);
   repairNestedGradients();
   registerSecondOrderGradients();
   if (prepared.has(name)) {

@@ -151,3 +151,19 @@ export function checkLayerSizes(topology: Topology, weightValues: number): void 
   };
   visit(modelEntry(topology));
 }
+
+/** The class names of a model's layers, nested ones included, each once, sorted. */
+export function layerTypes(topology: Topology): string[] {
+  const names = new Set<string>();
+  const visit = (model: LayerEntry): void => {
+    for (const layer of layersOf(model) ?? []) {
+      if (layersOf(layer) === null) {
+        names.add(layer.class_name);
+      } else {
+        visit(layer);
+      }
+    }
+  };
+  visit(modelEntry(topology));
+  return [...names].sort();
+}

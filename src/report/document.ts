@@ -103,7 +103,7 @@ function spectrumSection(report: Report): Section {
   }
   pairs.push(
     ['trace', `${text.quantity(curvature.trace)}${error}`],
-    ['negative mass', `${text.percent(curvature.negativeMass)} of the spectral density`],
+    ['negative mass', `${text.percent(curvature.negativeMass)} of sum |lambda|`],
     [
       'estimate',
       `${text.plural(spectrum.probes, 'probe')} of ${text.plural(spectrum.steps, 'Lanczos step')}, ` +

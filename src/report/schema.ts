@@ -70,7 +70,7 @@ const curvatureSchema = z.object({
   lambdaMin: z.number(),
   trace: z.number(),
   traceStdError: z.number().min(0).nullable(),
-  negativeMass: fraction.describe('share of the spectral density below zero'),
+  negativeMass: fraction.describe('share of sum |lambda| that negative eigenvalues hold'),
 });
 
 const ritzSchema = z

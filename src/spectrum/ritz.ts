@@ -11,15 +11,19 @@ export interface RitzEigenvalue {
 }
 
 /** Ritz values closer than this share of the spectral radius are one eigenvalue. */
-export const GHOST_TOLERANCE = 1e-6;
+const GHOST_TOLERANCE = 1e-6;
+
+/** A residual up to this share of the spectral radius counts as converged. */
+const CONVERGED = 1e-3;
 
 /**
  * The eigenvalues of largest magnitude of one run, largest first.
  *
- * Ritz values within {@link GHOST_TOLERANCE} of each other are merged, because
+ * Ritz values within `GHOST_TOLERANCE` of each other are merged, because
  * without reorthogonalisation converged eigenvalues reappear as copies. As one
  * start vector sees every eigenvalue once, true multiplicities cannot be told
- * from ghosts by any single run.
+ * from ghosts by any single run. Only converged ones are listed: a ghost in
+ * the making passes through values where no eigenvalue is.
  *
  * @param count how many at most
  */
@@ -37,7 +41,10 @@ export function leadingEigenvalues(run: LanczosCoefficients, count: number): Rit
       }
       end++;
     }
-    merged.push({ value: values[best], residual: residualNorm * Math.abs(last[best]), copies: end - i });
+    const residual = residualNorm * Math.abs(last[best]);
+    if (residual <= CONVERGED * radius) {
+      merged.push({ value: values[best], residual, copies: end - i });
+    }
     i = end;
   }
   return merged.sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, count);

@@ -12,6 +12,7 @@ import { tridiagonalEigen } from './tridiagonal.js';
 import {
   antiGaussOrExact,
   averagedOrExact,
+  BOUND_WEIGHT,
   type FunctionalEstimate,
   FunctionalEstimator,
   gaussOrExact,
@@ -198,7 +199,7 @@ function summarize(
  *
  * The variance for one probe is `2 (||H||_F^2 - sum_i H_ii^2)`, at most
  * `2 (||H||_F^2 - tr(H)^2 / D) = 2 D beta_0^2` as `||H v||^2 = alpha_0^2 + beta_0^2`.
- * The standard error combines that bound, weighted as one degree of freedom,
+ * The standard error combines that bound, weighted as in `uncertainty.ts`,
  * with the scatter over probes.
  */
 export function estimateTrace(dimension: number, runs: readonly LanczosCoefficients[]): TraceEstimate {
@@ -210,8 +211,8 @@ export function estimateTrace(dimension: number, runs: readonly LanczosCoefficie
     bound += (2 * dimension * beta[0] * beta[0]) / count;
   }
   const scatter = runs.reduce((sum, { alpha }) => sum + (dimension * alpha[0] - value) ** 2, 0);
-  // Variance of one probe from `count` degrees of freedom, then of the mean.
-  return { value, standardError: Math.sqrt((bound + scatter) / count / count) };
+  const variance = (BOUND_WEIGHT * bound + scatter) / (BOUND_WEIGHT + count - 1);
+  return { value, standardError: Math.sqrt(variance / count) };
 }
 
 function requirePositiveInteger(name: string, value: number): void {

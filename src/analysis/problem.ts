@@ -1,13 +1,17 @@
-import type { Checkpoint } from './checkpoint/checkpoint.js';
-import type { AnalyzeConfig, LossChoice } from './config.js';
-import type { Labels, Split } from './dataset/dataset.js';
-import { prepareExamples, selectExamples } from './dataset/examples.js';
-import { classLabels } from './dataset/labels.js';
-import { InputError } from './errors.js';
-import type { ExampleSource } from './network/batches.js';
-import type { LossName } from './network/loss.js';
-import type { Network } from './network/network.js';
-import { finalActivation } from './network/topology.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { type Engine, prepareBackend } from '../compute/backend.js';
+import type { AnalyzeConfig, LossChoice } from '../config.js';
+import type { Dataset, Labels, Split } from '../dataset/dataset.js';
+import { prepareExamples, selectExamples } from '../dataset/examples.js';
+import { classLabels } from '../dataset/labels.js';
+import { readDataset } from '../dataset/registry.js';
+import { InputError } from '../errors.js';
+import type { ExampleSource } from '../network/batches.js';
+import type { LossName } from '../network/loss.js';
+import { createNetwork, type Network } from '../network/network.js';
+import { finalActivation } from '../network/topology.js';
+import type { Progress } from '../progress.js';
+import type { ResourceScope } from './resources.js';
 
 /** Losses of tfjs and Keras training configurations, in lower case without separators. */
 const TRAINED_WITH: Record<string, LossName> = {
@@ -129,5 +133,83 @@ export function networkExamples(
     shape: examples.shape,
     inputs: (start, end) => examples.inputs(start, end),
     targets: targetRows(examples.labels, loss, network.outputs),
+  };
+}
+
+/** A network on its data, ready for computing. */
+export interface Problem {
+  engine: Engine;
+  dataset: Dataset;
+  network: Network;
+  loss: LossName;
+  /** Training examples of the curvature and of the measured loss. */
+  train: ExampleSource;
+  /** The whole training split, in file order. */
+  allTraining: ExampleSource;
+  trainingAvailable: number;
+  /** Test examples; null where the data has none. */
+  test: ExampleSource | null;
+  testAvailable: number;
+}
+
+/** What of an analysis' configuration decides the problem. */
+export type ProblemConfig = PreparationOptions &
+  Pick<
+    AnalyzeConfig,
+    | 'data'
+    | 'labelColumn'
+    | 'layout'
+    | 'loss'
+    | 'examples'
+    | 'testExamples'
+    | 'include'
+    | 'exclude'
+    | 'backend'
+    | 'threads'
+  >;
+
+/**
+ * Prepares the backend, reads the data and builds the network.
+ *
+ * @throws InputError when one of them is unusable or they do not fit together
+ */
+export async function openProblem(
+  config: ProblemConfig,
+  checkpoint: Checkpoint,
+  progress: Progress,
+  scope: ResourceScope,
+): Promise<Problem> {
+  if (config.backend === 'onnx') {
+    throw new InputError('backend/unavailable', '--backend onnx: not in this version; use --backend auto');
+  }
+  const dataset = await readDataset(config.data, {
+    labelColumn: config.labelColumn ?? undefined,
+    layout: config.layout ?? undefined,
+  });
+  if (dataset.train === null) {
+    throw new InputError(
+      'data/no-training-split',
+      `${config.data}: no training examples found, and the curvature is that of the training loss; add the training split`,
+    );
+  }
+  const engine = await prepareBackend(config.backend, config.threads);
+  engine.notes.forEach(progress.note);
+  const loss = chooseLoss(config.loss, checkpoint, dataset.train.labels);
+  const { include, exclude } = config;
+  const network = scope.own(
+    await createNetwork(checkpoint, { include, exclude, keepFinalActivation: loss === 'mse' }),
+  );
+  const examples = (split: Split, count: number | 'all'): ExampleSource =>
+    networkExamples(split, network, loss, count, config);
+  return {
+    engine,
+    dataset,
+    network,
+    loss,
+    train: examples(dataset.train, config.examples),
+    allTraining: examples(dataset.train, 'all'),
+    trainingAvailable: dataset.train.count,
+    test: dataset.test === null ? null : examples(dataset.test, config.testExamples),
+    testAvailable: dataset.test?.count ?? 0,
   };
 }

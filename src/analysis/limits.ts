@@ -1,0 +1,52 @@
+import type { AnalyzeConfig } from '../config.js';
+import type { CurvatureOperator } from '../curvature/products.js';
+import { gaussianWidthLimit } from '../geometry/gaussian-width.js';
+import { sharpLimit } from '../geometry/sharp-limit.js';
+import type { Progress } from '../progress.js';
+import type { MagnitudeRanking } from '../pruning/magnitude.js';
+import { radiusSquared } from '../pruning/magnitude.js';
+import { estimateSpectrum, type SpectrumEstimate } from '../spectrum/slq.js';
+import { clippedMeasure, type SpectralMeasure } from '../spectrum/spectral-measure.js';
+import { estimateUncertainty, type FunctionalEstimate } from '../spectrum/uncertainty.js';
+import type { WorkSizes } from './budget.js';
+
+/** The spectrum and the two existence limits that come from it, as pruned fractions. */
+export interface SpectralLimits {
+  spectrum: SpectrumEstimate;
+  gaussianWidth: FunctionalEstimate;
+  sharp: FunctionalEstimate;
+}
+
+/** Estimates the spectrum until the limit that bounds the kept ratio is settled. */
+export async function estimateLimits(
+  operator: CurvatureOperator,
+  ranking: MagnitudeRanking,
+  epsilon: number,
+  config: AnalyzeConfig,
+  sizes: WorkSizes,
+  progress: Progress,
+): Promise<SpectralLimits> {
+  const radius = (prunedFraction: number): number => radiusSquared(ranking, prunedFraction);
+  const counted = (measure: SpectralMeasure): SpectralMeasure =>
+    config.negative === 'clip' ? clippedMeasure(measure) : measure;
+  const gaussianWidth = (measure: SpectralMeasure): number =>
+    gaussianWidthLimit(counted(measure), radius, epsilon);
+  const sharp = (measure: SpectralMeasure): number => sharpLimit(counted(measure), radius, epsilon);
+  const stage = progress.stage('Lanczos steps', config.steps);
+  const spectrum = await estimateSpectrum(operator, {
+    seed: config.seed,
+    probes: config.probes,
+    maximumSteps: config.steps,
+    reorthogonalization: sizes.reorthogonalization,
+    basisPrecision: sizes.basisPrecision,
+    functional: config.bound === 'sharp' ? sharp : gaussianWidth,
+    tolerance: config.tolerancePoints / 100,
+    onStep: (steps) => stage.update(steps),
+  });
+  stage.end();
+  return {
+    spectrum,
+    gaussianWidth: estimateUncertainty(gaussianWidth, spectrum),
+    sharp: estimateUncertainty(sharp, spectrum),
+  };
+}

@@ -1,0 +1,48 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { checkDerivatives, SELF_CHECK_TOLERANCE, type SelfCheck } from '../curvature/self-check.js';
+import { InputError } from '../errors.js';
+import { layerTypes } from '../network/topology.js';
+import { randomStream } from '../random.js';
+import type { Problem } from './problem.js';
+
+function unsupported(error: unknown): InputError | null {
+  const message = error instanceof Error ? error.message : '';
+  const known =
+    /Error in gradient|gradient function not found|Cannot find registered kernel|channels-last|not yet supported/;
+  return known.test(message)
+    ? new InputError(
+        'analysis/unsupported-layer',
+        `this model uses an operation that has no second derivative here: ${message.split('\n')[0]}`,
+        { cause: error },
+      )
+    : null;
+}
+
+/**
+ * Checks gradient and curvature of this very network against finite
+ * differences, so that no number is ever printed from wrong derivatives.
+ *
+ * @throws InputError when they disagree, or when a layer has none
+ */
+export async function requireRightDerivatives(
+  problem: Problem,
+  checkpoint: Checkpoint,
+  seed: number,
+): Promise<SelfCheck> {
+  const check = await checkDerivatives(
+    problem.network,
+    problem.loss,
+    problem.train,
+    randomStream(seed, 'self-check'),
+  ).catch((error: unknown) => {
+    throw unsupported(error) ?? error;
+  });
+  const worst = Math.max(check.productError, check.gradientError);
+  if (!(worst <= SELF_CHECK_TOLERANCE)) {
+    throw new InputError(
+      'analysis/self-check',
+      `the derivatives of this model disagree with finite differences (gradient ${check.gradientError.toExponential(1)}, Hessian product ${check.productError.toExponential(1)}, tolerance ${SELF_CHECK_TOLERANCE}), so no number would be right; a likely cause is one of its layers: ${layerTypes(checkpoint.topology).join(', ')}`,
+    );
+  }
+  return check;
+}

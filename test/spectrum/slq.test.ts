@@ -1,0 +1,194 @@
+import { describe, expect, it } from 'vitest';
+import { estimateSpectrum } from '../../src/spectrum/slq.js';
+import {
+  absoluteMeasure,
+  type SpectralMeasure,
+  spectralAverage,
+} from '../../src/spectrum/spectral-measure.js';
+import { estimateUncertainty } from '../../src/spectrum/uncertainty.js';
+import { diagonalOperator, rotatedOperator } from './operators.js';
+
+const resolvent =
+  (mu: number) =>
+  (measure: SpectralMeasure): number =>
+    spectralAverage(absoluteMeasure(measure), (x) => 1 / (1 + mu * x));
+
+const uniform = Float64Array.from({ length: 1024 }, (_, i) => (i + 0.5) / 1024);
+
+describe('estimateSpectrum', () => {
+  it('finds the closed form of a uniform spectrum: s(mu) = log(1 + mu) / mu', async () => {
+    const mu = 40;
+    const result = await estimateSpectrum(rotatedOperator(uniform, 3), {
+      seed: 5,
+      probes: 4,
+      functional: resolvent(mu),
+      tolerance: 0.01,
+    });
+    expect(result.settled).toBe(true);
+    expect(result.steps).toBe(40); // 30 and 40: two checks in a row
+    expect(Math.abs(result.estimate.value - Math.log(1 + mu) / mu)).toBeLessThan(
+      3 * result.estimate.halfWidth,
+    );
+    expect(result.lambdaMax).toBeLessThanOrEqual(1);
+    expect(result.lambdaMax).toBeGreaterThan(0.99);
+    expect(result.lambdaMin).toBeGreaterThan(0);
+  });
+
+  it('finds the closed form of a semicircle: int_0^1 of 1 / (1 + mu |x|)', async () => {
+    // Quantiles of the semicircle law on [-1, 1], by bisection of its distribution function.
+    const quantile = (q: number): number => {
+      let low = -1;
+      let high = 1;
+      for (let i = 0; i < 60; i++) {
+        const x = (low + high) / 2;
+        const below = 0.5 + (x * Math.sqrt(1 - x * x) + Math.asin(x)) / Math.PI;
+        if (below < q) low = x;
+        else high = x;
+      }
+      return low;
+    };
+    const eigenvalues = Float64Array.from({ length: 2048 }, (_, i) => quantile((i + 0.5) / 2048));
+    const mu = 20;
+    const points = 200000;
+    let exact = 0;
+    for (let i = 0; i < points; i++) {
+      const x = (i + 0.5) / points;
+      exact += ((4 / Math.PI) * Math.sqrt(1 - x * x)) / (1 + mu * x) / points;
+    }
+    const result = await estimateSpectrum(diagonalOperator(eigenvalues), {
+      seed: 1,
+      probes: 1,
+      functional: resolvent(mu),
+      tolerance: 0,
+      maximumSteps: 80,
+    });
+    expect(result.estimate.value).toBeCloseTo(exact, 3);
+    expect(result.estimate.outer).toBeGreaterThan(exact);
+  });
+
+  it('reports every weight, sums of 1, and moments that agree over the rules', async () => {
+    const result = await estimateSpectrum(rotatedOperator(uniform, 1), {
+      seed: 1,
+      probes: 3,
+      functional: resolvent(5),
+      tolerance: 1e-3,
+      maximumSteps: 20,
+    });
+    expect(result.ritz).toHaveLength(3);
+    expect(result.runs).toHaveLength(3);
+    for (const { values, weights } of result.ritz) {
+      expect(values).toHaveLength(20);
+      expect(weights.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 13);
+    }
+    const rules = [result.gauss, result.antiGauss, result.averaged, result.zeroRadau];
+    for (const rule of rules) {
+      expect(rule.weights.every((weight) => weight >= 0)).toBe(true);
+      expect(rule.weights.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 13);
+      expect(1024 * spectralAverage(rule, (x) => x)).toBeCloseTo(result.trace.value, 8);
+    }
+  });
+
+  it('needs no more steps than the dimension, and is then exact', async () => {
+    const result = await estimateSpectrum(diagonalOperator([-3, -1, 0, 2, 5]), {
+      seed: 1,
+      functional: resolvent(2),
+      tolerance: 1e-9,
+      leading: 2,
+    });
+    expect(result).toMatchObject({ steps: 5, exhausted: true, dimension: 5, probes: 2 });
+    expect(result.estimate.value).toBeCloseTo((1 / 7 + 1 / 3 + 1 + 1 / 5 + 1 / 11) / 5, 12);
+    expect(result.estimate.quadratureHalfWidth).toBe(0);
+    expect(result.trace.value).toBeCloseTo(3, 12);
+    expect(result.lambdaMin).toBeCloseTo(-3, 12);
+    expect(result.leading.map(({ value }) => Math.round(value * 1e9) / 1e9)).toEqual([5, -3]);
+  });
+
+  it('says when the budget was not enough, with the bracket', async () => {
+    const eigenvalues = Float64Array.from({ length: 4096 }, (_, i) => Math.cos(i) ** 9 * 10);
+    const steps: number[] = [];
+    const result = await estimateSpectrum(rotatedOperator(eigenvalues, 1), {
+      seed: 1,
+      functional: resolvent(1000),
+      tolerance: 1e-6,
+      minimumSteps: 10,
+      maximumSteps: 25,
+      onStep: (step) => steps.push(step),
+    });
+    expect(result).toMatchObject({ settled: false, exhausted: false, steps: 25 });
+    expect(result.estimate.low).toBeLessThan(result.estimate.high);
+    expect(steps).toEqual(Array.from({ length: 25 }, (_, i) => i + 1));
+  });
+
+  it('is the same for the same seed and differs for another', async () => {
+    const estimate = (seed: number) =>
+      estimateSpectrum(rotatedOperator(uniform, 1), {
+        seed,
+        functional: resolvent(9),
+        tolerance: 1e-3,
+        maximumSteps: 30,
+      });
+    const first = await estimate(1);
+    expect(JSON.stringify(await estimate(1))).toBe(JSON.stringify(first));
+    expect((await estimate(2)).estimate.value).not.toBe(first.estimate.value);
+  });
+
+  it('applies to another functional afterwards, at fewer steps too', async () => {
+    const result = await estimateSpectrum(rotatedOperator(uniform, 1), {
+      seed: 1,
+      functional: resolvent(9),
+      tolerance: 0,
+      maximumSteps: 40,
+    });
+    expect(estimateUncertainty(resolvent(9), result)).toEqual(result.estimate);
+    const mean = estimateUncertainty((measure) => spectralAverage(measure, (x) => x), result, 20);
+    expect(mean.value).toBeCloseTo(result.trace.value / 1024, 10);
+    expect(mean.quadratureHalfWidth).toBeLessThan(1e-10);
+    expect(mean.steps).toBe(20);
+  });
+
+  it('states errors over probes that are honest: trace and resolvent over 60 seeds', async () => {
+    const eigenvalues = Float64Array.from({ length: 512 }, (_, i) => 2 ** (-i / 32));
+    const trace = eigenvalues.reduce((sum, value) => sum + value, 0);
+    const functional = resolvent(3);
+    const exact = eigenvalues.reduce((sum, value) => sum + 1 / (1 + 3 * value), 0) / 512;
+    for (const probes of [1, 2, 4]) {
+      const scores: number[][] = [[], []];
+      for (let seed = 0; seed < 60; seed++) {
+        const result = await estimateSpectrum(rotatedOperator(eigenvalues, seed), {
+          seed,
+          probes,
+          functional,
+          tolerance: 0,
+          maximumSteps: 25,
+        });
+        scores[0].push((result.trace.value - trace) / result.trace.standardError);
+        scores[1].push((result.estimate.value - exact) / result.estimate.halfWidth);
+      }
+      for (const score of scores) {
+        // Mean square 1 for perfect standard errors; 60 samples know it to a factor of about 1.4.
+        const meanSquare = score.reduce((sum, z) => sum + z * z, 0) / score.length;
+        console.log(
+          'Z',
+          probes,
+          meanSquare,
+          score.filter((z) => Math.abs(z) > 2).length,
+          score
+            .filter((z) => Math.abs(z) > 3)
+            .map((z) => z.toFixed(1))
+            .join(' '),
+        );
+        expect(meanSquare).toBeGreaterThan(0.5);
+        expect(meanSquare).toBeLessThan(1.6);
+        expect(score.filter((z) => Math.abs(z) > 3).length).toBeLessThanOrEqual(2);
+      }
+    }
+  });
+
+  it('rejects options that make no sense', async () => {
+    const options = { seed: 1, functional: resolvent(1), tolerance: 1 };
+    await expect(estimateSpectrum(diagonalOperator([1]), { ...options, probes: 0 })).rejects.toThrow(
+      'probes',
+    );
+    await expect(estimateSpectrum(diagonalOperator([]), options)).rejects.toThrow('dim');
+  });
+});
