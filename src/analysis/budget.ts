@@ -12,12 +12,17 @@ const MAXIMUM_BATCH = 4096;
 /** Batches in a forward pass; its memory is below a product's. */
 const EVALUATION_BATCH = 1000;
 /**
- * How much slower a float64 operation of the Lanczos basis is than one of a
- * product: plain loops against vectorised kernels.
+ * How much slower an operation on the Lanczos basis is than one of a product:
+ * plain loops, bound by memory, against vectorised kernels.
  */
-const BASIS_OPERATION_COST = 15;
-/** Reorthogonalisation pays where it adds at most this share to the products. */
-const REORTHOGONALIZATION_SHARE = 0.25;
+const BASIS_OPERATION_COST = 10;
+/** Steps after which a limit is typically settled; what orthogonalisation costs grows with them. */
+const TYPICAL_STEPS = 120;
+/**
+ * Without reorthogonalisation ghost copies hold the quadrature up, so that about 45 % more products are
+ * needed for the same tolerance; with it, a step may cost up to that much more.
+ */
+const REORTHOGONALIZATION_SHARE = 0.45;
 
 /** How the work is cut, from memory and operation counts alone, so that it is the same in every run. */
 export interface WorkSizes {
@@ -38,22 +43,23 @@ function chooseReorthogonalization(
   productOperations: number,
   basisBytes: number,
 ): Pick<WorkSizes, 'reorthogonalization' | 'basisPrecision'> {
-  const vectors = config.probes * Math.min(config.steps, dimension);
-  const basisPrecision = vectors * dimension * 8 <= basisBytes ? 'float64' : 'float32';
+  const budget = Math.min(config.steps, dimension);
+  const basisValues = config.probes * budget * dimension;
+  const basisPrecision = basisValues * 8 <= basisBytes ? 'float64' : 'float32';
   if (config.reorthogonalization !== 'auto') {
     return { reorthogonalization: config.reorthogonalization, basisPrecision };
   }
-  const fits = vectors * dimension * 4 <= basisBytes;
-  // Two Gram-Schmidt passes of two sweeps over half the budget of steps on average.
-  const basisOperations = 4 * dimension * Math.min(config.steps, dimension) * BASIS_OPERATION_COST;
+  const fits = basisValues * 4 <= basisBytes;
+  // Two Gram-Schmidt passes, each a product with the basis and one with its transpose, half full on average.
+  const basisOperations = 4 * dimension * Math.min(budget, TYPICAL_STEPS) * BASIS_OPERATION_COST;
   const pays = basisOperations <= REORTHOGONALIZATION_SHARE * productOperations;
   return { reorthogonalization: fits && pays ? 'full' : 'none', basisPrecision };
 }
 
 /**
- * Measures what a curvature product takes and divides the memory limit: half
- * for the tensors of a product, a quarter for batches kept on the backend, a
- * quarter for the Lanczos basis.
+ * Measures what a curvature product takes and divides the memory limit: up to
+ * half for the tensors of a product, a quarter for batches kept on the backend,
+ * the rest for the Lanczos basis.
  */
 export async function chooseWorkSizes(problem: Problem, config: AnalyzeConfig): Promise<WorkSizes> {
   const { network, loss, train } = problem;
@@ -61,6 +67,7 @@ export async function chooseWorkSizes(problem: Problem, config: AnalyzeConfig): 
   const limit = config.memoryLimitBytes ?? Math.min(DEFAULT_MEMORY_BYTES, totalmem() / 2);
   const cost = await measureProductCost(network, loss, kind, train);
   const productBatch = batchSizeWithin(cost, train.count, limit / 2, MAXIMUM_BATCH);
+  const productBytes = cost.fixedBytes + cost.bytesPerExample * productBatch;
   return {
     cost,
     productBatch,
@@ -70,7 +77,7 @@ export async function chooseWorkSizes(problem: Problem, config: AnalyzeConfig): 
       config,
       network.dimension,
       cost.operationsPerExample * train.count,
-      limit / 4,
+      (3 / 4) * limit - productBytes,
     ),
   };
 }

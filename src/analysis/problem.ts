@@ -68,6 +68,17 @@ function isOneHot(labels: Labels & { kind: 'targets' }): boolean {
   }
 }
 
+/** Refuses targets of a cross-entropy that are no probabilities, such as labels -1 and 1. */
+function requireProbabilities({ values, width }: Labels & { kind: 'targets' }, loss: LossName): void {
+  const bad = values.findIndex((value) => !(value >= 0 && value <= 1));
+  if (bad >= 0) {
+    throw new InputError(
+      'data/target-range',
+      `example ${Math.floor(bad / width)} has the target ${values[bad]}, but ${loss} takes probabilities from 0 to 1: number classes from 0, or use --loss mse`,
+    );
+  }
+}
+
 /** Targets of examples [start, end) as rows of `outputs` numbers, with labels checked once. */
 function targetRows(
   labels: Labels,
@@ -80,6 +91,9 @@ function targetRows(
         'data/target-width',
         `the data has ${labels.width} target values per example, the model ${outputs} outputs: they must agree`,
       );
+    }
+    if (loss !== 'mse') {
+      requireProbabilities(labels, loss);
     }
     return (start, end) => labels.values.subarray(start * outputs, end * outputs);
   }

@@ -1,5 +1,6 @@
 /** From the bytes of a weight to its values and back, and between storage types. */
 import { InputError } from '../errors.js';
+import { decodeFloat16, encodeFloat16 } from '../float16.js';
 import {
   type Checkpoint,
   type CheckpointDtype,
@@ -7,7 +8,6 @@ import {
   formatIndex,
   type WeightStorage,
 } from './checkpoint.js';
-import { decodeFloat16, encodeFloat16 } from './float16.js';
 import { printable, quoted } from './printable.js';
 
 /** Bytes of one element as dtypes and storage types name them. */

@@ -4,7 +4,7 @@
  */
 
 import { InputError } from '../errors.js';
-import { halfToFloat } from './half-float.js';
+import { decodeFloat16 } from '../float16.js';
 import { quoted, startsWith } from './source.js';
 
 /** `\x93NUMPY`. */
@@ -141,7 +141,7 @@ function decode(dtype: NpyDtype, data: Uint8Array, where: string): NpyArray['val
     case '<u4':
       return new Uint32Array(bytes.buffer, bytes.byteOffset, length);
     case '<f2':
-      return halfToFloat(new Uint16Array(bytes.buffer, bytes.byteOffset, length));
+      return decodeFloat16(new Uint16Array(bytes.buffer, bytes.byteOffset, length));
     case '<f4':
       return new Float32Array(bytes.buffer, bytes.byteOffset, length);
     case '<f8':

@@ -8,6 +8,8 @@ export interface RitzEigenvalue {
   readonly residual: number;
   /** Ritz values merged into this one: 1, or more where a run without reorthogonalisation made ghost copies. */
   readonly copies: number;
+  /** Its weight in the run's quadrature rule: the squared component of the start vector along its eigenvector. */
+  readonly weight: number;
 }
 
 /** Ritz values closer than this share of the spectral radius are one eigenvalue. */
@@ -28,22 +30,24 @@ const CONVERGED = 1e-3;
  * @param count how many at most
  */
 export function leadingEigenvalues(run: LanczosCoefficients, count: number): RitzEigenvalue[] {
-  const { values, last } = tridiagonalEigen(run.alpha, run.beta);
+  const { values, first, last } = tridiagonalEigen(run.alpha, run.beta);
   const residualNorm = run.beta[run.alpha.length - 1];
   const radius = Math.max(Math.abs(values[0]), Math.abs(values[values.length - 1]));
   const merged: RitzEigenvalue[] = [];
   for (let i = 0; i < values.length; ) {
     let best = i;
     let end = i + 1;
+    let weight = first[i] * first[i];
     while (end < values.length && values[end] - values[end - 1] <= GHOST_TOLERANCE * radius) {
       if (Math.abs(last[end]) < Math.abs(last[best])) {
         best = end;
       }
+      weight += first[end] * first[end];
       end++;
     }
     const residual = residualNorm * Math.abs(last[best]);
     if (residual <= CONVERGED * radius) {
-      merged.push({ value: values[best], residual, copies: end - i });
+      merged.push({ value: values[best], residual, copies: end - i, weight });
     }
     i = end;
   }

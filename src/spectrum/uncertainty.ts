@@ -39,8 +39,8 @@
  *     truth covered           11/12  12/12  12/12  12/12  12/12
  *
  * What no rule sees is a cluster of both signs much narrower than the steps
- * resolve: it counts as one point at its mean. In these problems that is
- * 0.1 points at most.
+ * resolve: it counts as one point at its mean. In 60 such problems the most
+ * that this made was 0.13 points.
  */
 import type { LanczosCoefficients, Reorthogonalization } from './lanczos.js';
 import { antiGaussRule, gaussRule, zeroRadauRule } from './quadrature.js';
@@ -83,7 +83,7 @@ const INFLUENCE_GROUPS = 64;
 const INFLUENCE_STEP = 1e-3;
 
 /** Fewest steps for which the sequences are compared at all. */
-export const LEAST_STEPS = 8;
+const LEAST_STEPS = 8;
 
 /** Lanczos runs over one operator, one a probe. */
 export interface ProbeRuns {

@@ -6,6 +6,7 @@ import { measureFromEigenvalues } from '../../src/spectrum/spectral-measure.js';
 
 const DIMENSION = 400;
 const SUBSPACES = 3;
+const DIRECTIONS = 40;
 
 /**
  * Minima of a quadratic over uniformly random affine subspaces at distance 1
@@ -34,18 +35,22 @@ describe('the minimum over a random affine subspace', () => {
       for (let i = 0; i < DIMENSION; i++) {
         scaled.mulRow(i, 1 / eigenvalues[i]);
       }
-      const gram = q.transpose().mmul(scaled);
-      const direction = Matrix.columnVector(Array.from({ length: n }, () => random.normal()));
-      direction.div(direction.norm());
-      const solution = new CholeskyDecomposition(gram).solve(direction);
-      sum += direction.dot(solution) / 2;
+      const product = q.transpose().mmul(scaled);
+      const gram = product.clone().add(product.transpose()).div(2); // symmetric to the last bit
+      const factor = new CholeskyDecomposition(gram);
+      for (let k = 0; k < DIRECTIONS; k++) {
+        const direction = Matrix.columnVector(Array.from({ length: n }, () => random.normal()));
+        direction.div(direction.norm());
+        sum += direction.dot(factor.solve(direction)) / 2;
+      }
     }
-    // The quadratic form of a random direction fluctuates by sqrt(2/n) times the
-    // spread of (B H^-1 B')^-1, which grows towards p = 1: up to 25 % each.
-    expect(Math.abs(sum / SUBSPACES / formula - 1)).toBeLessThan(0.3);
-    // ... far less than what the Gaussian width would say, eps = R^2 / (2 mu) = formula p / (1 - p).
+    const simulated = sum / (SUBSPACES * DIRECTIONS);
+    // One direction fluctuates by about sqrt(2/n) times the spread of (B H^-1 B')^-1,
+    // 10 to 30 %; 120 of them, in three subspaces, by 2 to 3 %.
+    expect(Math.abs(simulated / formula - 1)).toBeLessThan(0.05);
+    // The Gaussian width says eps = R^2 / (2 mu) = formula p / (1 - p): far too much above 1/2.
     if (pruned >= 0.7) {
-      expect(sum / SUBSPACES).toBeLessThan((0.7 * formula * pruned) / (1 - pruned));
+      expect(simulated).toBeLessThan((0.5 * formula * pruned) / (1 - pruned));
     }
   });
 });

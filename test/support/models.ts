@@ -2,7 +2,7 @@ import { io } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import type { ExampleSource } from '../../src/network/batches.js';
-import { randomStream } from '../../src/random.js';
+import { type RandomStream, randomStream } from '../../src/random.js';
 
 /** A checkpoint of a model built with tfjs-layers, as if read from disk. */
 export async function checkpointOf(model: LayersModel): Promise<LayersCheckpoint> {
@@ -35,6 +35,35 @@ export async function checkpointOf(model: LayersModel): Promise<LayersCheckpoint
     manifestGroups: [weights.length],
     extra: {},
   };
+}
+
+function seededValue(name: string, fanIn: number, random: RandomStream): number {
+  if (name.endsWith('variance')) {
+    return 0.5 + random.uniform();
+  }
+  if (name.endsWith('gamma')) {
+    return 1 + 0.3 * random.normal();
+  }
+  if (name.endsWith('alpha')) {
+    return 0.25 + 0.1 * random.normal();
+  }
+  return random.normal() * (name.endsWith('kernel') ? Math.sqrt(1.5 / fanIn) : 0.3);
+}
+
+/**
+ * A checkpoint of a freshly built model, with all weights drawn from a seed;
+ * the model is disposed of.
+ */
+export async function seededCheckpoint(model: LayersModel, seed: number): Promise<LayersCheckpoint> {
+  const checkpoint = await checkpointOf(model);
+  model.dispose();
+  const random = randomStream(seed, 'model weights');
+  for (const weight of checkpoint.weights) {
+    const terms = weight.name.endsWith('depthwise_kernel') ? weight.shape.slice(0, 2) : weight.shape.slice(0, -1);
+    const fanIn = terms.reduce((product, extent) => product * extent, 1);
+    weight.values = Float32Array.from(weight.values, () => seededValue(weight.name, fanIn, random));
+  }
+  return checkpoint;
 }
 
 /** Random inputs and random one-hot (or 0/1, or real) targets. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decodeFloat16, encodeFloat16 } from '../../src/checkpoint/float16.js';
+import { decodeFloat16, encodeFloat16 } from '../src/float16.js';
 
 const ALL_HALVES = Uint16Array.from({ length: 65536 }, (_, i) => i);
 

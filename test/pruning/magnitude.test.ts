@@ -1,0 +1,138 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  prunedCount,
+  pruneSmallest,
+  pruningDisplacement,
+  radiusSquared,
+  rankByMagnitude,
+} from '../../src/pruning/magnitude.js';
+
+const SMALLEST_DENORMAL = 2 ** -149;
+
+/** Ranks the way the definition reads. */
+function naiveOrder(weights: Float32Array): number[] {
+  return [...weights.keys()].sort((a, b) => Math.abs(weights[a]) - Math.abs(weights[b]) || a - b);
+}
+
+/** Finite float32 vectors with many ties, zeros of both signs and denormals. */
+const weightVectors = fc
+  .array(
+    fc.oneof(
+      fc.float({ noNaN: true, noDefaultInfinity: true }),
+      fc.constantFrom(0, -0, 1, -1, SMALLEST_DENORMAL, -SMALLEST_DENORMAL, 2 ** -130, 3.4e38),
+    ),
+    { maxLength: 60 },
+  )
+  .map((values) => Float32Array.from(values));
+
+describe('rankByMagnitude', () => {
+  it('orders by magnitude, ties by index', () => {
+    const weights = Float32Array.of(2, -0, 1, -1, 0, SMALLEST_DENORMAL, -2, 1e-40);
+    expect([...rankByMagnitude(weights).order]).toEqual([1, 4, 5, 7, 2, 3, 0, 6]);
+  });
+
+  it('is the naive sort', () => {
+    fc.assert(
+      fc.property(weightVectors, (weights) => {
+        expect([...rankByMagnitude(weights).order]).toEqual(naiveOrder(weights));
+      }),
+    );
+  });
+
+  it('sums squares of the smallest weights in float64', () => {
+    fc.assert(
+      fc.property(weightVectors, (weights) => {
+        const { squaredRadii } = rankByMagnitude(weights);
+        const naive = [0];
+        for (const index of naiveOrder(weights)) {
+          naive.push(naive[naive.length - 1] + Math.fround(weights[index]) ** 2);
+        }
+        expect([...squaredRadii]).toEqual(naive);
+      }),
+    );
+  });
+
+  it('keeps the digits of many small squares beside a large one', () => {
+    const weights = new Float32Array(100_001).fill(1e-4);
+    weights[0] = 100;
+    const { squaredRadii } = rankByMagnitude(weights);
+    expect(squaredRadii[100_000]).toBeCloseTo(100_000 * Math.fround(1e-4) ** 2, 12);
+    expect(squaredRadii[100_001] - 10_000).toBeCloseTo(1e-3, 9);
+  });
+
+  it('reads a part of a larger buffer, and leaves it as it is', () => {
+    const buffer = Float32Array.of(9, 3, -1, 2, 0);
+    const before = [...buffer];
+    expect([...rankByMagnitude(buffer.subarray(1, 4)).order]).toEqual([1, 2, 0]);
+    expect([...buffer]).toEqual(before);
+  });
+
+  it('takes no weights at all', () => {
+    const { order, squaredRadii } = rankByMagnitude(new Float32Array(0));
+    expect([order.length, [...squaredRadii]]).toEqual([0, [0]]);
+  });
+});
+
+describe('prunedCount', () => {
+  it.each([
+    [0.3, 32360, 9708],
+    [0.29, 100, 29],
+    [0, 32360, 0],
+    [0.98, 32360, 31712],
+    [0.999999, 10, 9],
+    [1, 10, 10],
+    [0.5, 1, 0],
+  ])('%f of %i is %i', (fraction, dimension, count) => {
+    expect(prunedCount(fraction, dimension)).toBe(count);
+  });
+
+  it('takes k / D for k, whatever the rounding', () => {
+    for (const dimension of [1, 3, 7, 49, 1000]) {
+      for (let k = 0; k <= dimension; k++) {
+        expect(prunedCount(k / dimension, dimension)).toBe(k);
+      }
+    }
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 30_000_000 }), fc.nat(), (dimension, any) => {
+        const k = any % (dimension + 1);
+        expect(prunedCount(k / dimension, dimension)).toBe(k);
+      }),
+    );
+  });
+
+  it('is floor(p D) elsewhere', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 999 }), fc.double({ min: 0.01, max: 0.99, noNaN: true }), (k, part) => {
+        expect(prunedCount((k + part) / 1000, 1000)).toBe(k);
+      }),
+    );
+  });
+});
+
+describe('pruneSmallest and pruningDisplacement', () => {
+  it('w + d is w pruned, of distance R(p), with the smallest weights zero', () => {
+    fc.assert(
+      fc.property(weightVectors, fc.double({ min: 0, max: 1, noNaN: true }), (weights, fraction) => {
+        const ranking = rankByMagnitude(weights);
+        const count = prunedCount(fraction, weights.length);
+        const pruned = pruneSmallest(weights, ranking, count);
+        const displacement = pruningDisplacement(weights, ranking, count);
+        const removed = new Set(naiveOrder(weights).slice(0, count));
+        weights.forEach((weight, i) => {
+          expect(pruned[i] === weight + displacement[i]).toBe(true);
+          expect(Object.is(pruned[i], removed.has(i) ? 0 : weight)).toBe(true);
+        });
+        const squared = displacement.reduce((sum, entry) => sum + entry * entry, 0);
+        const radius = radiusSquared(ranking, fraction);
+        expect(Math.abs(squared - radius)).toBeLessThanOrEqual(1e-12 * radius);
+      }),
+    );
+  });
+
+  it('leaves the weights alone', () => {
+    const weights = Float32Array.of(1, -2, 3);
+    pruneSmallest(weights, rankByMagnitude(weights), 2);
+    expect([...weights]).toEqual([1, -2, 3]);
+  });
+});
