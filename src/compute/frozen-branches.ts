@@ -1,21 +1,36 @@
 import {
+  Abs,
   add,
+  backend_util,
+  ClipByValue,
+  cast,
+  div,
+  Elu,
   engine,
+  equal,
+  exp,
   LeakyRelu,
+  Max,
+  Maximum,
   MaxPool,
+  Min,
+  Minimum,
   mul,
   Prelu,
   Relu,
   Relu6,
+  reshape,
+  Selu,
   step,
   sub,
+  sum,
   type Tensor,
   tidy,
 } from '@tensorflow/tfjs-core';
 import { MAX_POOL_GATHER } from './kernels.js';
 
 /**
- * The decisions that piecewise linear operations (relu, max pooling, ...) took
+ * The decisions that piecewise smooth operations (relu, max pooling, ...) took
  * during one run of a program, in the order in which they took them.
  *
  * Replaying them makes the program smooth around the point at which they were
@@ -28,61 +43,102 @@ export interface Branches {
 }
 
 type Inputs = Record<string, Tensor>;
-type RunKernel = (name: string, inputs: Inputs, attrs?: Record<string, unknown>) => Tensor;
-type Replay = (inputs: Inputs, attrs?: Record<string, unknown>) => Tensor;
+type Attributes = Record<string, unknown>;
+type RunKernel = (name: string, inputs: Inputs, attrs?: Attributes) => Tensor;
 
 /** What is recorded of one operation: constants of a program that replays it. */
 interface Decision {
-  kernelName: string;
   constants: Tensor[];
-  replay: Replay;
+  replay: (inputs: Inputs, attrs?: Attributes) => Tensor;
+}
+
+/** Makes a decision from an operation's inputs; `output` runs the operation itself. */
+type Decide = (inputs: Inputs, attrs: Attributes, output: () => Tensor) => Decision;
+
+interface RecordedDecision extends Decision {
+  kernelName: string;
 }
 
 interface PatchableEngine {
   runKernel: RunKernel;
 }
 
-/** Pieces of x -> slope x + offset, by sign of x (and of x - 6). */
-function decisionOf(name: string, inputs: Inputs, attrs: Record<string, unknown> = {}): Decision | null {
-  const { x } = inputs;
-  const decision = (constants: Tensor[], replay: Replay): Decision => ({
-    kernelName: name,
-    constants,
-    replay,
-  });
-  switch (name) {
-    case Relu: {
-      const positive = step(x);
-      return decision([positive], (at) => mul(at.x, positive));
-    }
-    case Relu6: {
-      const above = step(sub(x, 6));
-      const slope = sub(step(x), above);
-      const offset = mul(above, 6);
-      return decision([slope, offset], (at) => add(mul(at.x, slope), offset));
-    }
-    case LeakyRelu: {
-      const slope = step(x, attrs.alpha as number);
-      return decision([slope], (at) => mul(at.x, slope));
-    }
-    case Prelu: {
-      const positive = step(x);
-      const negative = sub(1, positive);
-      return decision([positive, negative], (at) => mul(at.x, add(positive, mul(negative, at.alpha))));
-    }
-    case MaxPool: {
-      const input = x.clone();
-      return decision([input], (at) =>
-        (engine() as unknown as PatchableEngine).runKernel(MAX_POOL_GATHER, { values: at.x, input }, attrs),
-      );
-    }
-    default:
-      return null;
-  }
+function floatEqual(left: Tensor, right: Tensor): Tensor {
+  return cast(equal(left, right), 'float32');
 }
 
+/** An operation that is x -> slope x + offset in every piece. */
+function affine(slope: Tensor, x: Tensor, output: Tensor): Decision {
+  const offset = sub(output, mul(slope, x));
+  return { constants: [slope, offset], replay: (at) => add(mul(at.x, slope), offset) };
+}
+
+/** An operation that is x -> scale x for positive x, and x -> scaleAlpha (exp x - 1) for others. */
+function exponentialUnit(x: Tensor, scale: number, scaleAlpha: number): Decision {
+  const positive = step(x);
+  const negative = sub(1, positive);
+  return {
+    constants: [positive, negative],
+    replay: (at) =>
+      add(
+        mul(mul(at.x, positive), scale),
+        mul(mul(sub(exp(mul(at.x, negative)), 1), negative), scaleAlpha),
+      ),
+  };
+}
+
+/** Maximum or minimum over axes, as a mean over the positions that attain it. */
+const reduceExtreme: Decide = ({ x }, attrs, output) => {
+  const axes = attrs.reductionIndices as number[];
+  const reduced = new Set([axes].flat().map((axis) => (axis < 0 ? axis + x.rank : axis)));
+  const keptShape = x.shape.map((extent, axis) => (reduced.has(axis) ? 1 : extent));
+  const attained = floatEqual(x, reshape(output(), keptShape));
+  const share = div(attained, sum(attained, axes, true));
+  return { constants: [share], replay: (at) => sum(mul(at.x, share), axes, attrs.keepDims as boolean) };
+};
+
+/** Larger or smaller of two tensors. */
+const chooseOperand: Decide = ({ a }, _attrs, output) => {
+  const first = floatEqual(a, output());
+  const second = sub(1, first);
+  return { constants: [first, second], replay: (at) => add(mul(at.a, first), mul(at.b, second)) };
+};
+
+const DECISIONS: Record<string, Decide> = {
+  [Relu]: ({ x }, _attrs, output) => affine(step(x), x, output()),
+  [Relu6]: ({ x }, _attrs, output) => affine(sub(step(x), step(sub(x, 6))), x, output()),
+  [LeakyRelu]: ({ x }, attrs, output) => affine(step(x, attrs.alpha as number), x, output()),
+  [Abs]: ({ x }, _attrs, output) => affine(step(x, -1), x, output()),
+  [ClipByValue]: ({ x }, _attrs, output) => {
+    const clipped = output();
+    return affine(floatEqual(x, clipped), x, clipped);
+  },
+  [Elu]: ({ x }) => exponentialUnit(x, 1, 1),
+  [Selu]: ({ x }) => exponentialUnit(x, backend_util.SELU_SCALE, backend_util.SELU_SCALEALPHA),
+  [Prelu]: ({ x }) => {
+    const positive = step(x);
+    const negative = sub(1, positive);
+    return {
+      constants: [positive, negative],
+      replay: (at) => mul(at.x, add(positive, mul(negative, at.alpha))),
+    };
+  },
+  [Maximum]: chooseOperand,
+  [Minimum]: chooseOperand,
+  [Max]: reduceExtreme,
+  [Min]: reduceExtreme,
+  [MaxPool]: ({ x }) => {
+    const input = x.clone();
+    return {
+      constants: [input],
+      replay: (at, attrs) =>
+        (engine() as unknown as PatchableEngine).runKernel(MAX_POOL_GATHER, { values: at.x, input }, attrs),
+    };
+  },
+};
+
 class RecordedBranches implements Branches {
-  readonly decisions: Decision[] = [];
+  readonly decisions: RecordedDecision[] = [];
 
   dispose(): void {
     for (const { constants } of this.decisions) {
@@ -115,18 +171,19 @@ export async function recordBranches<T>(
   const branches = new RecordedBranches();
   try {
     const result = await withRunKernel(
-      (runKernel) => (name, inputs, attrs) => {
-        tidy(() => {
-          const decision = decisionOf(name, inputs, attrs);
-          if (decision !== null) {
-            for (const constant of decision.constants) {
-              engine().keep(constant);
-            }
-            branches.decisions.push(decision);
+      (runKernel) =>
+        (name, inputs, attrs = {}) => {
+          if (Object.hasOwn(DECISIONS, name)) {
+            tidy(() => {
+              const decision = DECISIONS[name](inputs, attrs, () => runKernel(name, inputs, attrs));
+              for (const constant of decision.constants) {
+                engine().keep(constant);
+              }
+              branches.decisions.push({ kernelName: name, ...decision });
+            });
           }
-        });
-        return runKernel(name, inputs, attrs);
-      },
+          return runKernel(name, inputs, attrs);
+        },
       program,
     );
     return { result, branches };
@@ -137,7 +194,7 @@ export async function recordBranches<T>(
 }
 
 /**
- * Runs a program with every piecewise linear operation held in the piece that
+ * Runs a program with every piecewise smooth operation held in the piece that
  * was recorded.
  *
  * @throws Error when the program takes other operations than the recorded one
@@ -147,10 +204,10 @@ export async function replayBranches<T>(branches: Branches, program: () => Promi
   let position = 0;
   return withRunKernel(
     (runKernel) => (name, inputs, attrs) => {
-      const decision = decisions[position];
-      if (![Relu, Relu6, LeakyRelu, Prelu, MaxPool].includes(name)) {
+      if (!Object.hasOwn(DECISIONS, name)) {
         return runKernel(name, inputs, attrs);
       }
+      const decision = decisions[position];
       if (decision?.kernelName !== name) {
         throw new Error(`the replayed program runs ${name} where ${decision?.kernelName} was recorded`);
       }

@@ -23,7 +23,6 @@ import {
   LogicalNot,
   LogicalOr,
   MaxPoolGrad,
-  minimum,
   mul,
   NotEqual,
   neg,
@@ -154,7 +153,8 @@ const averagePoolGradientConfig = gradientConfig(AvgPoolGrad, ['input'], (ddInpu
 const eluConfig = gradientConfig(Elu, ['x'], (dy, [x]) => ({
   x: () => {
     const positive = step(x);
-    return mul(dy, add(positive, mul(sub(1, positive), exp(minimum(x, 0)))));
+    const negative = sub(1, positive);
+    return mul(dy, add(positive, mul(negative, exp(mul(x, negative)))));
   },
 }));
 

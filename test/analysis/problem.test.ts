@@ -105,9 +105,23 @@ describe('networkExamples', () => {
   });
 
   it.each<[string, Labels, LossName, number, string, RegExp]>([
-    ['a class beyond the outputs', classes, 'cross-entropy', 2, 'dataset/label-range', /example 1 has label 2.*2 classes/],
+    [
+      'a class beyond the outputs',
+      classes,
+      'cross-entropy',
+      2,
+      'dataset/label-range',
+      /example 1 has label 2.*2 classes/,
+    ],
     ['a third class for one output', classes, 'binary-cross-entropy', 1, 'dataset/label-range', /label 2/],
-    ['a float that is no class', halves, 'cross-entropy', 3, 'dataset/label-range', /example 0 has label 0\.5/],
+    [
+      'a float that is no class',
+      halves,
+      'cross-entropy',
+      3,
+      'dataset/label-range',
+      /example 0 has label 0\.5/,
+    ],
     ['one output for classes', classes, 'cross-entropy', 1, 'data/one-output', /--loss binary-cross-entropy/],
     ['rows of another width', soft, 'cross-entropy', 3, 'data/target-width', /2 target values.*3 outputs/],
     ['numbers for several outputs', numbers, 'mse', 3, 'data/target-width', /1 target value/],

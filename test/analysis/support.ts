@@ -1,4 +1,3 @@
-import type { Tensor } from '@tensorflow/tfjs-core';
 import { type LayersModel, layers, sequential } from '@tensorflow/tfjs-layers';
 import { onTestFinished } from 'vitest';
 import type { Problem } from '../../src/analysis/problem.js';
@@ -66,6 +65,3 @@ export function batchesOf(problem: Problem, batchSize = 1000): Batches {
   onTestFinished(() => batches.dispose());
   return batches;
 }
-
-/** What a gradient function of tfjs is given and gives. */
-export type GradientFunction = (dy: Tensor, saved: Tensor[]) => Record<string, () => Tensor>;

@@ -20,7 +20,7 @@ import {
 import { type ModelCase, type SeededProblem, withProblem } from '../support/problems.js';
 import { expectClose } from '../support/vectors.js';
 
-/** Values of a weight, by the order in which the layers hold them (kernel, bias, ...). */
+/** Values of the weights, in the order of the checkpoint: trained ones layer by layer, then running statistics. */
 type Weights = readonly Float64Array[];
 
 interface ExplicitCase extends ModelCase {
@@ -104,7 +104,7 @@ const cases: ExplicitCase[] = [
     shape: [6, 5, 2],
     outputs: 3,
     loss: 'cross-entropy',
-    forward: ([kernel, gamma, beta, mean, variance, w, b], x) => {
+    forward: ([kernel, gamma, beta, w, b, mean, variance], x) => {
       const convolved = conv2d(image([6, 5, 2], x), kernel, 2, { window: [3, 3], stride: 2, padding: 'same' });
       const activated = mapImage(convolved, (value, c) =>
         relu(((value - mean[c]) / Math.sqrt(variance[c] + 1e-3)) * gamma[c] + beta[c]),
@@ -199,7 +199,7 @@ describe('every entry of the curvature matrices agrees with float64 differences 
       let reference: ReturnType<typeof explicitReference> | null = null;
       for (const backend of ['wasm', 'cpu'] as const) {
         await prepareBackend(backend);
-        await withProblem(modelCase, { seed, examples: 4 }, async (problem) => {
+        await withProblem(modelCase, { seed, examples: 4, batchSize: 4 }, async (problem) => {
           expect(problem.network.dimension).toBeLessThan(150);
           reference ??= explicitReference(modelCase, problem);
           const { loss, gradient } = await lossGradient(problem, problem.network.weights);

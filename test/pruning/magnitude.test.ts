@@ -103,9 +103,13 @@ describe('prunedCount', () => {
 
   it('is floor(p D) elsewhere', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 999 }), fc.double({ min: 0.01, max: 0.99, noNaN: true }), (k, part) => {
-        expect(prunedCount((k + part) / 1000, 1000)).toBe(k);
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: 999 }),
+        fc.double({ min: 0.01, max: 0.99, noNaN: true }),
+        (k, part) => {
+          expect(prunedCount((k + part) / 1000, 1000)).toBe(k);
+        },
+      ),
     );
   });
 });

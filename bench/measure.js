@@ -1,0 +1,119 @@
+/**
+ * Measures one case in a process of its own, so that its peak memory is its
+ * own, and prints the figures as JSON: `node bench/measure.js INDEX`.
+ */
+import { chooseWorkSizes } from '../dist/analysis/budget.js';
+import { networkExamples } from '../dist/analysis/problem.js';
+import { readCheckpoint } from '../dist/checkpoint/registry.js';
+import { prepareBackend } from '../dist/compute/backend.js';
+import { analyzeDefaults } from '../dist/config.js';
+import { curvatureOperator } from '../dist/curvature/products.js';
+import { readDataset } from '../dist/dataset/registry.js';
+import { gaussianWidthLimit } from '../dist/geometry/gaussian-width.js';
+import { createBatches } from '../dist/network/batches.js';
+import { createNetwork } from '../dist/network/network.js';
+import { radiusSquared, rankByMagnitude } from '../dist/pruning/magnitude.js';
+import { createPruningMeter } from '../dist/pruning/measurement.js';
+import { randomStream } from '../dist/random.js';
+import { estimateSpectrum } from '../dist/spectrum/slq.js';
+import { createZooCheckpoint } from '../dist/training/zoo.js';
+import { cases } from './cases.js';
+
+const PRODUCTS = 7;
+const LANCZOS_STEPS = 40;
+const EVALUATIONS = 5;
+/** A tolerance that suits no network in particular: times do not depend on it. */
+const EPSILON = 0.01;
+
+function median(values) {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}
+
+async function milliseconds(work) {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+async function measure(benchCase) {
+  const engine = await prepareBackend('auto');
+  const dataset = await readDataset(benchCase.data);
+  const checkpoint =
+    benchCase.checkpoint === null
+      ? createZooCheckpoint(benchCase.zoo, {
+          exampleShape: dataset.train.shape,
+          layout: dataset.train.layout,
+          classes: 10,
+          hidden: [],
+          seed: 1,
+        }).checkpoint
+      : await readCheckpoint(benchCase.checkpoint);
+  const network = await createNetwork(checkpoint);
+  const loss = 'cross-entropy';
+  const options = { normalize: benchCase.normalization, sample: 'first', seed: 0 };
+  const train = networkExamples(dataset.train, network, loss, benchCase.examples, options);
+  const test = networkExamples(dataset.test, network, loss, 'all', options);
+  const config = { ...analyzeDefaults, steps: 300 };
+  const sizes = await chooseWorkSizes({ network, loss, train }, config);
+  const { keepBytes } = sizes;
+  const trainBatches = createBatches(train, network.outputs, { batchSize: sizes.productBatch, keepBytes });
+  const testBatches = createBatches(test, network.outputs, { batchSize: sizes.evaluationBatch, keepBytes });
+  const operator = curvatureOperator({ network, loss, batches: trainBatches }, 'hessian');
+
+  const random = randomStream(1, 'bench');
+  const vector = Float64Array.from({ length: network.dimension }, () => random.normal());
+  await operator.apply(vector);
+  const products = [];
+  for (let i = 0; i < PRODUCTS; i++) {
+    products.push(await milliseconds(() => operator.apply(vector)));
+  }
+
+  let inProducts = 0;
+  const timed = {
+    dim: operator.dim,
+    apply: async (at) => {
+      const start = performance.now();
+      const product = await operator.apply(at);
+      inProducts += performance.now() - start;
+      return product;
+    },
+  };
+  const ranking = rankByMagnitude(network.weights);
+  const spectrum = await milliseconds(() =>
+    estimateSpectrum(timed, {
+      seed: 0,
+      probes: 1,
+      minimumSteps: 20,
+      maximumSteps: LANCZOS_STEPS,
+      reorthogonalization: sizes.reorthogonalization,
+      basisPrecision: sizes.basisPrecision,
+      functional: (measured) => gaussianWidthLimit(measured, (p) => radiusSquared(ranking, p), EPSILON),
+      tolerance: 0,
+    }),
+  );
+
+  const evaluations = [];
+  for (let i = 0; i < EVALUATIONS; i++) {
+    const meter = createPruningMeter({ network, loss, ranking, train: trainBatches, test: testBatches });
+    evaluations.push(
+      await milliseconds(async () => {
+        await meter.loss(0.5);
+        await meter.accuracy(0.5);
+      }),
+    );
+  }
+  const productMs = median(products);
+  return {
+    backend: engine.backend,
+    dimension: network.dimension,
+    productMs,
+    gigaflops: (sizes.cost.operationsPerExample * train.count) / productMs / 1e6,
+    stepMs: (spectrum - inProducts) / LANCZOS_STEPS,
+    reorthogonalization: sizes.reorthogonalization,
+    evaluationMs: median(evaluations),
+    testExamples: test.count,
+    peakMebibytes: process.resourceUsage().maxRSS / 1024,
+  };
+}
+
+console.log(JSON.stringify(await measure(cases[Number(process.argv[2])])));

@@ -1,0 +1,120 @@
+import { dispose, profile, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { layers, sequential } from '@tensorflow/tfjs-layers';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { chooseWorkSizes } from '../../src/analysis/budget.js';
+import type { Problem } from '../../src/analysis/problem.js';
+import { prepareBackend } from '../../src/compute/backend.js';
+import { batchProducts } from '../../src/curvature/products.js';
+import { createBatches } from '../../src/network/batches.js';
+import { weightTensors } from '../../src/network/network.js';
+import { configWith, fixedCheckpoint, problemOf, smallModel } from './support.js';
+
+beforeAll(() => prepareBackend('cpu'));
+
+async function mlpProblem(count: number): Promise<Problem> {
+  return problemOf(await fixedCheckpoint(smallModel(20, 30, 5)), { count, shape: [20] });
+}
+
+/** Memory that a product over one batch really takes at its highest. */
+async function peakBytes({ network, loss, train }: Problem, batchSize: number): Promise<number> {
+  const weights = weightTensors(network, network.weights);
+  const batches = createBatches({ ...train, count: batchSize }, network.outputs, { batchSize, keepBytes: 0 });
+  let peak = 0;
+  await batches.forEach(async (batch) => {
+    const used = await profile(() =>
+      tidy(() => batchProducts.hessian(network, loss, batch, weights)(...weights)),
+    );
+    dispose(used.result as Tensor[]);
+    peak = used.peakBytes;
+  });
+  dispose(weights);
+  return peak;
+}
+
+describe('chooseWorkSizes', () => {
+  it.each([3e5, 1e6, 1e7])('a product stays within half of %d bytes', async (memoryLimitBytes) => {
+    const problem = await mlpProblem(5000);
+    const { productBatch, evaluationBatch, keepBytes } = await chooseWorkSizes(
+      problem,
+      configWith({ memoryLimitBytes }),
+    );
+    expect(productBatch).toBeLessThan(5000);
+    expect(await peakBytes(problem, productBatch)).toBeLessThanOrEqual(1.05 * (memoryLimitBytes / 2));
+    expect(evaluationBatch).toBeLessThanOrEqual(1000);
+    expect(2 * keepBytes).toBeLessThanOrEqual(memoryLimitBytes / 4);
+  });
+
+  it('a convolutional network too', async () => {
+    const model = sequential({
+      layers: [
+        layers.conv2d({
+          filters: 4,
+          kernelSize: 3,
+          inputShape: [8, 8, 2],
+          padding: 'same',
+          activation: 'relu',
+        }),
+        layers.maxPooling2d({ poolSize: 2 }),
+        layers.flatten(),
+        layers.dense({ units: 3 }),
+      ],
+    });
+    const problem = await problemOf(await fixedCheckpoint(model), { count: 400, shape: [8, 8, 2] });
+    const { productBatch } = await chooseWorkSizes(problem, configWith({ memoryLimitBytes: 2e6 }));
+    expect(productBatch).toBeGreaterThan(1);
+    expect(await peakBytes(problem, productBatch)).toBeLessThanOrEqual(1.05e6);
+  });
+
+  it('takes one example at a time where not even one fits', async () => {
+    const sizes = await chooseWorkSizes(await mlpProblem(50), configWith({ memoryLimitBytes: 1000 }));
+    expect([sizes.productBatch, sizes.evaluationBatch]).toEqual([1, 1]);
+  });
+
+  it.each([1, 2, 5, 7])('%i examples are one batch', async (count) => {
+    const sizes = await chooseWorkSizes(await mlpProblem(count), configWith());
+    expect(sizes.productBatch).toBe(count);
+  });
+
+  it('is the same in every run', async () => {
+    const problem = await mlpProblem(300);
+    const config = configWith({ memoryLimitBytes: 1e6 });
+    expect(await chooseWorkSizes(problem, config)).toEqual(await chooseWorkSizes(problem, config));
+  });
+});
+
+describe('reorthogonalisation', () => {
+  it('where it costs little beside the products', async () => {
+    const few = await mlpProblem(100);
+    const many = await mlpProblem(20_000);
+    const chosen = async (problem: Problem, steps: number) =>
+      (await chooseWorkSizes(problem, configWith({ steps }))).reorthogonalization;
+    expect(await chosen(few, 300)).toBe('none');
+    expect(await chosen(many, 300)).toBe('full');
+    expect(await chosen(few, 2)).toBe('full');
+  });
+
+  it('only where the basis fits beside the tensors of a product', async () => {
+    const problem = await mlpProblem(20_000);
+    const basisValues = 2 * 300 * problem.network.dimension; // 2 probes of 300 steps
+    const seen: string[] = [];
+    for (let megabytes = 1; megabytes <= 64; megabytes *= 2) {
+      const memoryLimitBytes = megabytes * 1e6;
+      const sizes = await chooseWorkSizes(problem, configWith({ probes: 2, steps: 300, memoryLimitBytes }));
+      const { cost, productBatch, keepBytes, reorthogonalization, basisPrecision } = sizes;
+      const productBytes = cost.fixedBytes + productBatch * cost.bytesPerExample;
+      const left = memoryLimitBytes - 2 * keepBytes - productBytes;
+      expect(reorthogonalization).toBe(4 * basisValues <= left ? 'full' : 'none');
+      expect(basisPrecision).toBe(8 * basisValues <= left ? 'float64' : 'float32');
+      seen.push(`${reorthogonalization} ${basisPrecision}`);
+    }
+    expect(seen[0]).toBe('none float32');
+    expect(seen.at(-1)).toBe('full float64');
+  });
+
+  it.each(['full', 'none'] as const)('%s where it is asked for', async (reorthogonalization) => {
+    for (const count of [10, 5000]) {
+      const sizes = await chooseWorkSizes(await mlpProblem(count), configWith({ reorthogonalization }));
+      expect(sizes.reorthogonalization).toBe(reorthogonalization);
+    }
+  });
+});

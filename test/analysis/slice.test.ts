@@ -1,0 +1,130 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { increasePredictor, predictSlice } from '../../src/analysis/slice.js';
+import { prepareBackend } from '../../src/compute/backend.js';
+import { type CurvatureOperator, curvatureOperator, lossGradient } from '../../src/curvature/products.js';
+import { silentProgress } from '../../src/progress.js';
+import { pruningDisplacement, rankByMagnitude } from '../../src/pruning/magnitude.js';
+import { randomStream } from '../../src/random.js';
+import { batchesOf, fixedCheckpoint, problemOf, smallModel } from './support.js';
+
+beforeAll(() => prepareBackend('cpu'));
+
+function dot(left: Float64Array, right: Float64Array): number {
+  return left.reduce((sum, entry, i) => sum + entry * right[i], 0);
+}
+
+/** d' H d for a matrix written out. */
+function quadraticForm(rows: readonly Float64Array[], d: Float64Array): number {
+  return rows.reduce((sum, row, i) => sum + d[i] * dot(row, d), 0);
+}
+
+/** A symmetric matrix as an operator that counts its products. */
+function matrixOperator(rows: Float64Array[]): CurvatureOperator & { products: number } {
+  return {
+    kind: 'hessian',
+    dim: rows.length,
+    products: 0,
+    async apply(vector) {
+      this.products++;
+      return Float64Array.from(rows, (row) => dot(row, vector));
+    },
+    dispose: () => {},
+  };
+}
+
+/** A quadratic loss with a positive definite matrix, and everything a prediction of it needs. */
+function quadraticProblem(dimension: number, gradientSize: number) {
+  const random = randomStream(11, 'quadratic');
+  const factor = Array.from({ length: dimension }, () =>
+    Float64Array.from({ length: dimension }, () => random.normal() / Math.sqrt(dimension)),
+  );
+  const rows = factor.map((row) => Float64Array.from(factor, (other) => dot(row, other)));
+  const operator = matrixOperator(rows);
+  const gradient = Float64Array.from({ length: dimension }, () => gradientSize * random.normal());
+  const weights = Float32Array.from({ length: dimension }, () => random.normal());
+  return { rows, operator, gradient, weights, ranking: rankByMagnitude(weights) };
+}
+
+describe('increasePredictor', () => {
+  it("is g' d + 1/2 d' H d with the matrix written out", async () => {
+    const problem = await problemOf(await fixedCheckpoint(smallModel()), { count: 20, shape: [4] });
+    const { network, loss } = problem;
+    const lossProblem = { network, loss, batches: batchesOf(problem, 8) };
+    const { gradient } = await lossGradient(lossProblem, network.weights);
+    const operator = curvatureOperator(lossProblem, 'hessian');
+    const rows: Float64Array[] = [];
+    for (let i = 0; i < network.dimension; i++) {
+      const unit = new Float64Array(network.dimension);
+      unit[i] = 1;
+      rows.push(await operator.apply(unit));
+    }
+    const ranking = rankByMagnitude(network.weights);
+    const predict = increasePredictor(operator, gradient, network.weights, ranking);
+    for (let n = 0; n <= network.dimension; n++) {
+      const d = pruningDisplacement(network.weights, ranking, n);
+      const { gradientTerm, curvatureTerm } = await predict(n / network.dimension);
+      expect(gradientTerm).toBeCloseTo(dot(gradient, d), 12);
+      expect(curvatureTerm).toBeCloseTo(quadraticForm(rows, d) / 2, 5);
+    }
+    operator.dispose();
+  });
+
+  it('takes one product a count, none twice and none for nothing', async () => {
+    const { operator, gradient, weights, ranking } = quadraticProblem(20, 0.1);
+    let told = 0;
+    const predict = increasePredictor(operator, gradient, weights, ranking, () => {
+      told++;
+    });
+    expect(await predict(0)).toEqual({ gradientTerm: 0, curvatureTerm: 0 });
+    expect(await predict(0.049)).toEqual({ gradientTerm: 0, curvatureTerm: 0 });
+    expect(operator.products).toBe(0);
+    await Promise.all([predict(0.5), predict(0.5), predict(0.51)]);
+    await predict(0.5);
+    expect([operator.products, told]).toEqual([1, 1]);
+    await predict(0.55);
+    expect([operator.products, told]).toEqual([2, 2]);
+  });
+});
+
+describe('predictSlice', () => {
+  const dimension = 60;
+  const grid = Array.from({ length: dimension + 1 }, (_, n) => n / dimension);
+
+  it.each([0, 0.01, 0.2])('is the brute-force limit of a quadratic loss, gradient %f', async (size) => {
+    const { rows, operator, gradient, weights, ranking } = quadraticProblem(dimension, size);
+    const predict = increasePredictor(operator, gradient, weights, ranking);
+    const increases = grid.map((_, n) => {
+      const d = pruningDisplacement(weights, ranking, n);
+      return dot(gradient, d) + quadraticForm(rows, d) / 2;
+    });
+    for (const epsilon of [1e-4, 0.01, 0.1, 1, 100]) {
+      const exact = increases.findLastIndex((increase) => increase <= epsilon) / dimension;
+      const scanned = await predictSlice(predict, epsilon, { grid, resolution: 1 }, silentProgress);
+      expect(scanned.prunedFraction).toBe(exact);
+    }
+  });
+
+  it('bisects to the same limit', async () => {
+    const { operator, gradient, weights, ranking } = quadraticProblem(dimension, 0);
+    const predict = increasePredictor(operator, gradient, weights, ranking);
+    const coarse = { grid: [0, 0.5, 0.9], resolution: 1e-3 };
+    for (const epsilon of [0.01, 0.1, 1]) {
+      const exact = await predictSlice(predict, epsilon, { grid, resolution: 1 }, silentProgress);
+      const { prunedFraction } = await predictSlice(predict, epsilon, coarse, silentProgress);
+      // Any fraction of the same count is the same pruning; the search ends just below the next count.
+      expect(prunedFraction).toBeGreaterThanOrEqual(exact.prunedFraction - 1e-3);
+      expect(prunedFraction).toBeLessThan(exact.prunedFraction + 1 / dimension + 1e-3);
+    }
+  });
+
+  it('says how much of the increase is the gradient', async () => {
+    const search = { grid: [0, 0.5], resolution: 1 };
+    const { operator, gradient, weights, ranking } = quadraticProblem(dimension, 0.3);
+    const predict = increasePredictor(operator, gradient, weights, ranking);
+    const { gradientTerm, curvatureTerm } = await predict(0.5);
+    const { gradientShare } = await predictSlice(predict, 1e6, search, silentProgress);
+    expect(gradientShare).toBe(Math.abs(gradientTerm) / (Math.abs(gradientTerm) + curvatureTerm));
+    const nothing = await predictSlice(predict, -1e6, search, silentProgress);
+    expect(nothing).toEqual({ prunedFraction: 0, gradientShare: null });
+  });
+});
