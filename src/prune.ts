@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { resourceScope } from './analysis/resources.js';
 import { analyze } from './analyze.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
@@ -20,9 +21,17 @@ interface PruningAmount {
   exclude: readonly string[];
 }
 
-function limitOf(report: Report, name: LimitName): number {
+/** The pruned fraction of a limit; says so where it is only known to lie in a range. */
+function limitOf(report: Report, name: LimitName, progress: Progress): number {
   const { slice, gaussianWidth, sharp } = report.limits;
-  return { slice, 'gaussian-width': gaussianWidth, sharp }[name].pruned;
+  const limit = { slice: { ...slice, settled: true }, 'gaussian-width': gaussianWidth, sharp }[name];
+  if (!limit.settled && 'low' in limit) {
+    const [low, pruned, high] = [limit.low, limit.pruned, limit.high].map((p) => (100 * p).toFixed(1));
+    progress.note(
+      `the ${name} limit is unresolved, between ${low} and ${high} % pruned; pruning ${pruned} %, its estimate`,
+    );
+  }
+  return limit.pruned;
 }
 
 async function readReport(path: string, checkpoint: Checkpoint): Promise<Report> {
@@ -58,7 +67,20 @@ async function amount(
     throw new Error('a limit is asked for without a report or a way to get one');
   }
   const { include, exclude } = report.options;
-  return { prunedFraction: limitOf(report, config.atLimit), include, exclude };
+  return { prunedFraction: limitOf(report, config.atLimit, progress), include, exclude };
+}
+
+/** The metadata with the path of the data, which is relative to the checkpoint, as seen from another folder. */
+function metadataSeenFrom(folder: string, { metadata, path }: Checkpoint): Checkpoint['metadata'] {
+  const pruneLimit = metadata.pruneLimit as { data?: unknown } | null | undefined;
+  const data = pruneLimit?.data;
+  if (typeof data !== 'string' || isAbsolute(data)) {
+    return metadata;
+  }
+  const seen = relative(resolve(folder), resolve(dirname(path), data))
+    .split(sep)
+    .join('/');
+  return { ...metadata, pruneLimit: { ...pruneLimit, data: seen === '' ? '.' : seen } };
 }
 
 /**
@@ -81,8 +103,9 @@ export async function prune(
     const ranking = rankByMagnitude(network.weights);
     const prunedWeights = prunedCount(prunedFraction, network.dimension);
     const pruned = pruneSmallest(network.weights, ranking, prunedWeights);
+    const metadata = metadataSeenFrom(config.output, checkpoint);
     const files = await writeCheckpoint(
-      withPrunableWeights(checkpoint, network.prunable, pruned),
+      { ...withPrunableWeights(checkpoint, network.prunable, pruned), metadata },
       config.output,
     );
     return {

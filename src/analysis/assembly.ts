@@ -160,7 +160,8 @@ export function assembleReport(findings: Findings): Report {
       lambdaMin: spectrum.lambdaMin,
       trace: spectrum.trace.value,
       traceStdError: Number.isFinite(spectrum.trace.standardError) ? spectrum.trace.standardError : null,
-      negativeMass: asFraction(negativeMass(spectrum.averaged).traceNormShare),
+      // The Gauss rule: its nodes stay within the spectrum, so that a Gauss-Newton matrix has none below zero.
+      negativeMass: asFraction(negativeMass(spectrum.gauss).traceNormShare),
     },
     spectrum: {
       probes: spectrum.probes,

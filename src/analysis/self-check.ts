@@ -1,9 +1,15 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { checkDerivatives, SELF_CHECK_TOLERANCE, type SelfCheck } from '../curvature/self-check.js';
 import { InputError } from '../errors.js';
+import { createBatches } from '../network/batches.js';
 import { layerTypes } from '../network/topology.js';
+import { silentProgress } from '../progress.js';
 import { randomStream } from '../random.js';
+import { evaluateDense } from './epsilon.js';
 import type { Problem } from './problem.js';
+
+/** Examples of a forward pass that looks for a loss that is not finite; small, as memory is not measured yet. */
+const SEARCH_BATCH = 32;
 
 function unsupported(error: unknown): InputError | null {
   const message = error instanceof Error ? error.message : '';
@@ -38,6 +44,14 @@ export async function requireRightDerivatives(
     throw unsupported(error) ?? error;
   });
   const worst = Math.max(check.productError, check.gradientError);
+  if (Number.isNaN(worst)) {
+    // A loss that is not finite has no derivatives; then that is what is wrong.
+    const batches = createBatches(problem.train, problem.network.outputs, {
+      batchSize: SEARCH_BATCH,
+      keepBytes: 0,
+    });
+    await evaluateDense(problem, batches, 'training examples', silentProgress);
+  }
   if (!(worst <= SELF_CHECK_TOLERANCE)) {
     throw new InputError(
       'analysis/self-check',

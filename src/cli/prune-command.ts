@@ -55,7 +55,7 @@ const limitKeys = [
   'reorthogonalization',
 ] as const;
 
-function readAmount(flags: PruneFlags): Pick<PruneConfig, 'ratio' | 'atLimit'> {
+function readAmount(flags: Flags & PruneFlags): Pick<PruneConfig, 'ratio' | 'atLimit'> {
   if ((flags.ratio === undefined) === (flags.atLimit === undefined)) {
     throw new InputError(
       'usage/amount',
@@ -67,6 +67,12 @@ function readAmount(flags: PruneFlags): Pick<PruneConfig, 'ratio' | 'atLimit'> {
       throw new InputError('usage/report', '--report goes with --at-limit; --ratio says the amount itself');
     }
     return { ratio: readSetting(ratioSetting, flags.ratio, null), atLimit: null };
+  }
+  if (flags.report !== undefined && (flags.include !== undefined || flags.exclude !== undefined)) {
+    throw new InputError(
+      'usage/report',
+      'with --report, the weights to prune are those of the report; leave out --include and --exclude',
+    );
   }
   const limit = flags.atLimit === true ? 'slice' : flags.atLimit;
   return { ratio: null, atLimit: readSetting(limitSetting, limit, null) };

@@ -5,8 +5,11 @@ import {
   Conv2D,
   Conv2DBackpropFilter,
   Conv2DBackpropInput,
+  DepthwiseConv2dNative,
   DepthwiseConv2dNativeBackpropFilter,
   DepthwiseConv2dNativeBackpropInput,
+  FusedConv2D,
+  FusedDepthwiseConv2D,
   getKernel,
   getKernelsForBackend,
   type KernelBackend,
@@ -91,7 +94,7 @@ function convolutionGeometry(
   depthwise: boolean,
 ): ConvolutionGeometry {
   if (attrs.dataFormat === 'NCHW') {
-    throw new Error('convolution gradients are supported for channels-last (NHWC) layers only');
+    throw new Error('convolutions are supported for channels-last (NHWC) layers only');
   }
   return backend_util.computeConv2DInfo(
     inputShape as Shape4D,
@@ -113,6 +116,29 @@ function poolGeometry(inputShape: number[], attrs: Attributes): ConvolutionGeome
     attrs.pad as ArrayPad as 'same',
     attrs.dimRoundingMode as 'floor' | undefined,
   );
+}
+
+/**
+ * Convolution with `same` padding spelled out. Left to work it out itself, the
+ * wasm kernel returns zeros where a stride passes over columns or rows (a
+ * window of 2 x 1 with strides of 2, for example), without an error.
+ */
+function explicitPaddingConvolution(kernelName: string, backendName: string): NamedKernel {
+  const convolution = getKernel(kernelName, backendName).kernelFunc as unknown as NamedKernel;
+  const depthwise = kernelName.includes('Depthwise');
+  return ({ inputs, attrs, backend }) => {
+    if (attrs.pad !== 'same') {
+      return convolution({ inputs, attrs, backend });
+    }
+    const { padInfo } = convolutionGeometry(inputs.x.shape, inputs.filter.shape, attrs, depthwise);
+    const pad = [
+      [0, 0],
+      [padInfo.top, padInfo.bottom],
+      [padInfo.left, padInfo.right],
+      [0, 0],
+    ];
+    return convolution({ inputs, attrs: { ...attrs, pad }, backend });
+  };
 }
 
 /** Matrix product that transposes explicitly: with its own flags the wasm kernel is about 50 times slower. */
@@ -351,6 +377,9 @@ export function completeKernels(
   guardWasmAllocations(backend);
   register(BatchMatMul, backendName, explicitTransposeMatMul(backendName));
   register(MaxPoolGrad, backendName, maxPoolGradient);
+  for (const kernelName of [Conv2D, FusedConv2D, DepthwiseConv2dNative, FusedDepthwiseConv2D]) {
+    register(kernelName, backendName, explicitPaddingConvolution(kernelName, backendName));
+  }
   register(Conv2DBackpropFilter, backendName, convolutionFilterGradient(backendName));
   register(Conv2DBackpropInput, backendName, convolutionInputGradient(backendName));
   register(DepthwiseConv2dNativeBackpropFilter, backendName, depthwiseFilterGradientKernel);

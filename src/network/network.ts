@@ -4,6 +4,7 @@ import picomatch from 'picomatch';
 import type { Checkpoint, CheckpointWeight } from '../checkpoint/checkpoint.js';
 import { InputError } from '../errors.js';
 import {
+  checkDepthwiseDilation,
   checkLayerSizes,
   finalActivation,
   forTrainedWeights,
@@ -191,6 +192,7 @@ function outputWidth(model: LayersModel): number {
 export async function createNetwork(checkpoint: Checkpoint, options: NetworkOptions = {}): Promise<Network> {
   const values = checkpoint.weights.reduce((sum, weight) => sum + weight.values.length, 0);
   checkLayerSizes(checkpoint.topology, values);
+  checkDepthwiseDilation(checkpoint.topology);
   const ending = options.keepFinalActivation ? null : finalActivation(checkpoint.topology);
   const topology = forTrainedWeights(
     ending === null ? checkpoint.topology : withoutFinalActivation(checkpoint.topology),

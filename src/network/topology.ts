@@ -152,6 +152,28 @@ export function checkLayerSizes(topology: Topology, weightValues: number): void 
   visit(modelEntry(topology));
 }
 
+/**
+ * Refuses layers that tfjs-layers computes wrongly without saying so: it
+ * ignores the dilation of a depthwise convolution.
+ *
+ * @throws InputError naming the layer
+ */
+export function checkDepthwiseDilation(topology: Topology): void {
+  const visit = (model: LayerEntry): void => {
+    for (const layer of layersOf(model) ?? []) {
+      const rates = [layer.config?.dilation_rate ?? 1].flat();
+      if (layer.class_name === 'DepthwiseConv2D' && rates.some((rate) => rate !== 1)) {
+        throw new InputError(
+          'network/dilation',
+          `layer '${layer.config.name}' is a depthwise convolution with dilation rate ${rates}, which tfjs-layers computes as if it were 1: prune-limit cannot analyse this model`,
+        );
+      }
+      visit(layer);
+    }
+  };
+  visit(modelEntry(topology));
+}
+
 /** The class names of a model's layers, nested ones included, each once, sorted. */
 export function layerTypes(topology: Topology): string[] {
   const names = new Set<string>();

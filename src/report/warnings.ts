@@ -16,8 +16,9 @@ export interface WarningFacts {
 const LARGE_GRADIENT_SHARE = 0.25;
 /** Above this share of sum |lambda| the network is at a saddle rather than near a minimum. */
 const LARGE_NEGATIVE_MASS = 0.1;
-/** An accuracy within this factor of guessing is at chance. */
+/** An accuracy within this factor of guessing, and within this share of the way from there to 1, is at chance. */
 const CHANCE_FACTOR = 1.5;
+const CHANCE_SHARE = 0.05;
 /** A loss that falls by more than this share of eps between rising fractions is not rounding. */
 const FALLING_LOSS_SHARE = 0.05;
 
@@ -57,6 +58,10 @@ function fallingLoss({ curve, epsilon }: Report): string[] {
   return [];
 }
 
+function highestChanceAccuracy(classes: number): number {
+  return Math.min(CHANCE_FACTOR / classes, 1 / classes + CHANCE_SHARE * (1 - 1 / classes));
+}
+
 /** What an expert would remark on a finished analysis, one line each. */
 export function expertWarnings(report: Report, facts: WarningFacts): string[] {
   const warnings: string[] = [];
@@ -73,9 +78,10 @@ export function expertWarnings(report: Report, facts: WarningFacts): string[] {
   }
   warnings.push(...unresolvedLimits(report));
   const measuredAccuracy = accuracy?.test ?? accuracy?.train ?? null;
-  if (measuredAccuracy !== null && measuredAccuracy < CHANCE_FACTOR / Math.max(2, facts.outputs)) {
+  const classes = Math.max(2, facts.outputs);
+  if (measuredAccuracy !== null && measuredAccuracy < highestChanceAccuracy(classes)) {
     warnings.push(
-      `the dense accuracy, ${percent(measuredAccuracy)}, is at chance for ${facts.outputs} classes: check --normalize, the data's layout and its labels`,
+      `the dense accuracy, ${percent(measuredAccuracy)}, is at chance for ${classes} classes: check --normalize, the data's layout and its labels`,
     );
   }
   if (facts.dataClasses !== null && facts.outputs > 1 && facts.dataClasses < facts.outputs) {

@@ -84,6 +84,14 @@ describe('expertWarnings', () => {
       {},
     ],
     [
+      'an accuracy of guessing with one output',
+      /the dense accuracy, 51\.0 %, is at chance for 2 classes/,
+      (report) => {
+        report.accuracy = { train: 0.9, test: 0.51 };
+      },
+      { outputs: 1, dataClasses: 2 },
+    ],
+    [
       'fewer classes than outputs',
       /the labels hold 7 classes, the model has 10 outputs/,
       nothing,
@@ -132,11 +140,18 @@ describe('expertWarnings', () => {
       {},
     ],
     [
-      'half of the answers right, with one output',
+      'more right answers than by guessing, with one output',
       (report) => {
-        report.accuracy = { train: 0.8, test: 0.8 };
+        report.accuracy = { train: 0.6, test: 0.6 };
       },
       { outputs: 1, dataClasses: 2 },
+    ],
+    [
+      'more right answers than by guessing, with many outputs',
+      (report) => {
+        report.accuracy = { train: 0.04, test: 0.03 };
+      },
+      { outputs: 100, dataClasses: 100 },
     ],
     [
       'a Gauss-Newton matrix of many examples',

@@ -127,6 +127,35 @@ export function writeMlp(widths: number[], lastActivation: string, overrides = {
   );
 }
 
+/** A model with a dilated convolution of 5 x 5 images, which has no second derivative in tfjs. */
+export function writeDilated(): string {
+  return writeModel(
+    [
+      {
+        class_name: 'Conv2D',
+        config: {
+          name: 'conv',
+          filters: 2,
+          kernel_size: [2, 2],
+          strides: [1, 1],
+          dilation_rate: [2, 2],
+          padding: 'valid',
+          use_bias: false,
+          activation: 'relu',
+          batch_input_shape: [null, 5, 5, 1],
+        },
+      },
+      { class_name: 'Flatten', config: { name: 'flat' } },
+      dense('out', 2, 'softmax'),
+    ],
+    [
+      { name: 'conv/kernel', shape: [2, 2, 1, 2] },
+      { name: 'out/kernel', shape: [18, 2] },
+      { name: 'out/bias', shape: [2] },
+    ],
+  );
+}
+
 /** Side of the images of {@link writeImages}. */
 const SIDE = 6;
 

@@ -14,6 +14,19 @@ export interface ModelCase {
   shape: readonly number[];
   outputs: number;
   loss: LossName;
+  /** Changes the saved topology, for what tfjs-layers does not save. */
+  adjustLayers?: (layers: SavedLayer[]) => void;
+}
+
+/** A layer as it stands in a saved topology. */
+export interface SavedLayer {
+  class_name: string;
+  config: Record<string, unknown>;
+}
+
+export function savedLayers(checkpoint: LayersCheckpoint): SavedLayer[] {
+  const entry = (checkpoint.topology.model_config ?? checkpoint.topology) as { config: { layers: SavedLayer[] } };
+  return entry.config.layers;
 }
 
 /** A case made concrete by a seed. */
@@ -35,6 +48,7 @@ export async function withProblem<T>(
   const { seed, examples = 5, batchSize = 3 } = options;
   const { shape, outputs, loss } = modelCase;
   const checkpoint = await seededCheckpoint(modelCase.build(), seed);
+  modelCase.adjustLayers?.(savedLayers(checkpoint));
   const network = await createNetwork(checkpoint);
   const source = randomExamples({ count: examples, shape, outputs, targets: TARGETS[loss], seed });
   const batches = createBatches(source, outputs, { batchSize, keepBytes: 2 ** 24 });

@@ -1,0 +1,248 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { readCheckpoint } from '../../src/checkpoint/registry.js';
+import type { Report } from '../../src/report/schema.js';
+import {
+  analyzed,
+  ensureFolder,
+  hashes,
+  newFolder,
+  quick,
+  runReal,
+  trainOnImages,
+  writeFileIn,
+  writeImages,
+  writeMlp,
+} from './support.js';
+
+let images: string;
+let model: string;
+/** Of the model, in a file too. */
+let report: Report;
+let reportFile: string;
+
+beforeAll(async () => {
+  images = writeImages();
+  model = await trainOnImages(images);
+  reportFile = join(newFolder(), 'report.json');
+  report = await analyzed(model, ...quick, '--json', reportFile);
+});
+
+async function pruned(...args: string[]): Promise<{ folder: string; summary: Record<string, unknown> }> {
+  const folder = join(newFolder(), 'pruned');
+  const { exitCode, stdout, stderr } = await runReal(
+    'prune',
+    model,
+    ...args,
+    '-o',
+    folder,
+    '--format',
+    'json',
+  );
+  if (exitCode !== 0) {
+    throw new Error(`exit code ${exitCode}: ${stderr}`);
+  }
+  return { folder, summary: JSON.parse(stdout) };
+}
+
+/** The kernels of a checkpoint in file order, one after the other. */
+async function kernels(folder: string): Promise<number[]> {
+  const { weights } = await readCheckpoint(folder);
+  return weights.filter(({ name }) => name.endsWith('/kernel')).flatMap(({ values }) => [...values]);
+}
+
+function zeros(values: number[]): number {
+  return values.filter((value) => value === 0).length;
+}
+
+describe('prune --ratio', () => {
+  it.each([0, 0.5, 0.9, 0.999])('%f: exactly the floor(p D) smallest weights are zero', async (ratio) => {
+    const { folder, summary } = await pruned('--ratio', String(ratio));
+    const [before, after] = [await kernels(model), await kernels(folder)];
+    const count = Math.floor(ratio * before.length);
+    expect(summary).toMatchObject({ ok: true, prunedWeights: count, prunableWeights: 552, source: 'ratio' });
+    expect(zeros(after)).toBe(count);
+    const threshold = summary.threshold as number;
+    before.forEach((value, i) => {
+      expect(after[i]).toBe(Math.abs(value) <= threshold && count > 0 ? 0 : value);
+    });
+  });
+
+  it('keeps everything else, and reloads', async () => {
+    const { folder } = await pruned('--ratio', '0.9');
+    const [before, after] = [await readCheckpoint(model), await readCheckpoint(folder)];
+    expect(Object.keys(hashes(folder))).toEqual(['model.json', 'weights.bin']);
+    expect(after.topology).toEqual(before.topology);
+    expect(after.extra).toEqual(before.extra);
+    expect(after.weights.map(({ name, shape, dtype }) => ({ name, shape, dtype }))).toEqual(
+      before.weights.map(({ name, shape, dtype }) => ({ name, shape, dtype })),
+    );
+    const biases = ({ weights }: typeof before) => weights.filter(({ name }) => name.endsWith('/bias'));
+    expect(biases(after)).toEqual(biases(before));
+    expect(after.metadata).toEqual(before.metadata);
+  });
+
+  it('the pruned checkpoint measures what the curve of the analysis says', async () => {
+    for (const row of report.curve.filter(({ pruned }) => [0.5, 0.9, 0.95].includes(pruned))) {
+      const { folder } = await pruned('--ratio', String(row.pruned));
+      const after = await analyzed(folder, ...quick, '--data', images, '--steps', '2', '--epsilon', '1');
+      expect(after.loss.value).toBeCloseTo(row.loss!, 12);
+      expect(after.accuracy!.test).toBe(row.accuracy);
+    }
+  });
+
+  it('finds its data again from wherever it is written', async () => {
+    const folder = join(ensureFolder(newFolder(), 'deep', 'down'), 'pruned');
+    expect((await runReal('prune', model, '--ratio', '0.5', '-o', folder, '--quiet')).exitCode).toBe(0);
+    const { data } = await analyzed(folder, ...quick, '--steps', '2', '--epsilon', '1');
+    expect(data.train.available).toBe(512);
+    const { metadata } = await readCheckpoint(model);
+    expect((await readCheckpoint(folder)).metadata).toEqual({
+      ...metadata,
+      pruneLimit: {
+        ...(metadata.pruneLimit as object),
+        data: expect.stringMatching(/^\.\.\/\.\.\/\.\.\/\.\.\/prune-limit-e2e-/),
+      },
+    });
+  });
+
+  it('only the weights that are asked for', async () => {
+    const { folder, summary } = await pruned('--ratio', '0.5', '--include', 'dense_2/*');
+    expect(summary).toMatchObject({ prunableWeights: 96, prunedWeights: 48 });
+    const { weights } = await readCheckpoint(folder);
+    const counts = weights.map(({ name, values }) => [name, zeros([...values])]);
+    expect(counts.filter(([name]) => String(name).endsWith('kernel'))).toEqual([
+      ['dense_1/kernel', 0],
+      ['dense_2/kernel', 48],
+      ['dense_3/kernel', 0],
+    ]);
+  });
+
+  it('float16 weights stay float16', async () => {
+    const halves = await trainOnImages(images, '--weights-dtype', 'float16', '--epochs', '1');
+    const folder = join(newFolder(), 'pruned');
+    expect((await runReal('prune', halves, '--ratio', '0.7', '-o', folder, '--quiet')).exitCode).toBe(0);
+    const [before, after] = [await readCheckpoint(halves), await readCheckpoint(folder)];
+    expect(after.weights.map(({ storage }) => storage)).toEqual(before.weights.map(({ storage }) => storage));
+    expect(readFileSync(join(folder, 'weights.bin')).length).toBe(
+      readFileSync(join(halves, 'weights.bin')).length,
+    );
+  });
+
+  it('a table says what was done', async () => {
+    const folder = join(newFolder(), 'pruned');
+    const { stdout, stderr } = await runReal('prune', model, '--ratio', '0.9', '-o', folder, '--quiet');
+    expect(stdout).toMatch(/pruned 90\.0 % \(kept 10\.0 %, 10x smaller\)/);
+    expect(stdout).toMatch(/496 of 552 set to 0/);
+    expect(stderr).toBe('');
+  });
+});
+
+describe('prune --at-limit', () => {
+  it.each([
+    ['slice', () => report.limits.slice.pruned],
+    ['gaussian-width', () => report.limits.gaussianWidth.pruned],
+    ['sharp', () => report.limits.sharp.pruned],
+  ])('%s of a report', async (name, limit) => {
+    const { folder, summary } = await pruned('--at-limit', name, '--report', reportFile);
+    expect(summary).toMatchObject({ prunedFraction: limit(), source: name });
+    expect(zeros(await kernels(folder))).toBe(Math.floor(limit() * 552 + 1e-6));
+  });
+
+  it('runs the analysis where there is no report', async () => {
+    const { summary } = await pruned('--at-limit', ...quick);
+    expect(summary).toMatchObject({ prunedFraction: report.limits.slice.pruned, source: 'slice' });
+  });
+
+  it('says on stderr that a limit is unresolved, and prunes to its estimate', async () => {
+    const unsettled = join(newFolder(), 'unsettled.json');
+    const gaussianWidth = { pruned: 0.6, low: 0.5, high: 0.7, settled: false };
+    writeFileSync(unsettled, JSON.stringify({ ...report, limits: { ...report.limits, gaussianWidth } }));
+    const run = (name: string) =>
+      runReal(
+        ...['prune', model, '--at-limit', name, '--report', unsettled, '--format', 'json'],
+        ...['-o', join(newFolder(), 'pruned')],
+      );
+    const { stdout, stderr } = await run('gaussian-width');
+    expect(JSON.parse(stdout).prunedFraction).toBe(0.6);
+    expect(stderr).toBe(
+      'note: the gaussian-width limit is unresolved, between 50.0 and 70.0 % pruned; pruning 60.0 %, its estimate\n',
+    );
+    expect((await run('slice')).stderr).toBe('');
+  });
+
+  it('prunes the weights that the report is about', async () => {
+    const partial = join(newFolder(), 'partial.json');
+    await analyzed(model, ...quick, '--exclude', 'dense_1/*', '--json', partial);
+    const { summary } = await pruned('--at-limit', 'slice', '--report', partial);
+    expect(summary).toMatchObject({ prunableWeights: 96 + 24 });
+  });
+
+  it('the pruned checkpoint is no longer the one of the report', async () => {
+    const { folder } = await pruned('--ratio', '0.5');
+    const output = join(newFolder(), 'twice');
+    const { exitCode, stderr } = await runReal(
+      ...['prune', folder, '--at-limit', 'slice', '--report', reportFile, '-o', output, '--quiet'],
+    );
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/^prune-limit: --report .*report\.json is of another checkpoint than .*\n$/);
+  });
+});
+
+describe('what prune must not touch', () => {
+  it('the input: its files are the same afterwards', async () => {
+    const before = [hashes(model), hashes(images)];
+    await pruned('--ratio', '0.5');
+    await pruned('--at-limit', 'slice', '--report', reportFile);
+    expect([hashes(model), hashes(images)]).toEqual(before);
+  });
+
+  it.each([
+    ['the folder of the model', () => model],
+    ['the same by another name', () => `${model}/../model/.`],
+  ])('%s', async (_title, output) => {
+    const before = hashes(model);
+    const { exitCode, stderr } = await runReal('prune', model, '--ratio', '0.5', '-o', output(), '--quiet');
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/^prune-limit: --output .*holds the model that is read; name another folder\n$/);
+    expect(hashes(model)).toEqual(before);
+  });
+
+  it('a folder of its own is used again', async () => {
+    const { folder } = await pruned('--ratio', '0.5');
+    writeFileSync(join(folder, 'notes.txt'), 'mine');
+    const { exitCode } = await runReal('prune', model, '--ratio', '0.6', '-o', folder, '--quiet');
+    expect(exitCode).toBe(0);
+    expect(Object.keys(hashes(folder))).toEqual(['model.json', 'notes.txt', 'weights.bin']);
+    expect(zeros(await kernels(folder))).toBe(Math.floor(0.6 * 552));
+  });
+});
+
+describe('a report that is none', () => {
+  it.each<[string, () => string, RegExp]>([
+    ['garbage', () => writeFileIn('r.json', '%PDF'), /r\.json is not JSON/],
+    [
+      'another object',
+      () => writeFileIn('r.json', '{"limits": 3}'),
+      /r\.json is not a report of prune-limit analyze/,
+    ],
+    [
+      'the object of a failed run',
+      () => writeFileIn('r.json', '{"ok": false}'),
+      /error object of a failed run/,
+    ],
+    ['a missing file', () => join(newFolder(), 'r.json'), /r\.json: cannot be read \(ENOENT\)/],
+    ['a folder', () => newFolder(), /cannot be read \(EISDIR\)/],
+  ])('%s', async (_title, path, words) => {
+    const output = join(newFolder(), 'out');
+    const { exitCode, stdout, stderr } = await runReal(
+      ...['prune', writeMlp([4, 3], 'softmax'), '--at-limit', 'slice', '--report', path()],
+      ...['-o', output, '--quiet', '--format', 'json'],
+    );
+    expect([exitCode, JSON.parse(stdout).ok]).toEqual([2, false]);
+    expect(stderr).toMatch(words);
+    expect(stderr.trimEnd()).not.toContain('\n');
+    expect(() => hashes(output)).toThrow();
+  });
+});
