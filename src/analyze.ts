@@ -19,7 +19,7 @@ import { createPruningMeter } from './pruning/measurement.js';
 import type { Report } from './report/schema.js';
 
 /** Pruned fractions that every search scans, beside those asked for. */
-const SCAN_GRID = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99];
+const SCAN_GRID = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
 /** Limits are searched to a tenth of a percentage point. */
 const LIMIT_RESOLUTION = 1e-3;
 

@@ -1,4 +1,5 @@
 import {
+  dispose,
   engine,
   FusedBatchNorm,
   type NamedTensorMap,
@@ -13,9 +14,15 @@ export interface OrderedTapeNode {
   outputs: Tensor[];
 }
 
+/** A tape entry with the tensors it keeps for the reverse pass. */
+interface SavingTapeNode extends OrderedTapeNode {
+  saved?: Tensor[];
+}
+
 /** What is repaired of the tfjs engine; not part of its public types. */
 interface RepairableEngine {
-  state: { activeTape: OrderedTapeNode[] | null | undefined };
+  state: { activeTape: SavingTapeNode[] | null | undefined; gradientDepth: number };
+  gradients(...parameters: unknown[]): unknown;
   addTapeNode(...parameters: unknown[]): void;
   runKernel(name: string, inputs: Record<string, Tensor | null | undefined>, attrs?: unknown): unknown;
 }
@@ -77,6 +84,23 @@ function repairOptionalBatchNormInputs(target: RepairableEngine): void {
   };
 }
 
+/** A gradient that throws leaves behind what its tape kept for the reverse pass; here it is disposed of. */
+function repairTapeOfFailedGradients(target: RepairableEngine): void {
+  const gradients = target.gradients.bind(target);
+  target.gradients = (...parameters) => {
+    try {
+      return gradients(...parameters);
+    } catch (error) {
+      const { state } = target;
+      if (state.gradientDepth === 0 && state.activeTape) {
+        dispose(state.activeTape.flatMap(({ saved }) => saved ?? []));
+        state.activeTape = null;
+      }
+      throw error;
+    }
+  };
+}
+
 /**
  * Makes nested gradients of the tfjs engine right and complete.
  *
@@ -90,4 +114,5 @@ export function repairNestedGradients(): void {
   repairedEngines.add(target);
   repairTapeOrder(target);
   repairOptionalBatchNormInputs(target);
+  repairTapeOfFailedGradients(target);
 }

@@ -26,6 +26,7 @@ import {
   sum,
   type Tensor,
   tidy,
+  util,
 } from '@tensorflow/tfjs-core';
 import { MAX_POOL_GATHER } from './kernels.js';
 
@@ -80,18 +81,14 @@ function exponentialUnit(x: Tensor, scale: number, scaleAlpha: number): Decision
   return {
     constants: [positive, negative],
     replay: (at) =>
-      add(
-        mul(mul(at.x, positive), scale),
-        mul(mul(sub(exp(mul(at.x, negative)), 1), negative), scaleAlpha),
-      ),
+      add(mul(mul(at.x, positive), scale), mul(mul(sub(exp(mul(at.x, negative)), 1), negative), scaleAlpha)),
   };
 }
 
 /** Maximum or minimum over axes, as a mean over the positions that attain it. */
 const reduceExtreme: Decide = ({ x }, attrs, output) => {
-  const axes = attrs.reductionIndices as number[];
-  const reduced = new Set([axes].flat().map((axis) => (axis < 0 ? axis + x.rank : axis)));
-  const keptShape = x.shape.map((extent, axis) => (reduced.has(axis) ? 1 : extent));
+  const axes = util.parseAxisParam(attrs.reductionIndices as number[], x.shape);
+  const keptShape = x.shape.map((extent, axis) => (axes.includes(axis) ? 1 : extent));
   const attained = floatEqual(x, reshape(output(), keptShape));
   const share = div(attained, sum(attained, axes, true));
   return { constants: [share], replay: (at) => sum(mul(at.x, share), axes, attrs.keepDims as boolean) };

@@ -71,6 +71,11 @@ export function expertWarnings(report: Report, facts: WarningFacts): string[] {
       `the checkpoint is not near a minimum of this loss: the gradient makes up ${percent(facts.gradientShare)} of the predicted loss change at the slice limit; the limits assume a minimum`,
     );
   }
+  if (curvature.lambdaMax === 0 && curvature.lambdaMin === 0) {
+    warnings.push(
+      'the curvature is zero: the loss does not depend on the prunable weights (dead units, or a saturated loss), so the limits say nothing',
+    );
+  }
   if (curvature.negativeMass > LARGE_NEGATIVE_MASS) {
     warnings.push(
       `large negative spectral mass: negative eigenvalues hold ${percent(curvature.negativeMass)} of sum |lambda|; compare with --negative clip and --curvature ggn`,

@@ -52,6 +52,14 @@ describe('expertWarnings', () => {
       {},
     ],
     [
+      'a loss without curvature',
+      /the curvature is zero: the loss does not depend on the prunable weights/,
+      (report) => {
+        report.curvature = { ...report.curvature, lambdaMax: 0, lambdaMin: 0, trace: 0, negativeMass: 0 };
+      },
+      {},
+    ],
+    [
       'an unresolved Gaussian-width limit',
       /the Gaussian-width limit is unresolved: pruned 88\.0 % to 96\.0 %.*--tolerance 0\.5 points; more --steps/,
       (report) => {

@@ -33,7 +33,12 @@ describe('the tape is put into execution order', () => {
   });
 
   it('several clones of several outputs keep their own order', () => {
-    const tape = [node('a', [1], [2]), node('clone 1', [3], [5]), node('clone 2', [4], [6]), node('split', [2], [3, 4])];
+    const tape = [
+      node('a', [1], [2]),
+      node('clone 1', [3], [5]),
+      node('clone 2', [4], [6]),
+      node('split', [2], [3, 4]),
+    ];
     expect(orderAfterMove(tape)).toEqual(['a', 'split', 'clone 1', 'clone 2']);
   });
 
@@ -73,7 +78,10 @@ describe('the engine of tfjs', () => {
   const points = [-1.3, -0.2, 0.4, 1.1];
   const secondDerivative = (f: (x: tf.Tensor) => tf.Tensor): Float32Array =>
     tf.tidy(
-      () => tf.grad((x) => tf.grad((at) => tf.sum(f(at)))(x))(tf.tensor1d(points)).dataSync() as Float32Array,
+      () =>
+        tf
+          .grad((x) => tf.grad((at) => tf.sum(f(at)))(x))(tf.tensor1d(points))
+          .dataSync() as Float32Array,
     );
   const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
   const slope = (y: number): number => y * (1 - y);
@@ -95,13 +103,23 @@ describe('the engine of tfjs', () => {
     await import('@tensorflow/tfjs-backend-cpu');
     await tf.setBackend('cpu');
     for (const { f, expected } of Object.values(outputSavers)) {
-      expect(relativeError(secondDerivative((x) => tf.mul(x, f(x))), points.map(expected))).toBeGreaterThan(0.1);
+      expect(
+        relativeError(
+          secondDerivative((x) => tf.mul(x, f(x))),
+          points.map(expected),
+        ),
+      ).toBeGreaterThan(0.1);
     }
     expect(() => secondDerivative(tf.tanh)).toThrow(/gradient/);
     repairNestedGradients();
     repairNestedGradients();
     for (const [name, { f, expected }] of Object.entries(outputSavers)) {
-      expectClose(secondDerivative((x) => tf.mul(x, f(x))), points.map(expected), 1e-5, { label: name });
+      expectClose(
+        secondDerivative((x) => tf.mul(x, f(x))),
+        points.map(expected),
+        1e-5,
+        { label: name },
+      );
     }
     expectClose(secondDerivative(tf.exp), points.map(Math.exp), 1e-5, { label: 'exp' });
   });
@@ -112,5 +130,28 @@ describe('the engine of tfjs', () => {
       tf.sum(tf.batchNorm(x as tf.Tensor4D, tf.tensor1d([0.5]), tf.tensor1d([4]), undefined, undefined, 0)),
     )(tf.ones([1, 2, 1, 1]));
     expectClose(gradient.dataSync(), [0.5, 0.5], 1e-6);
+  });
+
+  it('keeps nothing of a gradient that throws, and computes the next one right', () => {
+    repairNestedGradients();
+    const x = tf.tensor1d(points);
+    const before = tf.memory().numTensors;
+    const failing = tf.customGrad((at) => ({
+      value: tf.square(at as tf.Tensor),
+      gradFunc: () => {
+        throw new Error('no gradient');
+      },
+    }));
+    const f = (at: tf.Tensor): tf.Tensor => tf.sum(failing(tf.tanh(tf.exp(at))));
+    expect(() => tf.grad(f)(x)).toThrow('no gradient');
+    expect(() => tf.grad((at) => tf.sum(tf.grad(f)(at)))(x)).toThrow('no gradient');
+    expect(tf.memory().numTensors).toBe(before);
+    const gradient = tf.grad((at) => tf.sum(tf.square(at)))(x);
+    expectClose(
+      gradient.dataSync(),
+      points.map((value) => 2 * value),
+      1e-6,
+    );
+    tf.dispose([x, gradient]);
   });
 });

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { MAX_POOL_GATHER } from '../../src/compute/kernels.js';
-import { expectClose, dot, normalVector } from '../support/vectors.js';
+import { dot, expectClose, normalVector } from '../support/vectors.js';
 import { type WindowGeometry, windowGeometries } from '../support/window-geometry.js';
 
 const BACKENDS = ['wasm', 'cpu'] as const;
@@ -16,7 +16,14 @@ interface Array4D {
 }
 
 function array(shape: [number, number, number, number], seed: number, name: string): Array4D {
-  return { shape, values: normalVector(shape.reduce((a, b) => a * b, 1), seed, name) };
+  return {
+    shape,
+    values: normalVector(
+      shape.reduce((a, b) => a * b, 1),
+      seed,
+      name,
+    ),
+  };
 }
 
 /** Rounded to few values, so that windows hold equal maxima. */
@@ -124,7 +131,8 @@ describe.each([
 function naiveMaxPoolGradient({ x, info, dy }: ReturnType<typeof poolingOf>): Float64Array {
   const [batch, height, width, channels] = x.shape;
   const result = new Float64Array(x.values.length);
-  const at = (n: number, r: number, c: number, k: number): number => ((n * height + r) * width + c) * channels + k;
+  const at = (n: number, r: number, c: number, k: number): number =>
+    ((n * height + r) * width + c) * channels + k;
   let output = 0;
   for (let n = 0; n < batch; n++) {
     for (let row = 0; row < info.outHeight; row++) {
@@ -240,9 +248,16 @@ describe('kernels that wasm lacks or has slow', () => {
   it.each([
     {
       name: 'UnsortedSegmentSum (the gradient of gather)',
-      compute: () => tf.unsortedSegmentSum(tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]), tf.tensor1d([2, 0, 2], 'int32'), 4),
+      compute: () =>
+        tf.unsortedSegmentSum(tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]), tf.tensor1d([2, 0, 2], 'int32'), 4),
     },
-    { name: 'gradient of gather', compute: () => tf.grad((x) => tf.sum(tf.square(tf.gather(x, tf.tensor1d([1, 1, 0], 'int32')))))(tf.tensor1d([1, 2, 3])) },
+    {
+      name: 'gradient of gather',
+      compute: () =>
+        tf.grad((x) => tf.sum(tf.square(tf.gather(x, tf.tensor1d([1, 1, 0], 'int32')))))(
+          tf.tensor1d([1, 2, 3]),
+        ),
+    },
     { name: 'Erf', compute: () => tf.erf(tf.tensor1d([-0.5, 0.25, 2])) },
     { name: 'Expm1', compute: () => tf.expm1(tf.tensor1d([-0.5, 0.25, 2])) },
   ])('$name is the same on wasm and cpu', async ({ compute }) => {
@@ -260,7 +275,11 @@ describe('kernels that wasm lacks or has slow', () => {
     const cpu = tf.findBackend('cpu');
     const data = tf.tensor2d([1, 2, 3, 4], [2, 2]);
     const ids = tf.tensor1d([1, 0], 'int32');
-    const before = { tensors: tf.memory().numTensors, cpu: cpu.numDataIds(), wasm: tf.backend().numDataIds() };
+    const before = {
+      tensors: tf.memory().numTensors,
+      cpu: cpu.numDataIds(),
+      wasm: tf.backend().numDataIds(),
+    };
     tf.unsortedSegmentSum(data, ids, 2).dispose();
     const after = { tensors: tf.memory().numTensors, cpu: cpu.numDataIds(), wasm: tf.backend().numDataIds() };
     expect(after).toEqual(before);
@@ -273,7 +292,17 @@ describe('kernels that wasm lacks or has slow', () => {
       [1, 1],
       [2, 2],
     ] as [number, number][]) {
-      const geometry: WindowGeometry = { batch: 2, height: 6, width: 5, channels: 2, outChannels: 3, window: [3, 2], strides, pad: 'same', seed: 1 };
+      const geometry: WindowGeometry = {
+        batch: 2,
+        height: 6,
+        width: 5,
+        channels: 2,
+        outChannels: 3,
+        window: [3, 2],
+        strides,
+        pad: 'same',
+        seed: 1,
+      };
       for (const depthwise of [false, true]) {
         const { x, filter, dy, attrs } = convolutionOf(geometry, depthwise);
         const prefix = depthwise ? 'DepthwiseConv2dNativeBackprop' : 'Conv2DBackprop';
@@ -289,9 +318,26 @@ describe('kernels that wasm lacks or has slow', () => {
 
   it('refuses channels-first convolutions', async () => {
     await tf.setBackend('wasm');
-    const { x, dy, filter, attrs } = convolutionOf({ batch: 1, height: 3, width: 3, channels: 1, outChannels: 1, window: [2, 2], strides: [1, 1], pad: 'valid', seed: 1 }, false);
+    const { x, dy, filter, attrs } = convolutionOf(
+      {
+        batch: 1,
+        height: 3,
+        width: 3,
+        channels: 1,
+        outChannels: 1,
+        window: [2, 2],
+        strides: [1, 1],
+        pad: 'valid',
+        seed: 1,
+      },
+      false,
+    );
     expect(() =>
-      runKernel('Conv2DBackpropFilter', { x, dy }, { ...attrs, dataFormat: 'NCHW', filterShape: filter.shape }),
+      runKernel(
+        'Conv2DBackpropFilter',
+        { x, dy },
+        { ...attrs, dataFormat: 'NCHW', filterShape: filter.shape },
+      ),
     ).toThrow(/NHWC/);
   });
 

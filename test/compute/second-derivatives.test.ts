@@ -40,13 +40,21 @@ const elementwise: ElementwiseCase[] = [
   { name: 'reciprocal', f: tf.reciprocal, second: (x) => 2 / x ** 3, at: positivePoints },
   { name: 'division', f: (x) => tf.div(tf.square(x), tf.add(x, 3)), second: (x) => 18 / (x + 3) ** 3 },
   { name: 'sin', f: tf.sin, second: (x) => -Math.sin(x) },
-  { name: 'softsign', f: (x) => tf.div(x, tf.add(tf.abs(x), 1)), second: (x) => (-2 * Math.sign(x)) / (1 + Math.abs(x)) ** 3 },
+  {
+    name: 'softsign',
+    f: (x) => tf.div(x, tf.add(tf.abs(x), 1)),
+    second: (x) => (-2 * Math.sign(x)) / (1 + Math.abs(x)) ** 3,
+  },
   {
     name: 'clipByValue of a square',
     f: (x) => tf.clipByValue(tf.square(x), 0.05, 1),
     second: (x) => (x * x > 0.05 && x * x < 1 ? 2 : 0),
   },
-  { name: 'maximum of a square and a constant', f: (x) => tf.maximum(tf.square(x), tf.fill([6], 0.5)), second: (x) => (x * x > 0.5 ? 2 : 0) },
+  {
+    name: 'maximum of a square and a constant',
+    f: (x) => tf.maximum(tf.square(x), tf.fill([6], 0.5)),
+    second: (x) => (x * x > 0.5 ? 2 : 0),
+  },
   {
     name: 'erf',
     f: tf.erf,
@@ -58,7 +66,9 @@ const elementwise: ElementwiseCase[] = [
 function hessianProduct(f: Operation, x: tf.Tensor, vector: tf.Tensor): Float32Array {
   return tf.tidy(
     () =>
-      tf.grad((at) => tf.sum(tf.mul(tf.grad((inner) => tf.sum(f(inner)))(at), vector)))(x).dataSync() as Float32Array,
+      tf
+        .grad((at) => tf.sum(tf.mul(tf.grad((inner) => tf.sum(f(inner)))(at), vector)))(x)
+        .dataSync() as Float32Array,
   );
 }
 
@@ -98,7 +108,11 @@ describe.each(['wasm', 'cpu'] as const)('second derivatives on %s equal closed f
     const meanV = p.reduce((s, pi, i) => s + pi * v[i], 0);
     const first = tf.tensor1d([1, 0, 0]);
     const actual = hessianProduct((x) => tf.mul(tf.logSoftmax(x), first), tf.tensor1d(z), tf.tensor1d(v));
-    expectClose(actual, p.map((pi, i) => -pi * (v[i] - meanV)), 1e-5);
+    expectClose(
+      actual,
+      p.map((pi, i) => -pi * (v[i] - meanV)),
+      1e-5,
+    );
   });
 
   it('maximum over an axis, of a square', () => {

@@ -1,4 +1,4 @@
-import { layers, input as modelInput, model, type SymbolicTensor, sequential } from '@tensorflow/tfjs-layers';
+import { layers, model, input as modelInput, type SymbolicTensor, sequential } from '@tensorflow/tfjs-layers';
 import { describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { type CurvatureKind, curvatureOperator, lossGradient } from '../../src/curvature/products.js';
@@ -105,7 +105,11 @@ const cases: ExplicitCase[] = [
     outputs: 3,
     loss: 'cross-entropy',
     forward: ([kernel, gamma, beta, w, b, mean, variance], x) => {
-      const convolved = conv2d(image([6, 5, 2], x), kernel, 2, { window: [3, 3], stride: 2, padding: 'same' });
+      const convolved = conv2d(image([6, 5, 2], x), kernel, 2, {
+        window: [3, 3],
+        stride: 2,
+        padding: 'same',
+      });
       const activated = mapImage(convolved, (value, c) =>
         relu(((value - mean[c]) / Math.sqrt(variance[c] + 1e-3)) * gamma[c] + beta[c]),
       );
@@ -119,8 +123,12 @@ const cases: ExplicitCase[] = [
       const a = layers
         .depthwiseConv2d({ kernelSize: [3, 2], depthMultiplier: 2, activation: 'tanh' })
         .apply(x) as SymbolicTensor;
-      const b = layers.averagePooling2d({ poolSize: 2, strides: 2, padding: 'same' }).apply(a) as SymbolicTensor;
-      const c = layers.conv2d({ filters: 4, kernelSize: 1, activation: 'sigmoid' }).apply(b) as SymbolicTensor;
+      const b = layers
+        .averagePooling2d({ poolSize: 2, strides: 2, padding: 'same' })
+        .apply(a) as SymbolicTensor;
+      const c = layers
+        .conv2d({ filters: 4, kernelSize: 1, activation: 'sigmoid' })
+        .apply(b) as SymbolicTensor;
       const d = layers.add().apply([b, c]) as SymbolicTensor;
       const e = layers.globalAveragePooling2d({ dataFormat: 'channelsLast' }).apply(d) as SymbolicTensor;
       return model({ inputs: x, outputs: layers.dense({ units: 3 }).apply(e) as SymbolicTensor });
@@ -165,8 +173,10 @@ function explicitReference(modelCase: ExplicitCase, problem: SeededProblem) {
   const at = Float64Array.from(network.weights);
   const logitsOf = referenceLogits(modelCase, problem);
   const meanLoss = (weights: Float64Array): number =>
-    logitsOf(weights).reduce((sum, logits, n) => sum + REFERENCE_LOSSES[loss](logits, source.targets(n, n + 1)), 0) /
-    source.count;
+    logitsOf(weights).reduce(
+      (sum, logits, n) => sum + REFERENCE_LOSSES[loss](logits, source.targets(n, n + 1)),
+      0,
+    ) / source.count;
   return {
     loss: meanLoss(at),
     gradient: differenceGradient(meanLoss, at),
@@ -188,36 +198,39 @@ async function explicitMatrix(problem: SeededProblem, kind: CurvatureKind): Prom
   return matrix;
 }
 
-/** What the issue asks for; float32 reaches about 1e-6. */
-const TOLERANCE = 1e-3;
-const FLOAT32_TOLERANCE = 2e-5;
+/** Promised are 1e-3; float32 reaches about 1e-6. */
+const TOLERANCE = 2e-5;
 
 describe('every entry of the curvature matrices agrees with float64 differences of a hand-written forward pass', () => {
   describe.each(cases)('$name', (modelCase) => {
-    it.each([1, 2])('seed %i, on wasm and cpu', async (seed) => {
-      await prepareBackend('cpu');
+    it.each([
+      { seed: 1, backends: ['wasm', 'cpu'] as const },
+      { seed: 2, backends: ['wasm'] as const },
+    ])('seed $seed on $backends', async ({ seed, backends }) => {
       let reference: ReturnType<typeof explicitReference> | null = null;
-      for (const backend of ['wasm', 'cpu'] as const) {
+      for (const backend of backends) {
         await prepareBackend(backend);
-        await withProblem(modelCase, { seed, examples: 4, batchSize: 4 }, async (problem) => {
+        await withProblem(modelCase, { seed, examples: 3, batchSize: 3 }, async (problem) => {
           expect(problem.network.dimension).toBeLessThan(150);
           reference ??= explicitReference(modelCase, problem);
           const { loss, gradient } = await lossGradient(problem, problem.network.weights);
           const { nameOf } = problem;
           const size = problem.network.dimension;
           const pairOf = (i: number): string => `${nameOf(Math.floor(i / size))} x ${nameOf(i % size)}`;
-          expect(Math.abs(loss / reference.loss - 1), `${backend}: loss`).toBeLessThan(FLOAT32_TOLERANCE);
-          expectClose(gradient, reference.gradient, FLOAT32_TOLERANCE, { label: `${backend}: gradient`, nameOf });
+          expect(Math.abs(loss / reference.loss - 1), `${backend}: loss`).toBeLessThan(TOLERANCE);
+          expectClose(gradient, reference.gradient, TOLERANCE, {
+            label: `${backend}: gradient`,
+            nameOf,
+          });
           for (const kind of ['hessian', 'ggn'] as const) {
             const matrix = await explicitMatrix(problem, kind);
-            expectClose(matrix, reference[kind], FLOAT32_TOLERANCE, { label: `${backend}: ${kind}`, nameOf: pairOf });
+            expectClose(matrix, reference[kind], TOLERANCE, {
+              label: `${backend}: ${kind}`,
+              nameOf: pairOf,
+            });
           }
         });
       }
     });
-  });
-
-  it('the float32 tolerance is stricter than the one promised', () => {
-    expect(FLOAT32_TOLERANCE).toBeLessThan(TOLERANCE);
   });
 });

@@ -12,12 +12,16 @@ import {
   upsamplingCases,
 } from '../support/network-cases.js';
 import { type ModelCase, type SeededProblem, withProblem } from '../support/problems.js';
-import { dot, expectClose, norm } from '../support/vectors.js';
+import { note, dot, expectClose, norm } from '../support/vectors.js';
 
 /** Relative error that float32 derivatives and differences must stay below. */
 const TOLERANCE = 1e-3;
 
-async function productOf(problem: SeededProblem, kind: CurvatureKind, vector: Float64Array): Promise<Float64Array> {
+async function productOf(
+  problem: SeededProblem,
+  kind: CurvatureKind,
+  vector: Float64Array,
+): Promise<Float64Array> {
   const operator = curvatureOperator(problem, kind);
   try {
     return await operator.apply(vector);
@@ -33,7 +37,10 @@ async function expectDerivativesMatchDifferences(problem: SeededProblem, seed: n
   const { gradient } = await lossGradient(problem, network.weights);
   const hessianProduct = await productOf(problem, 'hessian', v);
   const differences = await differencesOfLoss(problem, v);
-  expect(Math.abs(differences.slope - dot(gradient, v)) / (norm(gradient) * norm(v)), 'gradient').toBeLessThan(TOLERANCE);
+  expect(
+    Math.abs(differences.slope - dot(gradient, v)) / (norm(gradient) * norm(v)),
+    'gradient',
+  ).toBeLessThan(TOLERANCE);
   expect(norm(hessianProduct), 'a product that is not 0').toBeGreaterThan(1e-4);
   expectClose(hessianProduct, differences.product, TOLERANCE, { label: 'Hessian product', nameOf });
 
@@ -43,6 +50,7 @@ async function expectDerivativesMatchDifferences(problem: SeededProblem, seed: n
   others.forEach((u, i) => {
     const scale = Math.sqrt(forms[0][0] * forms[i][i]);
     const error = Math.abs(dot(u, gaussNewtonProduct) - forms[i][0]) / scale;
+    note('ggn', error);
     expect(error, `Gauss-Newton form of direction ${i}`).toBeLessThan(TOLERANCE);
   });
 }

@@ -11,10 +11,8 @@ import {
   runReal,
   trainOnImages,
   withoutTiming,
-  writeDilated,
   writeImages,
   writeMlp,
-  writeVectors,
 } from './support.js';
 
 let images: string;
@@ -178,8 +176,6 @@ describe('tensors', () => {
     for (const options of failing) {
       expect((await runReal('analyze', model, ...quick, ...options)).exitCode, options.join(' ')).toBe(2);
     }
-    const unsupported = await runReal('analyze', writeDilated(), '--data', writeVectors(25, 2), ...quick);
-    expect(unsupported.exitCode).toBe(2);
     expect(memory().numTensors).toBe(before);
   });
 });

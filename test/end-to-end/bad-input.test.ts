@@ -220,12 +220,29 @@ describe('data that cannot be used', () => {
       /data\.npz: holds no y_train/,
     ],
     [
-      'a corrupt gzip file',
+      'a gzip file cut short',
       () => {
         const images = gzipSync(idx([300, 1, 3], new Uint8Array(900)));
         return folderWith({
           'train-images-idx3-ubyte.gz': images.subarray(0, images.length - 12),
           'train-labels-idx1-ubyte.gz': gzipSync(labels(300)),
+        });
+      },
+      /train-images-idx3-ubyte\.gz/,
+    ],
+    [
+      'a gzip file with a changed byte',
+      () => {
+        const bytes = gzipSync(
+          idx(
+            [300, 1, 3],
+            Uint8Array.from({ length: 900 }, (_, i) => (i * i) % 251),
+          ),
+        );
+        bytes[bytes.length >> 1] ^= 0xff;
+        return folderWith({
+          'train-images-idx3-ubyte.gz': bytes,
+          'train-labels-idx1-ubyte': labels(300),
         });
       },
       /train-images-idx3-ubyte\.gz/,

@@ -6,6 +6,7 @@ import { randomStream } from '../../src/random.js';
 import { npy, npz } from '../dataset/support.js';
 import {
   analyzed,
+  dense,
   newFolder,
   quick,
   runReal,
@@ -212,6 +213,54 @@ describe('images', () => {
     );
     expect(b.loss).toEqual(a.loss);
     expect(b.limits).toEqual(a.limits);
+  });
+});
+
+describe('beyond 99 %', () => {
+  it('a network that needs 2 of 3,000 weights: the limits are not cut off', async () => {
+    const width = 3000;
+    const random = randomStream(8, 'wide');
+    const inputs = Float32Array.from({ length: 300 * width }, () => random.normal());
+    const labels = Int32Array.from({ length: 300 }, (_, i) =>
+      Number(inputs[i * width] + inputs[i * width + 1] > 0),
+    );
+    const data = writeFileIn(
+      'data.npz',
+      npz({ x_train: npy('<f4', [300, width], inputs), y_train: npy('<i4', [300], labels) }, 0),
+    );
+    const values = Array.from({ length: width }, (_, i) => (i < 2 ? 4 : 1e-5 * Math.cos(i)));
+    const model = writeModel(
+      [dense('out', 1, 'sigmoid', width)],
+      [
+        { name: 'out/kernel', shape: [width, 1], values },
+        { name: 'out/bias', shape: [1], values: [0] },
+      ],
+    );
+    const report = await analyzed(model, '--data', data, ...quick, '--ratios', '0.5');
+    expect(report.actual.loss.pruned).toBeGreaterThan(0.998);
+    expect(report.limits.slice.pruned).toBeGreaterThan(0.998);
+    expect(report.actual.loss.pruned).toBeLessThan(1);
+  });
+
+  it('a dead network: all of it, with a warning', async () => {
+    const model = writeModel(
+      [dense('hidden', 4, 'relu', 3), dense('out', 2, 'softmax')],
+      [
+        { name: 'hidden/kernel', shape: [3, 4] },
+        { name: 'hidden/bias', shape: [4], values: [-1e3, -1e3, -1e3, -1e3] },
+        { name: 'out/kernel', shape: [4, 2] },
+        { name: 'out/bias', shape: [2] },
+      ],
+    );
+    const report = await analyzed(
+      model,
+      '--data',
+      writeCsv(([a]) => (a > 0 ? '1' : '0')),
+      ...quick,
+    );
+    expect([report.actual.loss.pruned, report.limits.slice.pruned]).toEqual([1, 1]);
+    expect(report.warnings).toContainEqual(expect.stringMatching(/the curvature is zero/));
+    expect((await runReal('analyze', model, '--data', report.data.path, ...quick)).exitCode).toBe(0);
   });
 });
 

@@ -72,7 +72,10 @@ export async function differencesOfLoss(
 }
 
 /** Logits of all examples, one after the other. */
-export async function flatLogits(problem: SeededProblem, weights: Float32Array | Float64Array): Promise<Float64Array> {
+export async function flatLogits(
+  problem: SeededProblem,
+  weights: Float32Array | Float64Array,
+): Promise<Float64Array> {
   const { network, batches } = problem;
   const tensors = weightTensors(network, weights);
   const rows: number[] = [];
@@ -90,7 +93,10 @@ export async function flatLogits(problem: SeededProblem, weights: Float32Array |
 }
 
 /** <u, G v> for all pairs of directions: logits differentiated by differences, the output Hessian in closed form. */
-export async function gaussNewtonForms(problem: SeededProblem, directions: Float64Array[]): Promise<number[][]> {
+export async function gaussNewtonForms(
+  problem: SeededProblem,
+  directions: Float64Array[],
+): Promise<number[][]> {
   const { network, loss, batches } = problem;
   const logits = await flatLogits(problem, network.weights);
   const width = network.outputs;

@@ -141,7 +141,10 @@ export function averagePool(
 }
 
 /** f of every value, with the channel it belongs to. */
-export function mapImage(input: Image, f: (value: number, channel: number, position: number) => number): Image {
+export function mapImage(
+  input: Image,
+  f: (value: number, channel: number, position: number) => number,
+): Image {
   return { ...input, data: input.data.map((value, i) => f(value, i % input.channels, i)) };
 }
 
@@ -234,7 +237,11 @@ export function differenceHessian(f: (weights: Float64Array) => number, at: Floa
 }
 
 /** J' H_out J of the mean loss, row-major: J by central differences of the logits, H_out in closed form. */
-export function differenceGaussNewton(logitsOf: ReferenceLogits, loss: string, at: Float64Array): Float64Array {
+export function differenceGaussNewton(
+  logitsOf: ReferenceLogits,
+  loss: string,
+  at: Float64Array,
+): Float64Array {
   const size = at.length;
   const h = 1e-5;
   const center = logitsOf(at);

@@ -59,7 +59,9 @@ export async function seededCheckpoint(model: LayersModel, seed: number): Promis
   model.dispose();
   const random = randomStream(seed, 'model weights');
   for (const weight of checkpoint.weights) {
-    const terms = weight.name.endsWith('depthwise_kernel') ? weight.shape.slice(0, 2) : weight.shape.slice(0, -1);
+    const terms = weight.name.endsWith('depthwise_kernel')
+      ? weight.shape.slice(0, 2)
+      : weight.shape.slice(0, -1);
     const fanIn = terms.reduce((product, extent) => product * extent, 1);
     weight.values = Float32Array.from(weight.values, () => seededValue(weight.name, fanIn, random));
   }

@@ -1,4 +1,4 @@
-import { layers, input, model, type SymbolicTensor, sequential } from '@tensorflow/tfjs-layers';
+import { input, layers, model, type SymbolicTensor, sequential } from '@tensorflow/tfjs-layers';
 import type { ModelCase, SavedLayer } from './problems.js';
 
 type Layer = ReturnType<typeof layers.activation>;
@@ -18,7 +18,13 @@ function imageCase(name: string, ...middle: (() => unknown)[]): ModelCase {
     build: () =>
       sequential({
         layers: [
-          layers.conv2d({ filters: 3, kernelSize: 3, padding: 'same', activation: 'tanh', inputShape: [6, 5, 2] }),
+          layers.conv2d({
+            filters: 3,
+            kernelSize: 3,
+            padding: 'same',
+            activation: 'tanh',
+            inputShape: [6, 5, 2],
+          }),
           ...middle.map((make) => make() as Layer),
           layers.flatten(),
           layers.dense({ units: 3 }),
@@ -211,15 +217,13 @@ export const imageCases: ModelCase[] = [
         ],
       }),
   ),
-  imageCase(
-    'nested model, twice',
-    () =>
-      sequential({
-        layers: [
-          layers.conv2d({ filters: 3, kernelSize: 2, activation: 'tanh', inputShape: [6, 5, 3] }),
-          sequential({ layers: [layers.averagePooling2d({ poolSize: 2, inputShape: [5, 4, 3] })] }),
-        ],
-      }),
+  imageCase('nested model, twice', () =>
+    sequential({
+      layers: [
+        layers.conv2d({ filters: 3, kernelSize: 2, activation: 'tanh', inputShape: [6, 5, 3] }),
+        sequential({ layers: [layers.averagePooling2d({ poolSize: 2, inputShape: [5, 4, 3] })] }),
+      ],
+    }),
   ),
   graphCase('residual block: Add, BatchNormalization, relu, global average pooling', (x) => {
     const stem = apply(layers.conv2d({ filters: 3, kernelSize: 3, padding: 'same' }), x);
@@ -272,4 +276,6 @@ export const dilatedDepthwiseCase = imageCase('DepthwiseConv2D with dilation', (
 );
 
 /** A plain image network, for tests of everything but derivatives. */
-export const smallConvNet = imageCase('small convolutional network', () => layers.maxPooling2d({ poolSize: 2 }));
+export const smallConvNet = imageCase('small convolutional network', () =>
+  layers.maxPooling2d({ poolSize: 2 }),
+);

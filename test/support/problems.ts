@@ -25,7 +25,9 @@ export interface SavedLayer {
 }
 
 export function savedLayers(checkpoint: LayersCheckpoint): SavedLayer[] {
-  const entry = (checkpoint.topology.model_config ?? checkpoint.topology) as { config: { layers: SavedLayer[] } };
+  const entry = (checkpoint.topology.model_config ?? checkpoint.topology) as {
+    config: { layers: SavedLayer[] };
+  };
   return entry.config.layers;
 }
 

@@ -28,5 +28,7 @@ export function windowGeometries(): fc.Arbitrary<WindowGeometry> {
       pad: fc.constantFrom('same', 'valid'),
       seed: fc.nat(1000),
     })
-    .filter(({ pad, window, height, width }) => pad === 'same' || (height >= window[0] && width >= window[1]));
+    .filter(
+      ({ pad, window, height, width }) => pad === 'same' || (height >= window[0] && width >= window[1]),
+    );
 }

@@ -1,0 +1,85 @@
+import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { OnnxBuilder } from './builder.js';
+import { elementCount, type Graph, graphValue } from './graph.js';
+import { lower } from './lowering.js';
+import { encodeOnnxModel, type OnnxValue } from './onnx-model.js';
+
+/** ONNX Runtime's module, loaded only where it is used. */
+export type OnnxRuntime = typeof import('onnxruntime-node');
+
+/** A tensor in ONNX Runtime's memory. */
+export type NativeTensor = OrtTensor;
+
+/** A graph compiled to native code. */
+export interface NativeProgram {
+  readonly inputNames: readonly string[];
+  /** Bytes of all outputs of one run. */
+  readonly outputBytes: number;
+  /** Runs the program; the outputs are new tensors. */
+  run(inputs: Record<string, NativeTensor>): Promise<Record<string, NativeTensor>>;
+  dispose(): Promise<void>;
+}
+
+/** How native programs are run. */
+export interface NativeOptions {
+  runtime: OnnxRuntime;
+  /** Threads within an operation; null for one per core. */
+  threads: number | null;
+}
+
+function namedValues(graph: Graph, names: Readonly<Record<string, number>>): OnnxValue[] {
+  return Object.entries(names).map(([name, id]) => ({ name, ...graphValue(graph, id) }));
+}
+
+/** The ONNX model of a graph, as the bytes of a file. */
+export function onnxModelOf(graph: Graph, name: string): Uint8Array {
+  const builder = new OnnxBuilder(graph);
+  for (const [input, id] of Object.entries(graph.inputs)) {
+    builder.define(id, input);
+  }
+  for (const node of graph.nodes) {
+    lower(node, builder);
+  }
+  for (const [output, id] of Object.entries(graph.outputs)) {
+    builder.add('Identity', [builder.full(id)], {}, output);
+  }
+  return encodeOnnxModel(
+    builder.finish(name, namedValues(graph, graph.inputs), namedValues(graph, graph.outputs)),
+  );
+}
+
+/**
+ * Compiles a graph with ONNX Runtime.
+ *
+ * @throws NotCompilableError when a kernel has no lowering
+ */
+export async function compileNative(
+  graph: Graph,
+  name: string,
+  options: NativeOptions,
+): Promise<NativeProgram> {
+  const model = onnxModelOf(graph, name);
+  const session: InferenceSession = await options.runtime.InferenceSession.create(model, {
+    executionProviders: ['cpu'],
+    graphOptimizationLevel: 'all',
+    // A pattern of fixed buffers costs a quarter more memory and is not faster here.
+    enableMemPattern: false,
+    logSeverityLevel: 3,
+    ...(options.threads === null ? {} : { intraOpNumThreads: options.threads }),
+    // Threads that spin while they wait take the cores from everyone else on a shared machine.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
+  });
+  const outputBytes = Object.values(graph.outputs).reduce(
+    (bytes, id) => bytes + 4 * elementCount(graphValue(graph, id).shape),
+    0,
+  );
+  return {
+    inputNames: Object.keys(graph.inputs),
+    outputBytes,
+    run: (inputs) =>
+      session.run(
+        Object.fromEntries(Object.keys(graph.inputs).map((input) => [input, inputs[input]])),
+      ) as Promise<Record<string, NativeTensor>>,
+    dispose: () => session.release(),
+  };
+}

@@ -1,0 +1,151 @@
+import { describe, expect, it } from 'vitest';
+import { InputError } from '../../src/errors.js';
+import {
+  checkDepthwiseDilation,
+  checkLayerSizes,
+  finalActivation,
+  forTrainedWeights,
+  layerTypes,
+  type Topology,
+  withoutFinalActivation,
+} from '../../src/network/topology.js';
+
+interface Layer {
+  class_name: string;
+  config: Record<string, unknown>;
+}
+
+const layer = (className: string, config: Record<string, unknown> = {}): Layer => ({
+  class_name: className,
+  config: { name: className.toLowerCase(), ...config },
+});
+
+const sequential = (...layers: Layer[]): Layer => ({
+  class_name: 'Sequential',
+  config: { name: 'model', layers },
+});
+
+/** Sequential models of old Keras versions have a bare list as their config. */
+const oldSequential = (...layers: Layer[]): Topology => ({ class_name: 'Sequential', config: layers });
+
+const functional = (outputs: unknown, ...layers: Layer[]): Layer => ({
+  class_name: 'Functional',
+  config: { name: 'model', layers, output_layers: outputs },
+});
+
+const softmaxDense = layer('Dense', { activation: 'softmax' });
+
+describe('the final activation', () => {
+  const found: [string, Topology, string | null][] = [
+    ['of the last layer', { ...sequential(layer('Dense'), softmaxDense) }, 'softmax'],
+    ['in a Keras topology', { keras_version: '2', model_config: sequential(softmaxDense) }, 'softmax'],
+    ['of an old sequential model', oldSequential(softmaxDense), 'softmax'],
+    ['that is a sigmoid', { ...sequential(layer('Dense', { activation: 'sigmoid' })) }, 'sigmoid'],
+    ['spelt in upper case', { ...sequential(layer('Dense', { activation: 'Softmax' })) }, 'softmax'],
+    [
+      'given as an object',
+      { ...sequential(layer('Dense', { activation: { class_name: 'Softmax', config: {} } })) },
+      'softmax',
+    ],
+    [
+      'of an Activation layer',
+      { ...sequential(layer('Dense'), layer('Activation', { activation: 'sigmoid' })) },
+      'sigmoid',
+    ],
+    ['of a Softmax layer', { ...sequential(layer('Dense'), layer('Softmax')) }, 'softmax'],
+    ['of a nested model', { ...sequential(layer('Dense'), sequential(softmaxDense)) }, 'softmax'],
+    [
+      'of the output layer, which need not stand last',
+      {
+        ...functional(
+          [['first', 0, 0]],
+          layer('Dense', { name: 'first', activation: 'softmax' }),
+          layer('Dense'),
+        ),
+      },
+      'softmax',
+    ],
+    [
+      'of an output named without a list',
+      {
+        ...functional(
+          ['first', 0, 0],
+          layer('Dense', { name: 'first', activation: 'sigmoid' }),
+          layer('Dense'),
+        ),
+      },
+      'sigmoid',
+    ],
+    ['that is another one', { ...sequential(layer('Dense', { activation: 'relu' })) }, null],
+    ['of a hidden layer only', { ...sequential(softmaxDense, layer('Dense')) }, null],
+    ['of a model without layers', { ...sequential() }, null],
+    ['of an output that is not there', { ...functional([['gone', 0, 0]], softmaxDense) }, null],
+  ];
+
+  it.each(found)('%s', (_name, topology, expected) => {
+    expect(finalActivation(topology)).toBe(expected);
+    const original = structuredClone(topology);
+    const without = withoutFinalActivation(topology);
+    expect(topology).toEqual(original);
+    expect(finalActivation(without)).toBeNull();
+  });
+
+  it('is refused of what is no model', () => {
+    expect(() => finalActivation({ nodes: [] })).toThrow(InputError);
+    expect(() => finalActivation({ class_name: 'Sequential' })).toThrow(InputError);
+  });
+});
+
+describe('a topology for trained weights', () => {
+  it('has a free batch size and cheap initial values, and is a copy', () => {
+    const topology = {
+      ...sequential(
+        layer('LSTM', {
+          batch_input_shape: [32, 4, 2],
+          recurrent_initializer: { class_name: 'Orthogonal', config: { gain: 1 } },
+          beta_initializer: null,
+        }),
+        layer('InputLayer', { batch_shape: [8, 2] }),
+      ),
+    };
+    const original = structuredClone(topology);
+    const ready = forTrainedWeights(topology) as unknown as typeof topology;
+    expect(topology).toEqual(original);
+    const [first, second] = ready.config.layers as Layer[];
+    expect(first.config.batch_input_shape).toEqual([null, 4, 2]);
+    expect(second.config.batch_shape).toEqual([null, 2]);
+    expect(first.config.recurrent_initializer).toEqual({ class_name: 'Zeros', config: {} });
+    expect(first.config.beta_initializer).toBeNull();
+  });
+});
+
+describe('layer sizes', () => {
+  it.each(['units', 'filters', 'input_dim', 'output_dim', 'depth_multiplier'])(
+    '%s beyond the weights is refused',
+    (key) => {
+      const topology = { ...sequential(sequential(layer('Dense', { [key]: 1e12 }))) };
+      expect(() => checkLayerSizes(topology, 1000)).toThrow(
+        `layer 'dense' declares ${key} 1000000000000, but the checkpoint holds 1000 weights`,
+      );
+      expect(() => checkLayerSizes(topology, 1e13)).not.toThrow();
+    },
+  );
+});
+
+describe('dilation', () => {
+  it('of a depthwise convolution is refused, since tfjs-layers ignores it', () => {
+    const dilated = layer('DepthwiseConv2D', { dilation_rate: [2, 2] });
+    expect(() => checkDepthwiseDilation({ ...sequential(sequential(dilated)) })).toThrow(/dilation rate 2,2/);
+    for (const rate of [undefined, 1, [1, 1]]) {
+      const plain = layer('DepthwiseConv2D', { dilation_rate: rate });
+      expect(() => checkDepthwiseDilation({ ...sequential(plain) })).not.toThrow();
+    }
+  });
+});
+
+it('layer types are named once, nested ones included', () => {
+  const topology = {
+    ...sequential(layer('Dense'), sequential(layer('ReLU'), layer('Dense')), layer('Softmax')),
+  };
+  expect(layerTypes(topology)).toEqual(['Dense', 'ReLU', 'Softmax']);
+});
