@@ -345,7 +345,11 @@ function delegateToCpu(kernelName: string, cpuBackend: KernelBackend): KernelFun
 
 /** Makes an allocation that the wasm heap cannot serve an error instead of a write to address 0. */
 function guardWasmAllocations(backend: KernelBackend): void {
-  const module = (backend as unknown as { wasm: { _malloc(bytes: number): number } }).wasm;
+  const module = (
+    backend as unknown as { wasm: { _malloc(bytes: number): number; _free(address: number): void } }
+  ).wasm;
+  // The first call puts the real function in place of a stub, and would take a guard set before it away.
+  module._free(module._malloc(1));
   const allocate = module._malloc.bind(module);
   module._malloc = (bytes) => {
     const address = allocate(bytes);

@@ -23,7 +23,7 @@ function argMax(values: ArrayLike<number>, offset: number, width: number): numbe
   return best;
 }
 
-/** How many of the batch's decisions are right, out of how many. */
+/** How many decisions are right, in units of examples. */
 function countCorrect(loss: LossName, logits: Float32Array, targets: Float32Array, width: number): number {
   let correct = 0;
   if (loss === 'cross-entropy') {
@@ -43,6 +43,31 @@ function countCorrect(loss: LossName, logits: Float32Array, targets: Float32Arra
 }
 
 /**
+ * Mean loss and accuracy from what a forward pass gives.
+ *
+ * @param losses loss of every example
+ * @param logits outputs batch by batch, rows of `width`
+ * @param targets targets batch by batch, likewise
+ */
+export function summarizeEvaluation(
+  loss: LossName,
+  losses: Float64Array,
+  logits: readonly Float32Array[],
+  targets: readonly Float32Array[],
+  width: number,
+): Evaluation {
+  const meanLoss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
+  if (loss === 'mse') {
+    return { losses, meanLoss, accuracy: null };
+  }
+  const correct = logits.reduce(
+    (sum, batch, index) => sum + countCorrect(loss, batch, targets[index], width),
+    0,
+  );
+  return { losses, meanLoss, accuracy: correct / losses.length };
+}
+
+/**
  * Runs a network forward over all batches.
  *
  * @param weights flat prunable weights, length D
@@ -57,30 +82,26 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const tensors = weightTensors(network, weights);
   const losses = new Float64Array(batches.examples);
+  const logits: Float32Array[] = [];
+  const targets: Float32Array[] = [];
   let done = 0;
-  let correct = 0;
   try {
     await batches.forEach((batch) => {
-      const [batchLosses, logits] = tidy((): Tensor[] => {
-        const outputs = network.logits(tensors, batch.inputs);
-        return [exampleLosses(loss, outputs, batch.targets), outputs];
+      const [batchLosses, outputs] = tidy((): Tensor[] => {
+        const batchLogits = network.logits(tensors, batch.inputs);
+        return [exampleLosses(loss, batchLogits, batch.targets), batchLogits];
       });
       losses.set(batchLosses.dataSync(), done);
-      correct += countCorrect(
-        loss,
-        logits.dataSync() as Float32Array,
-        batch.targets.dataSync() as Float32Array,
-        network.outputs,
-      );
-      dispose([batchLosses, logits]);
+      logits.push(outputs.dataSync() as Float32Array);
+      targets.push(batch.targets.dataSync() as Float32Array);
+      dispose([batchLosses, outputs]);
       done += batch.size;
       onExamples(done);
     });
   } finally {
     dispose(tensors);
   }
-  const meanLoss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
-  return { losses, meanLoss, accuracy: loss === 'mse' ? null : correct / losses.length };
+  return summarizeEvaluation(loss, losses, logits, targets, network.outputs);
 }
 
 /** Examples in a mini-batch whose mean loss fluctuates by eps, as in the paper's experiments. */

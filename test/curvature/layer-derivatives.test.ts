@@ -12,7 +12,7 @@ import {
   upsamplingCases,
 } from '../support/network-cases.js';
 import { type ModelCase, type SeededProblem, withProblem } from '../support/problems.js';
-import { note, dot, expectClose, norm } from '../support/vectors.js';
+import { dot, expectClose, norm } from '../support/vectors.js';
 
 /** Relative error that float32 derivatives and differences must stay below. */
 const TOLERANCE = 1e-3;
@@ -50,7 +50,6 @@ async function expectDerivativesMatchDifferences(problem: SeededProblem, seed: n
   others.forEach((u, i) => {
     const scale = Math.sqrt(forms[0][0] * forms[i][i]);
     const error = Math.abs(dot(u, gaussNewtonProduct) - forms[i][0]) / scale;
-    note('ggn', error);
     expect(error, `Gauss-Newton form of direction ${i}`).toBeLessThan(TOLERANCE);
   });
 }

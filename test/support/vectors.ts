@@ -48,12 +48,9 @@ export function expectClose(
   const { label = 'vector', nameOf = (index) => `[${index}]` } = options;
   expect(actual.length, `${label}: length`).toBe(expected.length);
   const error = relativeError(actual, expected);
-  note(label, error);
   if (!(error <= tolerance)) {
     throw new Error(
       `${label}: relative error ${error.toExponential(2)} is above ${tolerance}; entries that differ most:\n${worstEntries(actual, expected, nameOf)}`,
     );
   }
 }
-import { appendFileSync } from 'node:fs';
-export function note(label: string, error: number) { appendFileSync('/tmp/errors.txt', `${label}\t${error.toExponential(2)}\t${expect.getState().currentTestName}\n`); }

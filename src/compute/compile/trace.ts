@@ -78,14 +78,37 @@ export function traceProgram(program: Program, inputs: ProgramInputs): Graph {
     }
     return tensor.id;
   };
+  // While a kernel runs, tfjs clones the outputs that gradients will need: calls made inside a call
+  // are recorded after it, when its outputs are known.
+  let inner: (() => void)[] | null = null;
   target.runKernel = (name, kernelInputs, attrs = {}) => {
-    const operands = Object.fromEntries(
-      flatInputs(kernelInputs).map(([input, tensor]) => [input, operand(tensor)]),
-    );
-    const result = original(name, kernelInputs, attrs);
-    const outputs = [result].flat();
-    nodes.push({ kernel: name, inputs: operands, attributes: { ...attrs }, outputs: outputs.map(known) });
-    return result;
+    const record = (result: Tensor | Tensor[]): void => {
+      const operands = Object.fromEntries(
+        flatInputs(kernelInputs).map(([input, tensor]) => [input, operand(tensor)]),
+      );
+      nodes.push({
+        kernel: name,
+        inputs: operands,
+        attributes: { ...attrs },
+        outputs: [result].flat().map(known),
+      });
+    };
+    if (inner !== null) {
+      const result = original(name, kernelInputs, attrs);
+      inner.push(() => record(result));
+      return result;
+    }
+    inner = [];
+    try {
+      const result = original(name, kernelInputs, attrs);
+      record(result);
+      for (const recordInner of inner) {
+        recordInner();
+      }
+      return result;
+    } finally {
+      inner = null;
+    }
   };
   try {
     const outputs = engine().tidy(() => {
@@ -190,7 +213,8 @@ export function traceTemplate(
   }
   for (const [id, constant] of small.constants) {
     if (!sameConstant(constant, large.constants.get(id))) {
-      throw new NotCompilableError('a constant of the program depends on the batch size');
+      const reader = small.nodes.find((node) => Object.values(node.inputs).includes(id));
+      throw new NotCompilableError(`a constant that ${reader?.kernel} reads depends on the batch size`);
     }
   }
   return {

@@ -1,0 +1,143 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { UNFOLD } from './convolution-lowering.js';
+import { elementCount, type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
+import { compileNative, type NativeOptions, type NativeProgram } from './native-session.js';
+import { separateFixedTransposes, splitGraph, unfoldFilterGradients } from './restructure.js';
+import { simplify } from './simplify.js';
+import { type GraphTemplate, type Program, type ProgramInputs, traceTemplate } from './trace.js';
+
+/** A program cut at what depends on its variable inputs, for one batch size. */
+export interface SplitProgram {
+  /** Run once for each batch; its outputs are inputs of `step`. */
+  prologue: NativeProgram;
+  /** Run for each value of the variable inputs. */
+  step: NativeProgram;
+  dispose(): Promise<void>;
+}
+
+/** What a split program takes, known before it is compiled. In bytes. */
+export interface SplitCost {
+  /** The prologue's outputs, kept between steps. */
+  keptBytes: number;
+  /** Tensors that live at the same time while the prologue or a step runs. */
+  workingBytes: number;
+}
+
+function bytesOf(graph: Graph, id: ValueId): number {
+  return graph.constants.get(id)?.kind === 'uniform' ? 0 : 4 * elementCount(graphValue(graph, id).shape);
+}
+
+/** Peak of the tensors that nodes produce and later nodes still read, in bytes. */
+export function peakLiveBytes(graph: Graph): number {
+  const lastUse = new Map<ValueId, number>();
+  graph.nodes.forEach((node, index) => {
+    for (const id of Object.values(node.inputs)) {
+      lastUse.set(id, index);
+    }
+  });
+  for (const id of Object.values(graph.outputs)) {
+    lastUse.set(id, graph.nodes.length);
+  }
+  let live = 0;
+  let peak = 0;
+  const produced = new Set<ValueId>();
+  graph.nodes.forEach((node, index) => {
+    for (const id of node.outputs) {
+      live += bytesOf(graph, id);
+      produced.add(id);
+    }
+    peak = Math.max(peak, live);
+    for (const id of new Set([...Object.values(node.inputs), ...node.outputs])) {
+      if (produced.has(id) && (lastUse.get(id) ?? index) <= index) {
+        live -= bytesOf(graph, id);
+        produced.delete(id);
+      }
+    }
+  });
+  return peak;
+}
+
+const isUnfolding = (node: GraphNode): boolean => node.kernel === UNFOLD;
+
+/** A traced tensor program that can be compiled for any batch size. */
+export class TracedProgram {
+  private constructor(
+    private readonly template: GraphTemplate,
+    private readonly name: string,
+  ) {}
+
+  /**
+   * Traces a program on the current tfjs backend.
+   *
+   * @throws NotCompilableError
+   */
+  static trace(
+    name: string,
+    program: Program,
+    makeInputs: (batchSize: number) => ProgramInputs,
+  ): TracedProgram {
+    return new TracedProgram(traceTemplate(program, makeInputs), name);
+  }
+
+  private split(batchSize: number, variableInputs: readonly string[], keepUnfolded: boolean) {
+    const simplified = simplify(this.template.instantiate(batchSize));
+    const restructured = simplify(
+      unfoldFilterGradients(separateFixedTransposes(simplified, variableInputs), variableInputs),
+    );
+    return splitGraph(restructured, variableInputs, keepUnfolded ? () => false : isUnfolding);
+  }
+
+  /** What the split program will take at a batch size. */
+  splitCost(batchSize: number, variableInputs: readonly string[], keepUnfolded: boolean): SplitCost {
+    const { prologue, step } = this.split(batchSize, variableInputs, keepUnfolded);
+    const keptBytes = Object.values(prologue.outputs).reduce((sum, id) => sum + bytesOf(prologue, id), 0);
+    return { keptBytes, workingBytes: Math.max(peakLiveBytes(prologue), peakLiveBytes(step)) };
+  }
+
+  /**
+   * Compiles the program in two parts.
+   *
+   * @param keepUnfolded keeps unfolded images between steps, several times the
+   *   memory of the images, instead of unfolding them in every step
+   * @throws NotCompilableError when a kernel has no lowering
+   */
+  async compileSplit(
+    batchSize: number,
+    variableInputs: readonly string[],
+    keepUnfolded: boolean,
+    options: NativeOptions,
+  ): Promise<SplitProgram> {
+    const graphs = this.split(batchSize, variableInputs, keepUnfolded);
+    const prologue = await compileNative(graphs.prologue, `${this.name}-prologue-${batchSize}`, options);
+    const step = await compileNative(graphs.step, `${this.name}-step-${batchSize}`, options);
+    return {
+      prologue,
+      step,
+      dispose: async () => {
+        await prologue.dispose();
+        await step.dispose();
+      },
+    };
+  }
+
+  /** Compiles the program as a whole. */
+  compile(batchSize: number, options: NativeOptions): Promise<NativeProgram> {
+    const graph = simplify(unfoldFilterGradients(simplify(this.template.instantiate(batchSize)), []));
+    return compileNative(graph, `${this.name}-${batchSize}`, options);
+  }
+
+  /** Peak memory of the whole program at a batch size, in bytes. */
+  workingBytes(batchSize: number): number {
+    return peakLiveBytes(simplify(this.template.instantiate(batchSize)));
+  }
+}
+
+/** Inputs of a program by name, from lists of tensors. */
+export function numbered(prefix: string, tensors: readonly Tensor[]): Record<string, Tensor> {
+  return Object.fromEntries(tensors.map((tensor, index) => [`${prefix}${index}`, tensor]));
+}
+
+/** The tensors of `prefix0`, `prefix1`, .. in order. */
+export function collect<T>(record: Readonly<Record<string, T>>, prefix: string, count: number): T[] {
+  return Array.from({ length: count }, (_, index) => record[`${prefix}${index}`]);
+}
