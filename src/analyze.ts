@@ -1,5 +1,6 @@
 import { assembleReport } from './analysis/assembly.js';
 import { chooseWorkSizes } from './analysis/budget.js';
+import { type ExampleEvaluator, openComputation } from './analysis/computation.js';
 import { evaluateDense, toleratedIncrease } from './analysis/epsilon.js';
 import { estimateLimits } from './analysis/limits.js';
 import { measurePruning } from './analysis/measurement.js';
@@ -10,9 +11,7 @@ import { increasePredictor, predictSlice } from './analysis/slice.js';
 import { stopwatch } from './analysis/stopwatch.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { AnalyzeConfig } from './config.js';
-import { curvatureOperator, lossGradient } from './curvature/products.js';
-import { createBatches } from './network/batches.js';
-import { batchMeanDeviation } from './network/evaluation.js';
+import { batchMeanDeviation, type Evaluation } from './network/evaluation.js';
 import type { Progress } from './progress.js';
 import { rankByMagnitude } from './pruning/magnitude.js';
 import { createPruningMeter } from './pruning/measurement.js';
@@ -33,43 +32,44 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
   return resourceScope(async (scope) => {
     const watch = stopwatch();
     const problem = await watch.time('load', () => openProblem(config, checkpoint, progress, scope));
-    const { network, loss, train, test, allTraining } = problem;
+    const { network } = problem;
     const selfCheck = await watch.time('selfCheck', () =>
       requireRightDerivatives(problem, checkpoint, config.seed),
     );
-
-    const sizes = await watch.time('selfCheck', () => chooseWorkSizes(problem, config));
-    const { outputs } = network;
-    const forward = { batchSize: sizes.evaluationBatch, keepBytes: sizes.keepBytes };
-    const trainBatches = scope.own(
-      createBatches(train, outputs, { batchSize: sizes.productBatch, keepBytes: sizes.keepBytes }),
+    const sizes = await watch.time('compile', () => chooseWorkSizes(problem, config));
+    const computation = await watch.time('compile', () =>
+      openComputation(problem, config, sizes, progress, scope),
     );
-    const testBatches = test === null ? null : scope.own(createBatches(test, outputs, forward));
-    const allTrainingBatches = scope.own(createBatches(allTraining, outputs, { ...forward, keepBytes: 0 }));
 
+    const { train, allTraining, test, curvature } = computation;
+    const evaluated = (evaluator: ExampleEvaluator, stage: string): Promise<Evaluation> =>
+      evaluateDense(evaluator, network.weights, stage, progress);
     const dense = await watch.time('dense', async () => ({
-      train: await evaluateDense(problem, trainBatches, 'training examples', progress),
-      allTraining: await evaluateDense(problem, allTrainingBatches, 'training split', progress),
-      test: testBatches && (await evaluateDense(problem, testBatches, 'test examples', progress)),
+      train: await evaluated(train, 'training examples'),
+      allTraining: await evaluated(allTraining, 'training split'),
+      test: test && (await evaluated(test, 'test examples')),
     }));
     const batchStd = batchMeanDeviation(dense.allTraining.losses);
     const epsilon = toleratedIncrease(config.epsilon, batchStd, dense.train.meanLoss);
 
-    const lossProblem = { network, loss, batches: trainBatches };
-    const operator = scope.own(curvatureOperator(lossProblem, config.curvature));
-    const { gradient } = await watch.time('gradient', () => lossGradient(lossProblem, network.weights));
+    const { gradient } = await watch.time('gradient', () => computation.lossGradient(network.weights));
     const ranking = rankByMagnitude(network.weights);
     const spectral = await watch.time('spectrum', () =>
-      estimateLimits(operator, ranking, epsilon, config, sizes, progress),
+      estimateLimits(curvature, ranking, epsilon, config, sizes, progress),
     );
 
     const search = {
       grid: [...new Set([...SCAN_GRID, ...config.ratios])],
       resolution: LIMIT_RESOLUTION,
     };
-    const predict = increasePredictor(operator, gradient, network.weights, ranking);
+    const predict = increasePredictor(curvature, gradient, network.weights, ranking);
     const slice = await watch.time('slice', () => predictSlice(predict, epsilon, search, progress));
-    const meter = createPruningMeter({ network, loss, ranking, train: trainBatches, test: testBatches });
+    const meter = createPruningMeter({
+      weights: network.weights,
+      ranking,
+      train: (weights) => train.at(weights),
+      test: test && ((weights) => test.at(weights)),
+    });
     const measured = await watch.time('pruning', () =>
       measurePruning(
         {
@@ -90,6 +90,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       config,
       checkpoint,
       problem,
+      native: computation.native,
       sizes,
       selfCheck,
       dense,

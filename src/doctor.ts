@@ -1,12 +1,14 @@
 import { cpus, totalmem } from 'node:os';
 import { matMul, randomUniform, type Tensor, tidy } from '@tensorflow/tfjs-core';
-import { BACKENDS, type BackendName, prepareBackend } from './compute/backend.js';
+import { ENGINES, type EngineName, prepareEngine } from './compute/backend.js';
+import type { NativeOptions } from './compute/compile/native-session.js';
+import { TracedProgram } from './compute/compile/program.js';
 import { InputError } from './errors.js';
 import type { Progress } from './progress.js';
 import type { DoctorReport } from './report/doctor-report.js';
 
 /** Size of the matrix product that is timed, by backend: each takes a fraction of a second. */
-const PRODUCT_SIZE: Record<BackendName, number> = { tensorflow: 1024, wasm: 768, cpu: 256 };
+const PRODUCT_SIZE: Record<EngineName, number> = { onnx: 1024, tensorflow: 1024, wasm: 768, cpu: 256 };
 const TIMED_RUNS = 5;
 
 /** Speed of a square matrix product on the current backend, the median of a few, in 10^9 operations a second. */
@@ -25,17 +27,42 @@ function measureGigaflops(size: number): number {
   return speeds.sort((a, b) => a - b)[Math.floor(TIMED_RUNS / 2)];
 }
 
-async function examine(name: BackendName): Promise<DoctorReport['backends'][number]> {
+/** The same product as a native program. */
+async function measureNativeGigaflops(size: number, options: NativeOptions): Promise<number> {
+  const traced = TracedProgram.trace(
+    'product',
+    ({ left, right }) => ({ product: matMul(left, right) }),
+    (rows) => ({ left: randomUniform([rows, size], -1, 1), right: randomUniform([size, size], -1, 1) }),
+  );
+  const program = await traced.compile(size, options);
+  const data = Float32Array.from({ length: size * size }, (_, index) => (index % 17) - 8);
+  const operand = new options.runtime.Tensor('float32', data, [size, size]);
+  const speeds: number[] = [];
+  for (let i = 0; i <= TIMED_RUNS; i++) {
+    const start = performance.now();
+    await program.run({ left: operand, right: operand });
+    speeds.push((2 * size ** 3) / (performance.now() - start) / 1e6);
+  }
+  await program.dispose();
+  return speeds.slice(1).sort((a, b) => a - b)[Math.floor(TIMED_RUNS / 2)];
+}
+
+async function examine(name: EngineName): Promise<DoctorReport['backends'][number]> {
   try {
-    const engine = await prepareBackend(name);
-    const libraries = Object.entries(engine.versions).filter(([library]) => library.startsWith('tfjs-'));
+    const engine = await prepareEngine(name);
+    const libraries = Object.entries(engine.versions).filter(([library]) =>
+      library.startsWith(name === 'onnx' ? 'onnx' : 'tfjs-'),
+    );
     return {
       name,
       available: true,
       reason: null,
       version: libraries[libraries.length - 1]?.[1] ?? null,
       threads: engine.threads === 0 ? null : engine.threads,
-      gigaflops: measureGigaflops(PRODUCT_SIZE[name]),
+      gigaflops:
+        engine.native === null
+          ? measureGigaflops(PRODUCT_SIZE[name])
+          : await measureNativeGigaflops(PRODUCT_SIZE[name], engine.native),
     };
   } catch (error) {
     if (!(error instanceof InputError)) {
@@ -48,9 +75,9 @@ async function examine(name: BackendName): Promise<DoctorReport['backends'][numb
 
 /** What this machine can compute with, and how fast. */
 export async function diagnose(progress: Progress): Promise<DoctorReport> {
-  const stage = progress.stage('backends', BACKENDS.length);
+  const stage = progress.stage('backends', ENGINES.length);
   const backends: DoctorReport['backends'] = [];
-  for (const name of BACKENDS) {
+  for (const name of ENGINES) {
     backends.push(await examine(name));
     stage.update(backends.length);
   }

@@ -22,6 +22,8 @@ export interface Findings {
   config: AnalyzeConfig;
   checkpoint: Checkpoint;
   problem: Problem;
+  /** Whether native programs computed the numbers. */
+  native: boolean;
   sizes: WorkSizes;
   selfCheck: SelfCheck;
   dense: { train: Evaluation; allTraining: Evaluation; test: Evaluation | null };
@@ -127,7 +129,7 @@ export function assembleReport(findings: Findings): Report {
     tool: { name: 'prune-limit', version: toolVersion() },
     seed: config.seed,
     engine: {
-      backend: engine.backend,
+      backend: engine.backend === 'onnx' && !findings.native ? 'wasm' : engine.backend,
       threads: engine.threads === 0 ? null : engine.threads,
       versions: engine.versions,
     },

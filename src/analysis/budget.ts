@@ -13,9 +13,10 @@ const MAXIMUM_BATCH = 4096;
 const EVALUATION_BATCH = 1000;
 /**
  * How much slower an operation on the Lanczos basis is than one of a product:
- * plain loops, bound by memory, against vectorised kernels.
+ * plain loops, bound by memory, against vectorised kernels on one core or
+ * native ones on several.
  */
-const BASIS_OPERATION_COST = 10;
+const BASIS_OPERATION_COST = { eager: 10, native: 80 };
 /** Steps after which a limit is typically settled; what orthogonalisation costs grows with them. */
 const TYPICAL_STEPS = 120;
 /**
@@ -31,6 +32,8 @@ export interface WorkSizes {
   productBatch: number;
   /** Examples in a batch of a forward pass. */
   evaluationBatch: number;
+  /** Memory for what native programs compute once per batch and keep, in bytes. */
+  cacheBytes: number;
   /** Memory for training batches, and again for test batches, kept on the backend. */
   keepBytes: number;
   reorthogonalization: Reorthogonalization;
@@ -42,6 +45,7 @@ function chooseReorthogonalization(
   dimension: number,
   productOperations: number,
   basisBytes: number,
+  operationCost: number,
 ): Pick<WorkSizes, 'reorthogonalization' | 'basisPrecision'> {
   const budget = Math.min(config.steps, dimension);
   const basisValues = config.probes * budget * dimension;
@@ -51,7 +55,7 @@ function chooseReorthogonalization(
   }
   const fits = basisValues * 4 <= basisBytes;
   // Two Gram-Schmidt passes, each a product with the basis and one with its transpose, half full on average.
-  const basisOperations = 4 * dimension * Math.min(budget, TYPICAL_STEPS) * BASIS_OPERATION_COST;
+  const basisOperations = 4 * dimension * Math.min(budget, TYPICAL_STEPS) * operationCost;
   const pays = basisOperations <= REORTHOGONALIZATION_SHARE * productOperations;
   return { reorthogonalization: fits && pays ? 'full' : 'none', basisPrecision };
 }
@@ -72,12 +76,14 @@ export async function chooseWorkSizes(problem: Problem, config: AnalyzeConfig): 
     cost,
     productBatch,
     evaluationBatch: batchSizeWithin(cost, EVALUATION_BATCH, limit / 2, EVALUATION_BATCH),
+    cacheBytes: limit / 2,
     keepBytes: limit / 8,
     ...chooseReorthogonalization(
       config,
       network.dimension,
       cost.operationsPerExample * train.count,
       (3 / 4) * limit - productBytes,
+      problem.engine.native === null ? BASIS_OPERATION_COST.eager : BASIS_OPERATION_COST.native,
     ),
   };
 }

@@ -1,21 +1,18 @@
 import type { AnalyzeConfig } from '../config.js';
 import { InputError } from '../errors.js';
-import type { Batches } from '../network/batches.js';
-import { EPSILON_BATCH, type Evaluation, evaluate } from '../network/evaluation.js';
+import { EPSILON_BATCH, type Evaluation } from '../network/evaluation.js';
 import type { Progress } from '../progress.js';
-import type { Problem } from './problem.js';
+import type { ExampleEvaluator } from './computation.js';
 
 /** Evaluates the trained network and refuses a loss that is not a number. */
 export async function evaluateDense(
-  problem: Problem,
-  batches: Batches,
+  evaluator: ExampleEvaluator,
+  weights: Float32Array,
   stage: string,
   progress: Progress,
 ): Promise<Evaluation> {
-  const shown = progress.stage(stage, batches.examples);
-  const evaluation = await evaluate(problem.network, problem.loss, batches, problem.network.weights, (done) =>
-    shown.update(done),
-  );
+  const shown = progress.stage(stage, evaluator.examples);
+  const evaluation = await evaluator.at(weights, (done) => shown.update(done));
   shown.end();
   if (!Number.isFinite(evaluation.meanLoss)) {
     const example = evaluation.losses.findIndex((loss) => !Number.isFinite(loss));

@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
-import { type Engine, prepareBackend } from '../compute/backend.js';
+import { type AnalysisEngine, prepareEngine } from '../compute/backend.js';
 import type { AnalyzeConfig, LossChoice } from '../config.js';
 import type { Dataset, Labels, Split } from '../dataset/dataset.js';
 import { prepareExamples, selectExamples } from '../dataset/examples.js';
@@ -152,7 +152,7 @@ export function networkExamples(
 
 /** A network on its data, ready for computing. */
 export interface Problem {
-  engine: Engine;
+  engine: AnalysisEngine;
   dataset: Dataset;
   network: Network;
   loss: LossName;
@@ -193,9 +193,6 @@ export async function openProblem(
   progress: Progress,
   scope: ResourceScope,
 ): Promise<Problem> {
-  if (config.backend === 'onnx') {
-    throw new InputError('backend/unavailable', '--backend onnx: not in this version; use --backend auto');
-  }
   const dataset = await readDataset(config.data, {
     labelColumn: config.labelColumn ?? undefined,
     layout: config.layout ?? undefined,
@@ -206,7 +203,7 @@ export async function openProblem(
       `${config.data}: no training examples found, and the curvature is that of the training loss; add the training split`,
     );
   }
-  const engine = await prepareBackend(config.backend, config.threads);
+  const engine = await prepareEngine(config.backend, config.threads);
   engine.notes.forEach(progress.note);
   const loss = chooseLoss(config.loss, checkpoint, dataset.train.labels);
   const { include, exclude } = config;

@@ -2,6 +2,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { checkDerivatives, SELF_CHECK_TOLERANCE, type SelfCheck } from '../curvature/self-check.js';
 import { InputError } from '../errors.js';
 import { createBatches } from '../network/batches.js';
+import { evaluate } from '../network/evaluation.js';
 import { layerTypes } from '../network/topology.js';
 import { silentProgress } from '../progress.js';
 import { randomStream } from '../random.js';
@@ -50,7 +51,12 @@ export async function requireRightDerivatives(
       batchSize: SEARCH_BATCH,
       keepBytes: 0,
     });
-    await evaluateDense(problem, batches, 'training examples', silentProgress);
+    const { network, loss } = problem;
+    const evaluator = {
+      examples: batches.examples,
+      at: (weights: Float32Array | Float64Array) => evaluate(network, loss, batches, weights),
+    };
+    await evaluateDense(evaluator, network.weights, 'training examples', silentProgress);
   }
   if (!(worst <= SELF_CHECK_TOLERANCE)) {
     throw new InputError(

@@ -94,14 +94,33 @@ export function isPrunable(weight: { name: string; shape: readonly number[] }, l
   return weight.shape.length >= 2 && KERNEL_NAME.test(weight.name) && !NORMALIZATION_LAYER.test(layerClass);
 }
 
-/** A predicate on weight names from `--include` and `--exclude` globs. */
+/**
+ * A predicate on weight names from `--include` and `--exclude` globs; `*`
+ * matches slashes too.
+ *
+ * @param names of the weights that could be pruned
+ * @throws InputError for a glob that matches none of them
+ */
 export function weightFilter(
-  include: readonly string[] = [],
-  exclude: readonly string[] = [],
+  include: readonly string[],
+  exclude: readonly string[],
+  names: readonly string[],
 ): (name: string) => boolean {
-  const included = include.length === 0 ? () => true : picomatch([...include]);
-  const excluded = exclude.length === 0 ? () => false : picomatch([...exclude]);
-  return (name) => included(name) && !excluded(name);
+  const matcher = (option: string, glob: string): ((name: string) => boolean) => {
+    const matches = picomatch(glob, { bash: true });
+    if (!names.some((name) => matches(name))) {
+      throw new InputError(
+        'network/glob',
+        `${option} ${JSON.stringify(glob)} matches no prunable weight; there are ${names.slice(0, 12).join(', ')}${names.length > 12 ? ', ...' : ''}`,
+      );
+    }
+    return matches;
+  };
+  const included = include.map((glob) => matcher('--include', glob));
+  const excluded = exclude.map((glob) => matcher('--exclude', glob));
+  return (name) =>
+    (included.length === 0 || included.some((matches) => matches(name))) &&
+    !excluded.some((matches) => matches(name));
 }
 
 /**
@@ -213,14 +232,17 @@ function networkOf(
   options: NetworkOptions,
 ): Network {
   const outputs = outputWidth(model);
-  const accepts = weightFilter(options.include, options.exclude);
   const variables = layerVariables(model.layers as unknown as LayerWithWeights[]);
   const known = new Set(variables.map(({ variable }) => variable.originalName));
-  const selected = variables.filter(
-    ({ variable, layerClass }) =>
-      isPrunable({ name: variable.originalName, shape: variable.shape }, layerClass) &&
-      accepts(variable.originalName),
+  const kernels = variables.filter(({ variable, layerClass }) =>
+    isPrunable({ name: variable.originalName, shape: variable.shape }, layerClass),
   );
+  const accepts = weightFilter(
+    options.include ?? [],
+    options.exclude ?? [],
+    kernels.map(({ variable }) => variable.originalName),
+  );
+  const selected = kernels.filter(({ variable }) => accepts(variable.originalName));
   if (selected.length === 0) {
     throw new InputError(
       'network/nothing-prunable',

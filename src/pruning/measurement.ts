@@ -1,8 +1,5 @@
 import { type LargestFraction, largestFraction } from '../geometry/largest-fraction.js';
-import type { Batches } from '../network/batches.js';
-import { evaluate } from '../network/evaluation.js';
-import type { LossName } from '../network/loss.js';
-import type { Network } from '../network/network.js';
+import type { Evaluation } from '../network/evaluation.js';
 import { type MagnitudeRanking, prunedCount, pruneSmallest } from './magnitude.js';
 
 /** Measures the one-shot pruned network at any pruned fraction; no fraction is measured twice. */
@@ -13,17 +10,18 @@ export interface PruningMeter {
   accuracy(prunedFraction: number): Promise<number | null>;
 }
 
+/** Evaluates the network at the given flat prunable weights, on examples of its own. */
+export type WeightsEvaluator = (weights: Float32Array) => Promise<Evaluation>;
+
 /** What a {@link PruningMeter} works on. */
 export interface PruningSetting {
-  network: Network;
-  loss: LossName;
+  /** The trained weights, length D. */
+  weights: Float32Array;
   ranking: MagnitudeRanking;
-  /** Examples the loss is measured on: those of the Hessian. */
-  train: Batches;
-  /** Examples the accuracy is measured on. */
-  test: Batches | null;
-  /** Called after every measurement. */
-  onMeasured?: () => void;
+  /** On the examples the loss is measured on: those of the Hessian. */
+  train: WeightsEvaluator;
+  /** On the examples the accuracy is measured on. */
+  test: WeightsEvaluator | null;
 }
 
 function memoizedByCount<T>(
@@ -39,24 +37,14 @@ function memoizedByCount<T>(
   };
 }
 
-/** A meter for one network; the caller keeps the batches alive while it is used. */
-export function createPruningMeter(setting: PruningSetting): PruningMeter {
-  const { network, loss, ranking, train, test, onMeasured = () => {} } = setting;
-  const prunedTo = (count: number): Float32Array => pruneSmallest(network.weights, ranking, count);
+/** A meter for one network. */
+export function createPruningMeter({ weights, ranking, train, test }: PruningSetting): PruningMeter {
+  const prunedTo = (count: number): Float32Array => pruneSmallest(weights, ranking, count);
   return {
-    loss: memoizedByCount(network.dimension, async (count) => {
-      const { meanLoss } = await evaluate(network, loss, train, prunedTo(count));
-      onMeasured();
-      return meanLoss;
-    }),
-    accuracy: memoizedByCount(network.dimension, async (count) => {
-      if (test === null || loss === 'mse') {
-        return null;
-      }
-      const { accuracy } = await evaluate(network, loss, test, prunedTo(count));
-      onMeasured();
-      return accuracy;
-    }),
+    loss: memoizedByCount(weights.length, async (count) => (await train(prunedTo(count))).meanLoss),
+    accuracy: memoizedByCount(weights.length, async (count) =>
+      test === null ? null : (await test(prunedTo(count))).accuracy,
+    ),
   };
 }
 

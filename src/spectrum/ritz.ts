@@ -18,14 +18,19 @@ const GHOST_TOLERANCE = 1e-6;
 /** A residual up to this share of the spectral radius counts as converged. */
 const CONVERGED = 1e-3;
 
+/** An unconverged Ritz value of less weight than this is rounding: a ghost in the making. */
+const GHOST_WEIGHT = 1e-12;
+
 /**
  * The eigenvalues of largest magnitude of one run, largest first.
  *
  * Ritz values within `GHOST_TOLERANCE` of each other are merged, because
  * without reorthogonalisation converged eigenvalues reappear as copies. As one
  * start vector sees every eigenvalue once, true multiplicities cannot be told
- * from ghosts by any single run. Only converged ones are listed: a ghost in
- * the making passes through values where no eigenvalue is.
+ * from ghosts by any single run. The list ends before the first that has not
+ * converged, as nothing is known between it and the next. A ghost in the
+ * making, which passes through values where no eigenvalue is, has next to no
+ * weight and is left out.
  *
  * @param count how many at most
  */
@@ -46,10 +51,12 @@ export function leadingEigenvalues(run: LanczosCoefficients, count: number): Rit
       end++;
     }
     const residual = residualNorm * Math.abs(last[best]);
-    if (residual <= CONVERGED * radius) {
+    if (residual <= CONVERGED * radius || weight > GHOST_WEIGHT) {
       merged.push({ value: values[best], residual, copies: end - i, weight });
     }
     i = end;
   }
-  return merged.sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, count);
+  merged.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
+  const unconverged = merged.findIndex(({ residual }) => !(residual <= CONVERGED * radius));
+  return merged.slice(0, unconverged < 0 ? count : Math.min(count, unconverged));
 }

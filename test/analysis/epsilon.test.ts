@@ -3,7 +3,7 @@ import { evaluateDense, toleratedIncrease } from '../../src/analysis/epsilon.js'
 import { prepareBackend } from '../../src/compute/backend.js';
 import { silentProgress } from '../../src/progress.js';
 import { expectInputError } from '../dataset/support.js';
-import { batchesOf, fixedCheckpoint, problemOf, smallModel } from './support.js';
+import { evaluatorOf, fixedCheckpoint, problemOf, smallModel } from './support.js';
 
 beforeAll(() => prepareBackend('cpu'));
 
@@ -39,7 +39,12 @@ describe('evaluateDense', () => {
       ...silentProgress,
       stage: () => ({ update: (done: number) => shown.push(done), end: () => {} }),
     };
-    const { losses, meanLoss } = await evaluateDense(problem, batchesOf(problem, 4), 'examples', progress);
+    const { losses, meanLoss } = await evaluateDense(
+      evaluatorOf(problem, 4),
+      problem.network.weights,
+      'examples',
+      progress,
+    );
     expect(shown).toEqual([4, 8, 10]);
     expect(losses).toHaveLength(10);
     expect(meanLoss).toBeGreaterThan(0);
@@ -49,7 +54,7 @@ describe('evaluateDense', () => {
     const checkpoint = await fixedCheckpoint(smallModel(), 1e38);
     const problem = await problemOf(checkpoint, { count: 10, shape: [4] });
     await expectInputError(
-      () => evaluateDense(problem, batchesOf(problem), 'training examples', silentProgress),
+      () => evaluateDense(evaluatorOf(problem), problem.network.weights, 'training examples', silentProgress),
       'analysis/loss-not-finite',
       /is (NaN|Infinity) at example \d+ \(training examples\)/,
       '--normalize',

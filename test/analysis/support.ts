@@ -1,10 +1,12 @@
 import { type LayersModel, layers, sequential } from '@tensorflow/tfjs-layers';
 import { onTestFinished } from 'vitest';
+import type { ExampleEvaluator } from '../../src/analysis/computation.js';
 import type { Problem } from '../../src/analysis/problem.js';
 import type { LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { type AnalyzeConfig, analyzeDefaults } from '../../src/config.js';
 import { type Batches, createBatches } from '../../src/network/batches.js';
+import { evaluate } from '../../src/network/evaluation.js';
 import type { LossName } from '../../src/network/loss.js';
 import { createNetwork } from '../../src/network/network.js';
 import { checkpointOf, randomExamples } from '../support/models.js';
@@ -40,7 +42,7 @@ export async function problemOf(
   checkpoint: LayersCheckpoint,
   options: { count: number; shape: number[]; loss?: LossName },
 ): Promise<Problem> {
-  const engine = await prepareBackend('cpu');
+  const engine = { ...(await prepareBackend('cpu')), native: null };
   const network = await createNetwork(checkpoint);
   onTestFinished(() => network.dispose());
   const { count, shape, loss = 'cross-entropy' } = options;
@@ -64,4 +66,14 @@ export function batchesOf(problem: Problem, batchSize = 1000): Batches {
   const batches = createBatches(problem.train, problem.network.outputs, { batchSize, keepBytes: 1e9 });
   onTestFinished(() => batches.dispose());
   return batches;
+}
+
+/** Evaluates a problem's training examples in batches. */
+export function evaluatorOf(problem: Problem, batchSize?: number): ExampleEvaluator {
+  const batches = batchesOf(problem, batchSize);
+  const { network, loss } = problem;
+  return {
+    examples: batches.examples,
+    at: (weights, onExamples) => evaluate(network, loss, batches, weights, onExamples),
+  };
 }

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Checkpoint, CheckpointWeight, WeightStorage } from '../../src/checkpoint/checkpoint.js';
 import { formatIndex } from '../../src/checkpoint/checkpoint.js';
-import { decodeFloat16 } from '../../src/float16.js';
 import { convertStorage, decodeValues, encodeValues } from '../../src/checkpoint/quantization.js';
+import { decodeFloat16 } from '../../src/float16.js';
 import { bitsOf, expectInputError } from './fixtures.js';
 
 const EVERY_CODE = {

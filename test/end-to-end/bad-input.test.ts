@@ -323,7 +323,6 @@ describe('wrong usage', () => {
     [['--memory-limit', 'lots'], /--memory-limit: "lots" is not a size/],
     [['--seed', '-1'], /--seed: "-1"/],
     [['--backend', 'abacus'], /--backend: "abacus" is not one of auto, tensorflow/],
-    [['--backend', 'onnx'], /--backend onnx: not in this version/],
     [['--no-such-option'], /unknown option '--no-such-option'/],
     [['extra'], /too many arguments/],
   ])('analyze %j', async (options, words) => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { type Batches, createBatches } from '../../src/network/batches.js';
 import { evaluate } from '../../src/network/evaluation.js';
+import type { LossName } from '../../src/network/loss.js';
 import { createNetwork, type Network } from '../../src/network/network.js';
 import { type MagnitudeRanking, pruneSmallest, rankByMagnitude } from '../../src/pruning/magnitude.js';
 import {
@@ -10,6 +11,7 @@ import {
   measuredAccuracyLimit,
   measuredLossLimit,
   type PruningMeter,
+  type WeightsEvaluator,
 } from '../../src/pruning/measurement.js';
 import { checkpointOf, randomExamples } from '../support/models.js';
 
@@ -54,8 +56,20 @@ afterAll(() => {
   network.dispose();
 });
 
+function evaluator(batches: Batches, loss: LossName, onMeasured: () => void = () => {}): WeightsEvaluator {
+  return (weights) => {
+    onMeasured();
+    return evaluate(network, loss, batches, weights);
+  };
+}
+
 function meterWith(onMeasured?: () => void): PruningMeter {
-  return createPruningMeter({ network, loss: 'cross-entropy', ranking, train, test, onMeasured });
+  return createPruningMeter({
+    weights: network.weights,
+    ranking,
+    train: evaluator(train, 'cross-entropy', onMeasured),
+    test: evaluator(test, 'cross-entropy', onMeasured),
+  });
 }
 
 /** Every n / D. */
@@ -88,9 +102,9 @@ describe('createPruningMeter', () => {
   });
 
   it('has no accuracy without test examples or for regression', async () => {
-    const setting = { network, ranking, train };
-    const untested = createPruningMeter({ ...setting, loss: 'cross-entropy', test: null });
-    const regression = createPruningMeter({ ...setting, loss: 'mse', test });
+    const setting = { weights: network.weights, ranking, train: evaluator(train, 'mse') };
+    const untested = createPruningMeter({ ...setting, test: null });
+    const regression = createPruningMeter({ ...setting, test: evaluator(test, 'mse') });
     expect([await untested.accuracy(0.5), await regression.accuracy(0.5)]).toEqual([null, null]);
   });
 });
