@@ -3,6 +3,7 @@ import { broadcastsTo, type OnnxBuilder } from './builder.js';
 import { convolutionLowerings } from './convolution-lowering.js';
 import type { GraphNode, ValueId } from './graph.js';
 import type { OnnxAttribute } from './onnx-model.js';
+import { resizeLowerings } from './resize-lowering.js';
 import { NotCompilableError } from './trace.js';
 
 function input(node: GraphNode, name: string): ValueId {
@@ -100,9 +101,10 @@ const fusedMatMul: Lowering = (node, builder) => {
 };
 
 const batchNorm: Lowering = (node, builder) => {
-  const [x, mean, variance, scale, offset] = ['x', 'mean', 'variance', 'scale', 'offset'].map((name) =>
-    builder.full(input(node, name)),
-  );
+  const [x, mean, variance] = ['x', 'mean', 'variance'].map((name) => builder.full(input(node, name)));
+  const { scale: scaleId, offset: offsetId } = node.inputs;
+  const scale = scaleId === undefined ? builder.scalar(1) : builder.full(scaleId);
+  const offset = offsetId === undefined ? builder.scalar(0) : builder.full(offsetId);
   const epsilon = builder.scalar(node.attributes.varianceEpsilon as number);
   const deviation = builder.add('Sqrt', [builder.add('Add', [variance, epsilon])]);
   const factor = builder.add('Div', [scale, deviation]);
@@ -159,6 +161,49 @@ const split: Lowering = (node, builder) => {
   return builder.addWithOutputs('Split', [builder.full(id), builder.integers(sizes)], node.outputs.length, {
     axis,
   });
+};
+
+/** One tensor for each position along an axis, without that axis. */
+const unpack: Lowering = (node, builder) => {
+  const { shape } = builder.value(input(node, 'value'));
+  const given = node.attributes.axis as number;
+  const axis = given < 0 ? given + shape.length : given;
+  const x = builder.full(input(node, 'value'));
+  return node.outputs.map((output, position) =>
+    builder.reshape(
+      builder.add('Slice', [
+        x,
+        builder.integers([position]),
+        builder.integers([position + 1]),
+        builder.integers([axis]),
+      ]),
+      builder.value(output).shape,
+    ),
+  );
+};
+
+const pack: Lowering = (node, builder) => {
+  const { shape } = builder.value(node.outputs[0]);
+  const given = (node.attributes.axis as number | undefined) ?? 0;
+  const axis = given < 0 ? given + shape.length : given;
+  const slice = shape.map((extent, index) => (index === axis ? 1 : extent));
+  const slices = Object.values(node.inputs).map((id) => builder.reshape(builder.full(id), slice));
+  return [builder.add('Concat', slices, { axis })];
+};
+
+const reverse: Lowering = (node, builder) => {
+  const { shape } = builder.value(input(node, 'x'));
+  const over = axes(node, shape.length, 'dims');
+  const each = (value: number): string => builder.integers(over.map(() => value));
+  return [
+    builder.add('Slice', [
+      builder.full(input(node, 'x')),
+      each(-1),
+      each(Number.MIN_SAFE_INTEGER),
+      builder.integers(over),
+      each(-1),
+    ]),
+  ];
 };
 
 const gather: Lowering = (node, builder) => {
@@ -278,8 +323,12 @@ const lowerings: Readonly<Record<string, Lowering>> = {
   PadV2: pad,
   Concat: concat,
   SplitV: split,
+  Unpack: unpack,
+  Pack: pack,
+  Reverse: reverse,
   GatherV2: gather,
   ...convolutionLowerings,
+  ...resizeLowerings,
 };
 
 /**
