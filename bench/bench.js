@@ -1,60 +1,70 @@
 /**
- * `npm run bench`: what the parts of an analysis cost. Machines differ and are
- * shared: compare figures of one run, medians of several.
+ * `npm run bench`: what the parts of an analysis cost; with `--peer`, products
+ * against PyTorch's. Machines differ and are shared: compare figures of one
+ * run, medians of several.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { cases, missing } from './cases.js';
+import { runPeerComparison } from './peer.js';
 
-const measure = fileURLToPath(new URL('measure.js', import.meta.url));
-const table = new Table({
-  head: [
-    'network',
-    'weights',
-    'examples',
-    'ms per HVP',
-    'GFLOPS',
-    'ms per SLQ step\nbesides the HVP',
-    'ms per pruning\nevaluation',
-    'peak MiB',
-  ],
-  colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
-  style: { head: [], border: [] },
-});
-const notes = [];
-for (const [index, benchCase] of cases.entries()) {
-  const reason = missing(benchCase);
-  if (reason !== null) {
-    notes.push(`${benchCase.name}: left out, ${reason}`);
-    continue;
-  }
-  process.stderr.write(`measuring ${benchCase.name}\n`);
-  const child = spawnSync(process.execPath, [measure, String(index)], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
+function runParts() {
+  const measure = fileURLToPath(new URL('measure.js', import.meta.url));
+  const table = new Table({
+    head: [
+      'network',
+      'weights',
+      'examples',
+      'ms per HVP',
+      'GFLOPS',
+      'ms per SLQ step\nbesides the HVP',
+      'ms per pruning\nevaluation',
+      'peak MiB',
+    ],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
+    style: { head: [], border: [] },
   });
-  if (child.status !== 0) {
-    process.exitCode = 1;
-    notes.push(`${benchCase.name}: the measurement failed, see above`);
-    continue;
+  const notes = [];
+  for (const [index, benchCase] of cases.entries()) {
+    const reason = missing(benchCase);
+    if (reason !== null) {
+      notes.push(`${benchCase.name}: left out, ${reason}`);
+      continue;
+    }
+    process.stderr.write(`measuring ${benchCase.name}\n`);
+    const child = spawnSync(process.execPath, [measure, String(index)], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    if (child.status !== 0) {
+      process.exitCode = 1;
+      notes.push(`${benchCase.name}: the measurement failed, see above`);
+      continue;
+    }
+    const result = JSON.parse(child.stdout);
+    table.push([
+      benchCase.name,
+      result.dimension.toLocaleString('en'),
+      benchCase.examples.toLocaleString('en'),
+      result.productMs.toFixed(1),
+      result.gigaflops.toFixed(1),
+      `${result.stepMs.toFixed(2)} (${((100 * result.stepMs) / result.productMs).toFixed(0)} %)`,
+      result.evaluationMs.toFixed(1),
+      result.peakMebibytes.toFixed(0),
+    ]);
+    notes.push(
+      `${benchCase.name}: ${result.backend} backend, reorthogonalisation ${result.reorthogonalization}, an evaluation is the loss of ${benchCase.examples} training and the accuracy of ${result.testExamples} test examples`,
+    );
   }
-  const result = JSON.parse(child.stdout);
-  table.push([
-    benchCase.name,
-    result.dimension.toLocaleString('en'),
-    benchCase.examples.toLocaleString('en'),
-    result.productMs.toFixed(1),
-    result.gigaflops.toFixed(1),
-    `${result.stepMs.toFixed(2)} (${((100 * result.stepMs) / result.productMs).toFixed(0)} %)`,
-    result.evaluationMs.toFixed(1),
-    result.peakMebibytes.toFixed(0),
-  ]);
-  notes.push(
-    `${benchCase.name}: ${result.backend} backend, reorthogonalisation ${result.reorthogonalization}, an evaluation is the loss of ${benchCase.examples} training and the accuracy of ${result.testExamples} test examples`,
-  );
+  console.log(table.toString());
+  for (const note of notes) {
+    console.log(note);
+  }
 }
-console.log(table.toString());
-for (const note of notes) {
-  console.log(note);
+
+if (process.argv.includes('--peer')) {
+  await runPeerComparison();
+} else {
+  runParts();
 }

@@ -2,7 +2,7 @@ import { activate, type Lowering } from './activation-lowering.js';
 import { broadcastsTo, type OnnxBuilder } from './builder.js';
 import { convolutionLowerings } from './convolution-lowering.js';
 import type { GraphNode, ValueId } from './graph.js';
-import type { OnnxAttribute } from './onnx-model.js';
+import { ONNX_TYPES, type OnnxAttribute } from './onnx-model.js';
 import { resizeLowerings } from './resize-lowering.js';
 import { NotCompilableError } from './trace.js';
 
@@ -206,6 +206,18 @@ const reverse: Lowering = (node, builder) => {
   ];
 };
 
+/** Whether any element along the axes is true. */
+const any: Lowering = (node, builder) => {
+  const id = input(node, 'x');
+  const numbers = builder.add('Cast', [builder.full(id)], { to: ONNX_TYPES.float32 });
+  const largest = builder.add('ReduceMax', [numbers], {
+    axes: axes(node, builder.value(id).shape.length),
+    keepdims: 0,
+  });
+  const found = builder.add('Cast', [largest], { to: ONNX_TYPES.bool });
+  return [builder.reshape(found, builder.value(node.outputs[0]).shape)];
+};
+
 const gather: Lowering = (node, builder) => {
   if (((node.attributes.batchDims as number | undefined) ?? 0) !== 0) {
     throw new NotCompilableError('GatherV2 with batch dimensions');
@@ -218,7 +230,7 @@ const gather: Lowering = (node, builder) => {
 };
 
 const cast: Lowering = (node, builder) => {
-  const to = { float32: 1, int32: 6, bool: 9 }[builder.value(node.outputs[0]).type];
+  const to = ONNX_TYPES[builder.value(node.outputs[0]).type];
   return [builder.add('Cast', [builder.full(input(node, 'x'))], { to })];
 };
 
@@ -258,6 +270,7 @@ const lowerings: Readonly<Record<string, Lowering>> = {
   Log: unary('Log'),
   Sqrt: unary('Sqrt'),
   Reciprocal: unary('Reciprocal'),
+  Floor: unary('Floor'),
   Sigmoid: unary('Sigmoid'),
   Tanh: unary('Tanh'),
   Relu: unary('Relu'),
@@ -323,6 +336,7 @@ const lowerings: Readonly<Record<string, Lowering>> = {
   PadV2: pad,
   Concat: concat,
   SplitV: split,
+  Any: any,
   Unpack: unpack,
   Pack: pack,
   Reverse: reverse,

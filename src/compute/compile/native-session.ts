@@ -3,6 +3,7 @@ import { OnnxBuilder } from './builder.js';
 import { elementCount, type Graph, graphValue } from './graph.js';
 import { lower } from './lowering.js';
 import { encodeOnnxModel, type OnnxValue } from './onnx-model.js';
+import { NotCompilableError } from './trace.js';
 
 /** ONNX Runtime's module, loaded only where it is used. */
 export type OnnxRuntime = typeof import('onnxruntime-node');
@@ -48,27 +49,39 @@ export function onnxModelOf(graph: Graph, name: string): Uint8Array {
   );
 }
 
+async function createSession(
+  model: Uint8Array,
+  name: string,
+  options: NativeOptions,
+): Promise<InferenceSession> {
+  try {
+    return await options.runtime.InferenceSession.create(model, {
+      executionProviders: ['cpu'],
+      graphOptimizationLevel: 'all',
+      // A pattern of fixed buffers costs a quarter more memory and is not faster here.
+      enableMemPattern: false,
+      logSeverityLevel: 3,
+      ...(options.threads === null ? {} : { intraOpNumThreads: options.threads }),
+      // Threads that spin while they wait take the cores from everyone else on a shared machine.
+      extra: { session: { intra_op: { allow_spinning: '0' } } },
+    });
+  } catch (error) {
+    const reason = (error instanceof Error ? error.message : String(error)).split('\n')[0];
+    throw new NotCompilableError(`ONNX Runtime refuses ${name}: ${reason}`);
+  }
+}
+
 /**
  * Compiles a graph with ONNX Runtime.
  *
- * @throws NotCompilableError when a kernel has no lowering
+ * @throws NotCompilableError when a kernel has no lowering or ONNX Runtime no implementation
  */
 export async function compileNative(
   graph: Graph,
   name: string,
   options: NativeOptions,
 ): Promise<NativeProgram> {
-  const model = onnxModelOf(graph, name);
-  const session: InferenceSession = await options.runtime.InferenceSession.create(model, {
-    executionProviders: ['cpu'],
-    graphOptimizationLevel: 'all',
-    // A pattern of fixed buffers costs a quarter more memory and is not faster here.
-    enableMemPattern: false,
-    logSeverityLevel: 3,
-    ...(options.threads === null ? {} : { intraOpNumThreads: options.threads }),
-    // Threads that spin while they wait take the cores from everyone else on a shared machine.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
-  });
+  const session = await createSession(onnxModelOf(graph, name), name, options);
   const outputBytes = Object.values(graph.outputs).reduce(
     (bytes, id) => bytes + 4 * elementCount(graphValue(graph, id).shape),
     0,

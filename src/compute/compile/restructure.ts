@@ -1,6 +1,6 @@
 import { convolutionGeometry, UNFOLD, UNFOLDED_FILTER_GRADIENT } from './convolution-lowering.js';
 import { type Graph, type GraphNode, type GraphValue, graphValue, type ValueId } from './graph.js';
-import { dependentValues } from './simplify.js';
+import { dependentValues, eliminateDeadNodes } from './simplify.js';
 
 /** Builds a graph node by node, with new values numbered after the old ones. */
 class Rebuilder {
@@ -144,12 +144,12 @@ export function splitGraph(
   recomputed: (node: GraphNode) => boolean = () => false,
 ): SplitGraph {
   const variable = dependentValues(graph, variableInputs);
+  const isVariable = (node: GraphNode): boolean => node.outputs.some((output) => variable.has(output));
   const stepNodes = new Set<GraphNode>();
   const needed = new Set<ValueId>(Object.values(graph.outputs));
   for (const node of [...graph.nodes].reverse()) {
-    const isVariable = node.outputs.some((output) => variable.has(output));
     const isNeeded = node.outputs.some((output) => needed.has(output));
-    if (isVariable || (isNeeded && recomputed(node))) {
+    if (isVariable(node) || (isNeeded && recomputed(node))) {
       stepNodes.add(node);
       for (const input of Object.values(node.inputs)) {
         needed.add(input);
@@ -166,12 +166,13 @@ export function splitGraph(
   );
   const variableEntries = Object.fromEntries(variableInputs.map((name) => [name, graph.inputs[name]]));
   return {
-    prologue: {
+    // What a step recomputes may be read by what the prologue computes, too.
+    prologue: eliminateDeadNodes({
       ...graph,
       inputs: fixedInputs,
-      nodes: graph.nodes.filter((node) => !stepNodes.has(node)),
+      nodes: graph.nodes.filter((node) => !isVariable(node)),
       outputs: frontierNames,
-    },
+    }),
     step: {
       ...graph,
       inputs: { ...variableEntries, ...frontierNames },

@@ -82,6 +82,20 @@ const ELEMENTWISE_BINARY: Record<string, (a: number, b: number) => number> = {
   Maximum: Math.max,
   Minimum: Math.min,
 };
+/** A number as an element of another type. */
+function converted(value: number, type: GraphValue['type']): number {
+  return type === 'bool' ? Number(value !== 0) : type === 'int32' ? Math.trunc(value) : value;
+}
+
+/** Text that differs for different values, also for those that JSON writes as null (infinities) or as 0 (-0). */
+function identity(value: unknown): string {
+  return JSON.stringify(value, (_, item) =>
+    typeof item === 'number' && (!Number.isFinite(item) || Object.is(item, -0))
+      ? { number: Object.is(item, -0) ? '-0' : String(item) }
+      : item,
+  );
+}
+
 /** Kernels that only move elements: a uniform tensor stays uniform. */
 const MOVING = new Set([
   'Reshape',
@@ -134,7 +148,7 @@ export const simplifyAlgebra: GraphPass = (graph) =>
     if (MOVING.has(node.kernel)) {
       const value = uniform(ids[0]);
       if (value !== null) {
-        return filledWith(value);
+        return filledWith(converted(value, result.type));
       }
       const moves = ['Slice', 'StridedSlice', 'Transpose', 'Tile'].includes(node.kernel);
       return moves ? keep : aliasIfSame(ids[0]);
@@ -181,7 +195,7 @@ export const eliminateCommonSubexpressions: GraphPass = (graph) => {
   const uniforms = new Map<string, ValueId>();
   for (const [id, constant] of graph.constants) {
     if (constant.kind === 'uniform') {
-      const key = JSON.stringify([constant.value, graph.values.get(id)]);
+      const key = identity([constant.value, graph.values.get(id)]);
       const first = uniforms.get(key);
       if (first === undefined) {
         uniforms.set(key, id);
@@ -196,7 +210,7 @@ export const eliminateCommonSubexpressions: GraphPass = (graph) => {
       Object.entries(original.inputs).map(([name, id]) => [name, resolve(id)]),
     );
     const node = { ...original, inputs };
-    const key = JSON.stringify([node.kernel, inputs, node.attributes]);
+    const key = identity([node.kernel, inputs, node.attributes]);
     const first = seen.get(key);
     if (first === undefined) {
       seen.set(key, node);

