@@ -3,14 +3,14 @@
  * own, and prints the figures as JSON: `node bench/measure.js INDEX`.
  */
 import { chooseWorkSizes } from '../dist/analysis/budget.js';
+import { eagerComputation, nativeComputation } from '../dist/analysis/computation.js';
 import { networkExamples } from '../dist/analysis/problem.js';
+import { resourceScope } from '../dist/analysis/resources.js';
 import { readCheckpoint } from '../dist/checkpoint/registry.js';
-import { prepareBackend } from '../dist/compute/backend.js';
+import { prepareEngine } from '../dist/compute/backend.js';
 import { analyzeDefaults } from '../dist/config.js';
-import { curvatureOperator } from '../dist/curvature/products.js';
 import { readDataset } from '../dist/dataset/registry.js';
 import { gaussianWidthLimit } from '../dist/geometry/gaussian-width.js';
-import { createBatches } from '../dist/network/batches.js';
 import { createNetwork } from '../dist/network/network.js';
 import { radiusSquared, rankByMagnitude } from '../dist/pruning/magnitude.js';
 import { createPruningMeter } from '../dist/pruning/measurement.js';
@@ -35,8 +35,8 @@ async function milliseconds(work) {
   return performance.now() - start;
 }
 
-async function measure(benchCase) {
-  const engine = await prepareBackend('auto');
+async function measure(benchCase, scope) {
+  const engine = await prepareEngine('auto');
   const dataset = await readDataset(benchCase.data);
   const checkpoint =
     benchCase.checkpoint === null
@@ -48,17 +48,17 @@ async function measure(benchCase) {
           seed: 1,
         }).checkpoint
       : await readCheckpoint(benchCase.checkpoint);
-  const network = await createNetwork(checkpoint);
+  const network = scope.own(await createNetwork(checkpoint));
   const loss = 'cross-entropy';
   const options = { normalize: benchCase.normalization, sample: 'first', seed: 0 };
   const train = networkExamples(dataset.train, network, loss, benchCase.examples, options);
   const test = networkExamples(dataset.test, network, loss, 'all', options);
   const config = { ...analyzeDefaults, steps: 300 };
-  const sizes = await chooseWorkSizes({ network, loss, train }, config);
-  const { keepBytes } = sizes;
-  const trainBatches = createBatches(train, network.outputs, { batchSize: sizes.productBatch, keepBytes });
-  const testBatches = createBatches(test, network.outputs, { batchSize: sizes.evaluationBatch, keepBytes });
-  const operator = curvatureOperator({ network, loss, batches: trainBatches }, 'hessian');
+  const problem = { engine, network, loss, train, allTraining: train, test };
+  const sizes = await chooseWorkSizes(problem, config);
+  const open = engine.native === null ? eagerComputation : nativeComputation;
+  const computation = await open(problem, 'hessian', sizes, scope);
+  const operator = computation.curvature;
 
   const random = randomStream(1, 'bench');
   const vector = Float64Array.from({ length: network.dimension }, () => random.normal());
@@ -94,7 +94,12 @@ async function measure(benchCase) {
 
   const evaluations = [];
   for (let i = 0; i < EVALUATIONS; i++) {
-    const meter = createPruningMeter({ network, loss, ranking, train: trainBatches, test: testBatches });
+    const meter = createPruningMeter({
+      weights: network.weights,
+      ranking,
+      train: (weights) => computation.train.at(weights),
+      test: (weights) => computation.test.at(weights),
+    });
     evaluations.push(
       await milliseconds(async () => {
         await meter.loss(0.5);
@@ -116,4 +121,4 @@ async function measure(benchCase) {
   };
 }
 
-console.log(JSON.stringify(await measure(cases[Number(process.argv[2])])));
+console.log(JSON.stringify(await resourceScope((scope) => measure(cases[Number(process.argv[2])], scope))));

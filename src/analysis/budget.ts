@@ -18,12 +18,16 @@ const EVALUATION_BATCH = 1000;
  */
 const BASIS_OPERATION_COST = { eager: 10, native: 80 };
 /** Steps after which a limit is typically settled; what orthogonalisation costs grows with them. */
-const TYPICAL_STEPS = 120;
+const TYPICAL_STEPS = 80;
 /**
  * Without reorthogonalisation ghost copies hold the quadrature up, so that about 45 % more products are
  * needed for the same tolerance; with it, a step may cost up to that much more.
  */
 const REORTHOGONALIZATION_SHARE = 0.45;
+/** Operations on the basis in a whole run that take seconds only: then the better quadrature is worth them. */
+const SMALL_BASIS_OPERATIONS = 2e10;
+/** Share of the memory limit that the Lanczos basis may take beside native programs. */
+const NATIVE_BASIS_SHARE = 0.3;
 
 /** How the work is cut, from memory and operation counts alone, so that it is the same in every run. */
 export interface WorkSizes {
@@ -40,8 +44,15 @@ export interface WorkSizes {
   basisPrecision: 'float64' | 'float32';
 }
 
-function chooseReorthogonalization(
-  config: AnalyzeConfig,
+/**
+ * Whether to reorthogonalise, and in which precision to keep the basis.
+ *
+ * @param productOperations operations of one curvature product
+ * @param basisBytes memory the basis may take
+ * @param operationCost how much slower an operation on the basis is than one of a product
+ */
+export function chooseReorthogonalization(
+  config: Pick<AnalyzeConfig, 'probes' | 'steps' | 'reorthogonalization'>,
   dimension: number,
   productOperations: number,
   basisBytes: number,
@@ -54,9 +65,12 @@ function chooseReorthogonalization(
     return { reorthogonalization: config.reorthogonalization, basisPrecision };
   }
   const fits = basisValues * 4 <= basisBytes;
+  const steps = Math.min(budget, TYPICAL_STEPS);
   // Two Gram-Schmidt passes, each a product with the basis and one with its transpose, half full on average.
-  const basisOperations = 4 * dimension * Math.min(budget, TYPICAL_STEPS) * operationCost;
-  const pays = basisOperations <= REORTHOGONALIZATION_SHARE * productOperations;
+  const basisOperations = 4 * dimension * steps;
+  const pays =
+    basisOperations * operationCost <= REORTHOGONALIZATION_SHARE * productOperations ||
+    config.probes * steps * basisOperations <= SMALL_BASIS_OPERATIONS;
   return { reorthogonalization: fits && pays ? 'full' : 'none', basisPrecision };
 }
 
@@ -71,6 +85,7 @@ export async function chooseWorkSizes(problem: Problem, config: AnalyzeConfig): 
   const limit = config.memoryLimitBytes ?? Math.min(DEFAULT_MEMORY_BYTES, totalmem() / 2);
   const cost = await measureProductCost(network, loss, kind, train);
   const productBatch = batchSizeWithin(cost, train.count, limit / 2, MAXIMUM_BATCH);
+  const native = problem.engine.native !== null;
   const productBytes = cost.fixedBytes + cost.bytesPerExample * productBatch;
   return {
     cost,
@@ -82,8 +97,8 @@ export async function chooseWorkSizes(problem: Problem, config: AnalyzeConfig): 
       config,
       network.dimension,
       cost.operationsPerExample * train.count,
-      (3 / 4) * limit - productBytes,
-      problem.engine.native === null ? BASIS_OPERATION_COST.eager : BASIS_OPERATION_COST.native,
+      native ? NATIVE_BASIS_SHARE * limit : (3 / 4) * limit - productBytes,
+      native ? BASIS_OPERATION_COST.native : BASIS_OPERATION_COST.eager,
     ),
   };
 }

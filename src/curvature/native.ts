@@ -10,6 +10,8 @@ import { batchProducts, type CurvatureKind, type CurvatureOperator, type LossGra
 
 /** Operations after which a batch is large enough to hide the overhead of a call. */
 const BATCH_OPERATIONS = 2e9;
+/** Operations per weight after which it is large enough to hide that every batch returns a whole gradient. */
+const BATCH_OPERATIONS_PER_WEIGHT = 8192;
 const SMALLEST_BATCH = 16;
 const LARGEST_BATCH = 1024;
 
@@ -41,9 +43,15 @@ function nativeTensor(
   return new options.runtime.Tensor('float32', data, [...shape]);
 }
 
-/** The largest batch that is worth it, evened out over the examples. */
-export function nativeBatchSize(examples: number, operationsPerExample: number): number {
-  const wanted = Math.ceil(BATCH_OPERATIONS / Math.max(1, operationsPerExample));
+/**
+ * The largest batch that is worth it, evened out over the examples.
+ *
+ * @param operationsPerExample of a curvature product
+ * @param dimension D
+ */
+export function nativeBatchSize(examples: number, operationsPerExample: number, dimension: number): number {
+  const operations = Math.max(BATCH_OPERATIONS, BATCH_OPERATIONS_PER_WEIGHT * dimension);
+  const wanted = Math.ceil(operations / Math.max(1, operationsPerExample));
   const largest = Math.min(examples, LARGEST_BATCH, Math.max(SMALLEST_BATCH, wanted));
   return Math.ceil(examples / Math.ceil(examples / largest));
 }
@@ -121,7 +129,7 @@ function flatInputs(
   return Object.fromEntries(
     setting.network.prunable.map(({ offset, size, shape }, index) => [
       `${prefix}${index}`,
-      nativeTensor(setting, Float32Array.from(flat.subarray(offset, offset + size)), shape),
+      nativeTensor(setting, new Float32Array(flat.subarray(offset, offset + size)), shape),
     ]),
   );
 }

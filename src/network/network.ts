@@ -305,7 +305,7 @@ function networkOf(
  */
 export function weightTensors(network: Network, flat: Float32Array | Float64Array): Tensor[] {
   return network.prunable.map(({ offset, size, shape }) =>
-    tensor(Float32Array.from(flat.subarray(offset, offset + size)), [...shape], 'float32'),
+    tensor(new Float32Array(flat.subarray(offset, offset + size)), [...shape], 'float32'),
   );
 }
 

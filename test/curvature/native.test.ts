@@ -346,11 +346,11 @@ describe.skipIf(!hasNative)('native programs', () => {
 
 describe('batch sizes of native programs', () => {
   it('hide the overhead of a call and are even', () => {
-    expect(nativeBatchSize(10, 1)).toBe(10);
-    expect(nativeBatchSize(2048, 1)).toBe(1024);
-    expect(nativeBatchSize(1025, 1)).toBe(513);
-    expect(nativeBatchSize(1000, 1e12)).toBe(16);
-    expect(nativeBatchSize(1000, 2e7)).toBe(100);
-    expect(nativeBatchSize(1, 0)).toBe(1);
+    expect(nativeBatchSize(10, 1, 1)).toBe(10);
+    expect(nativeBatchSize(2048, 1, 1)).toBe(1024);
+    expect(nativeBatchSize(1025, 1, 1)).toBe(513);
+    expect(nativeBatchSize(1000, 1e12, 1)).toBe(16);
+    expect(nativeBatchSize(1000, 2e7, 1)).toBe(100);
+    expect(nativeBatchSize(1, 0, 1)).toBe(1);
   });
 });
