@@ -14,6 +14,7 @@ export interface NormalizeConfig {
   std: number[];
 }
 
+/** How the tolerated loss increase is found. */
 export type EpsilonConfig =
   /** Standard deviation of the mini-batch mean loss (THEORY: the paper's choice). */
   | { rule: 'batch-std' }
@@ -22,6 +23,7 @@ export type EpsilonConfig =
   /** Per cent of the dense loss. */
   | { rule: 'percent'; value: number };
 
+/** What `analyze` is asked to do. */
 export interface AnalyzeConfig {
   /** Path of model.json. */
   model: string;
@@ -84,6 +86,7 @@ export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'data'> = {
   reorthogonalization: 'auto',
 };
 
+/** What `prune` is asked to do. */
 export interface PruneConfig {
   /** Path of model.json; it is read, never written. */
   model: string;
@@ -100,6 +103,7 @@ export interface PruneConfig {
   analyze: AnalyzeConfig | null;
 }
 
+/** What `train` is asked to do. */
 export interface TrainConfig {
   network: 'mlp' | 'lenet5';
   data: string;

@@ -5,6 +5,7 @@ export interface Stopwatch {
   time<T>(stage: string, work: () => Promise<T>): Promise<T>;
 }
 
+/** A stopwatch with nothing booked yet. */
 export function stopwatch(): Stopwatch {
   const seconds: Record<string, number> = {};
   return {

@@ -71,6 +71,7 @@ async function runAnalyze(model: string, flags: Flags & OutputFlags, context: Co
   context.host.stdout.write(await render(report, format, context));
 }
 
+/** Adds the command `analyze` to the program. */
 export function addAnalyzeCommand(program: Command, context: Context): void {
   const command = program
     .command('analyze')

@@ -23,6 +23,7 @@ async function runDoctor(flags: DoctorFlags, context: Context): Promise<void> {
   );
 }
 
+/** Adds the command `doctor` to the program. */
 export function addDoctorCommand(program: Command, context: Context): void {
   const command = program
     .command('doctor')

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import type { Setting, Settings } from './settings.js';
 import { oneOf } from './values.js';
 
+/** `--format` of `analyze`. */
 export const outputFormat: Setting<'table' | 'json' | 'markdown'> = {
   option: 'format',
   value: 'table|json|markdown',
@@ -12,6 +13,7 @@ export const outputFormat: Setting<'table' | 'json' | 'markdown'> = {
   read: oneOf('table', 'json', 'markdown'),
 };
 
+/** `--format` of the commands that print a summary. */
 export const summaryFormat: Setting<'table' | 'json'> = {
   option: 'format',
   value: 'table|json',
@@ -21,6 +23,7 @@ export const summaryFormat: Setting<'table' | 'json'> = {
   read: oneOf('table', 'json'),
 };
 
+/** Adds an option for a setting to a command. */
 export function addOption(command: Command, setting: Setting<never> | Setting<unknown>): void {
   const short = setting.short === undefined ? '' : `-${setting.short}, `;
   const help =

@@ -151,6 +151,7 @@ function liveProgress(stream: OutputStream, now: () => number): ShownProgress {
   };
 }
 
+/** Progress on a stream: a live bar with the time left on a terminal, else a line now and then; nothing when quiet. */
 export function createProgress(options: {
   stream: OutputStream;
   quiet: boolean;

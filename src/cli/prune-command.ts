@@ -121,6 +121,7 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
   );
 }
 
+/** Adds the command `prune` to the program. */
 export function addPruneCommand(program: Command, context: Context): void {
   const command = program
     .command('prune')

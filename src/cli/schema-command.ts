@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { toJson } from '../report/text.js';
 import type { Context } from './context.js';
 
+/** Adds the command `schema` to the program. */
 export function addSchemaCommand(program: Command, context: Context): void {
   program
     .command('schema')

@@ -67,6 +67,7 @@ async function runTrain(
   );
 }
 
+/** Adds the command `train` to the program. */
 export function addTrainCommand(program: Command, context: Context): void {
   const command = program
     .command('train')

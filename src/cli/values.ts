@@ -38,8 +38,10 @@ function list(value: unknown): unknown[] {
   return typeof value === 'string' ? value.split(',').map((part) => part.trim()) : [value];
 }
 
+/** Reads any text. */
 export const text: Reader<string> = toText;
 
+/** Reads one of a few words. */
 export function oneOf<const T extends string>(...choices: T[]): Reader<T> {
   return (value) => {
     const found = choices.find((choice) => choice === value);
@@ -50,6 +52,7 @@ export function oneOf<const T extends string>(...choices: T[]): Reader<T> {
   };
 }
 
+/** Reads a whole number within bounds. */
 export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER): Reader<number> {
   return (value) => {
     const number = toNumber(value);
@@ -62,6 +65,7 @@ export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER):
   };
 }
 
+/** Reads a whole number or the word `all`. */
 export function countOrAll(minimum: number): Reader<number | 'all'> {
   const count = wholeNumber(minimum);
   return (value) => {
@@ -76,6 +80,7 @@ export function countOrAll(minimum: number): Reader<number | 'all'> {
   };
 }
 
+/** Reads a number above 0. */
 export const positiveNumber: Reader<number> = (value) => {
   const number = toNumber(value);
   if (number <= 0) {
@@ -84,6 +89,7 @@ export const positiveNumber: Reader<number> = (value) => {
   return number;
 };
 
+/** Reads a number within bounds, both included. */
 export function numberBetween(minimum: number, maximum: number): Reader<number> {
   return (value) => {
     const number = toNumber(value);
@@ -94,6 +100,7 @@ export function numberBetween(minimum: number, maximum: number): Reader<number> 
   };
 }
 
+/** Reads a number that is not negative. */
 export const nonNegativeNumber: Reader<number> = (value) => {
   const number = toNumber(value);
   if (number < 0) {
@@ -123,8 +130,10 @@ export const prunedFractions: Reader<number[]> = (value) => {
   return [...new Set(fractions)].sort((a, b) => a - b);
 };
 
+/** Reads a comma-separated list of positive whole numbers. */
 export const wholeNumbers: Reader<number[]> = (value) => list(value).map(wholeNumber(1));
 
+/** Reads one glob or several. */
 export const globs: Reader<string[]> = (value) => (Array.isArray(value) ? value : [value]).map(toText);
 
 /** `M[,M..]/S[,S..]` or `{mean, std}`: as many deviations as means, each above 0. */

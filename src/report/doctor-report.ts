@@ -21,6 +21,7 @@ export interface DoctorReport {
   }[];
 }
 
+/** What `doctor` found, as text for a terminal. */
 export function renderDoctorReport(report: DoctorReport, colors: Colors): string {
   const lines = [
     colors.bold('Machine'),

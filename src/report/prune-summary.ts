@@ -22,6 +22,7 @@ const sources: Record<PruneSummary['source'], string> = {
   sharp: 'sharp limit: an existence limit, expect to retrain the kept weights',
 };
 
+/** What `prune` did, as text for a terminal. */
 export function renderPruneSummary(summary: PruneSummary, colors: Colors): string {
   const lines = pairLines(
     [

@@ -181,6 +181,7 @@ const optionsSchema = z.object({
   reorthogonalization: z.enum(['auto', 'full', 'none']),
 });
 
+/** The report of `analyze`. */
 export const reportSchema = z
   .object({
     schemaVersion: z.literal(schemaVersion),

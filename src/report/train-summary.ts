@@ -24,6 +24,7 @@ function lossAndAccuracy(loss: number | null, accuracy: number | null): string {
   return `loss ${text.quantity(loss)}${accuracy === null ? '' : `, accuracy ${text.percent(accuracy, 2)}`}`;
 }
 
+/** What `train` did, as text for a terminal. */
 export function renderTrainSummary(summary: TrainSummary, colors: Colors): string {
   const lines = pairLines(
     [

@@ -8,6 +8,7 @@ import { NotCompilableError } from './trace.js';
 
 /** Kernels that graph passes introduce for filter gradients. */
 export const UNFOLD = 'PruneLimitUnfold';
+/** The product that turns an unfolded image into a filter gradient. */
 export const UNFOLDED_FILTER_GRADIENT = 'PruneLimitUnfoldedFilterGradient';
 
 const TO_NCHW = [0, 3, 1, 2] as const;

@@ -65,11 +65,13 @@ const ATTRIBUTE_TYPES = { float: 1, int: 2, string: 3, ints: 7 } as const;
 
 /** IR version 8 belongs to opset 17, which every ONNX Runtime since 1.12 knows. */
 const IR_VERSION = 8;
+/** The operator set the lowerings are written for. */
 export const OPSET = 17;
 
 /** An attribute: integers, lists of them and strings; a float is written as `{ float: x }`. */
 export type OnnxAttribute = number | readonly number[] | string | { readonly float: number };
 
+/** One ONNX operator call; tensors by name. */
 export interface OnnxNode {
   opType: string;
   inputs: readonly string[];
@@ -77,6 +79,7 @@ export interface OnnxNode {
   attributes: Readonly<Record<string, OnnxAttribute>>;
 }
 
+/** A tensor stored in the model. */
 export interface OnnxTensor {
   name: string;
   type: OnnxType;
@@ -84,6 +87,7 @@ export interface OnnxTensor {
   data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
 }
 
+/** An input or output of the model. */
 export interface OnnxValue {
   name: string;
   type: OnnxType;
