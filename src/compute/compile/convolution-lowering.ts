@@ -232,8 +232,9 @@ function shiftedInputs(builder: OnnxBuilder, x: string, geometry: ConvolutionGeo
 }
 
 /**
- * [batch, positions, channels] of an image as each tap of a filter sees it:
- * [batch, taps * channels, positions].
+ * Images as each tap of a filter sees them: [batch * positions, taps *
+ * channels] or its transpose, so that a filter gradient is one matrix product
+ * over all positions of all images.
  */
 const unfold: Lowering = (node, builder) => {
   const geometry = node.attributes.geometry as ConvolutionGeometry;
@@ -242,27 +243,28 @@ const unfold: Lowering = (node, builder) => {
   const ordered = node.attributes.reverseTaps === true ? taps.reverse() : taps;
   const columns = ordered.length === 1 ? ordered[0] : builder.add('Concat', ordered, { axis: 3 });
   const width = filterHeight * filterWidth * inChannels;
-  const rows = builder.reshape(columns, [batchSize, outHeight * outWidth, width]);
-  return [builder.transpose(rows, [0, 2, 1])];
+  const rows = builder.reshape(columns, [batchSize * outHeight * outWidth, width]);
+  return [node.attributes.transposed === true ? builder.transpose(rows, [1, 0]) : rows];
 };
 
 /**
- * Filter gradient from an unfolded tensor: one matrix product for each image,
- * summed over images. `unfolded` is the input, or for `dual` the gradient.
+ * Filter gradient as a matrix product with an unfolded tensor: the input, or
+ * for `dual` the output gradient.
  */
 const unfoldedFilterGradient: Lowering = (node, builder) => {
   const { unfolded, other } = node.inputs;
   const filterShape = node.attributes.filterShape as number[];
   const [height, width, inChannels, outChannels] = filterShape;
-  const otherShape = builder.value(other).shape;
-  const channels = otherShape[3];
-  const rows = builder.reshape(builder.full(other), [otherShape[0], otherShape[1] * otherShape[2], channels]);
-  const products = builder.add('MatMul', [builder.full(unfolded), rows]);
-  const summed = builder.add('ReduceSum', [products, builder.integers([0])], { keepdims: 0 });
+  const [batch, rows, columns, channels] = builder.value(other).shape;
+  const positions = builder.reshape(builder.full(other), [batch * rows * columns, channels]);
+  const product =
+    node.attributes.transposed === true
+      ? builder.add('MatMul', [builder.full(unfolded), positions])
+      : builder.add('Gemm', [builder.full(unfolded), positions], { transA: 1 });
   if (node.attributes.dual !== true) {
-    return [builder.reshape(summed, filterShape)];
+    return [builder.reshape(product, filterShape)];
   }
-  const swapped = builder.reshape(summed, [height, width, outChannels, inChannels]);
+  const swapped = builder.reshape(product, [height, width, outChannels, inChannels]);
   return [builder.transpose(swapped, [0, 1, 3, 2])];
 };
 

@@ -82,7 +82,11 @@ export class TracedProgram {
   private split(batchSize: number, variableInputs: readonly string[], keepUnfolded: boolean) {
     const simplified = simplify(this.template.instantiate(batchSize));
     const restructured = simplify(
-      unfoldFilterGradients(separateFixedTransposes(simplified, variableInputs), variableInputs),
+      unfoldFilterGradients(
+        separateFixedTransposes(simplified, variableInputs),
+        variableInputs,
+        keepUnfolded,
+      ),
     );
     return splitGraph(restructured, variableInputs, keepUnfolded ? () => false : isUnfolding);
   }
@@ -122,7 +126,7 @@ export class TracedProgram {
 
   /** Compiles the program as a whole. */
   compile(batchSize: number, options: NativeOptions): Promise<NativeProgram> {
-    const graph = simplify(unfoldFilterGradients(simplify(this.template.instantiate(batchSize)), []));
+    const graph = simplify(unfoldFilterGradients(simplify(this.template.instantiate(batchSize)), [], false));
     return compileNative(graph, `${this.name}-${batchSize}`, options);
   }
 

@@ -72,8 +72,15 @@ export function separateFixedTransposes(graph: Graph, variableInputs: readonly s
  * is fixed is unfolded, so that the unfolding can be computed once. With both
  * variable, or with a stride where only the output gradient is fixed, the
  * input is unfolded.
+ *
+ * @param transposed lays the unfolded tensor out as the product wants it:
+ *   worth it where it is kept, more than the product gains where it is not
  */
-export function unfoldFilterGradients(graph: Graph, variableInputs: readonly string[]): Graph {
+export function unfoldFilterGradients(
+  graph: Graph,
+  variableInputs: readonly string[],
+  transposed: boolean,
+): Graph {
   const variable = dependentValues(graph, variableInputs);
   const rebuilder = new Rebuilder(graph);
   for (const node of graph.nodes) {
@@ -105,19 +112,20 @@ export function unfoldFilterGradients(graph: Graph, variableInputs: readonly str
         }
       : geometry;
     const taps = filterHeight * filterWidth * unfoldedGeometry.inChannels;
+    const positions = input.shape[0] * unfoldedGeometry.outHeight * unfoldedGeometry.outWidth;
     const unfolded = rebuilder.add(
       UNFOLD,
       { x: dual ? dy : x },
-      { geometry: unfoldedGeometry, reverseTaps: dual },
+      { geometry: unfoldedGeometry, reverseTaps: dual, transposed },
       {
-        shape: [input.shape[0], taps, unfoldedGeometry.outHeight * unfoldedGeometry.outWidth],
+        shape: transposed ? [taps, positions] : [positions, taps],
         type: 'float32',
       },
     );
     rebuilder.nodes.push({
       kernel: UNFOLDED_FILTER_GRADIENT,
       inputs: { unfolded, other: dual ? x : dy },
-      attributes: { filterShape, dual },
+      attributes: { filterShape, dual, transposed },
       outputs: node.outputs,
     });
   }

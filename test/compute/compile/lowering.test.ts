@@ -94,7 +94,7 @@ describe('unfolding filter gradients', () => {
     ['the input, where both are fixed', [], 1, 'x'],
   ])('unfolds %s', (_, variable, strides, unfolded) => {
     const graph = gradientNode(strides);
-    const result = unfoldFilterGradients(graph, variable);
+    const result = unfoldFilterGradients(graph, variable, true);
     expect(kernelsOf(result)).toEqual(['PruneLimitUnfold', 'PruneLimitUnfoldedFilterGradient']);
     expect(result.nodes[0].inputs.x).toBe(graph.inputs[unfolded]);
     expect(result.outputs).toEqual(graph.outputs);
@@ -104,7 +104,9 @@ describe('unfolding filter gradients', () => {
     const graph = gradientNode(1);
     const [node] = graph.nodes;
     const channelsFirst = { ...node, attributes: { ...node.attributes, dataFormat: 'NCHW' } };
-    expect(() => unfoldFilterGradients({ ...graph, nodes: [channelsFirst] }, [])).toThrow(NotCompilableError);
+    expect(() => unfoldFilterGradients({ ...graph, nodes: [channelsFirst] }, [], true)).toThrow(
+      NotCompilableError,
+    );
   });
 });
 
@@ -164,9 +166,9 @@ describe.skipIf(!hasNative)('lowered kernels agree with tfjs', () => {
             filter: normal([...window, channels, outChannels], seed + 2),
             depthwise: normal([...window, channels, 2], seed + 3),
           },
-          (graph) => simplify(unfoldFilterGradients(simplify(graph), [])),
+          (graph) => simplify(unfoldFilterGradients(simplify(graph), [], false)),
           // Unfolds `x` for one filter gradient and the output gradient for the other.
-          (graph) => simplify(unfoldFilterGradients(simplify(graph), ['u'])),
+          (graph) => simplify(unfoldFilterGradients(simplify(graph), ['u'], true)),
         );
       }),
       { numRuns: 20, seed: 11 },
