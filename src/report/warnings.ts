@@ -68,7 +68,7 @@ export function expertWarnings(report: Report, facts: WarningFacts): string[] {
   const { curvature, accuracy, limits } = report;
   if (facts.gradientShare !== null && facts.gradientShare > LARGE_GRADIENT_SHARE) {
     warnings.push(
-      `the checkpoint is not near a minimum of this loss: the gradient makes up ${percent(facts.gradientShare)} of the predicted loss change at the slice limit; the limits assume a minimum`,
+      `the checkpoint is not near a minimum of this loss: the gradient makes up ${percent(facts.gradientShare)} of the predicted loss change at the slice limit, and the limits assume a minimum (a penalty in training, such as l1, has this effect too)`,
     );
   }
   if (curvature.lambdaMax === 0 && curvature.lambdaMin === 0) {
