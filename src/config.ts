@@ -16,7 +16,7 @@ export interface NormalizeConfig {
 
 /** How the tolerated loss increase is found. */
 export type EpsilonConfig =
-  /** Standard deviation of the mini-batch mean loss (THEORY: the paper's choice). */
+  /** Standard deviation of the mini-batch mean loss, the paper's choice. */
   | { rule: 'batch-std' }
   /** A loss difference. */
   | { rule: 'absolute'; value: number }

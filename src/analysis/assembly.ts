@@ -123,14 +123,17 @@ export function assembleReport(findings: Findings): Report {
     slice.prunedFraction,
     network.dimension,
   );
+  // A model that cannot be compiled is computed by the backend its programs would have come from.
+  const fellBack = engine.native !== null && !findings.native;
+  const computedBy = fellBack ? ({ backend: 'wasm', threads: 1 } as const) : engine;
   const report: Report = {
     schemaVersion,
     ok: true,
     tool: { name: 'prune-limit', version: toolVersion() },
     seed: config.seed,
     engine: {
-      backend: engine.backend === 'onnx' && !findings.native ? 'wasm' : engine.backend,
-      threads: engine.threads === 0 ? null : engine.threads,
+      backend: computedBy.backend,
+      threads: computedBy.threads === 0 ? null : computedBy.threads,
       versions: engine.versions,
     },
     model: {

@@ -75,9 +75,10 @@ export function chooseReorthogonalization(
 }
 
 /**
- * Measures what a curvature product takes and divides the memory limit: up to
- * half for the tensors of a product, a quarter for batches kept on the backend,
- * the rest for the Lanczos basis.
+ * Measures what a curvature product takes and divides the memory limit: a
+ * quarter for batches that are kept; up to half for the tensors of a product
+ * and the rest for the Lanczos basis, or with native programs half for what
+ * they keep between products and {@link NATIVE_BASIS_SHARE} for the basis.
  */
 export async function chooseWorkSizes(problem: Problem, config: AnalyzeConfig): Promise<WorkSizes> {
   const { network, loss, train } = problem;

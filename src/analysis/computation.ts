@@ -1,14 +1,12 @@
 import { NotCompilableError } from '../compute/compile/trace.js';
 import type { AnalyzeConfig } from '../config.js';
+import { nativeCurvatureOperator, nativeEvaluator, nativeGradient } from '../curvature/native.js';
 import {
   type NativeBatches,
   type NativeSetting,
   nativeBatches,
   nativeBatchSize,
-  nativeCurvatureOperator,
-  nativeEvaluator,
-  nativeGradient,
-} from '../curvature/native.js';
+} from '../curvature/native-batches.js';
 import {
   type CurvatureOperator,
   curvatureOperator,

@@ -1,7 +1,12 @@
 import { layers, sequential } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { chooseWorkSizes, type WorkSizes } from '../../src/analysis/budget.js';
-import { type Computation, compareComputations, openComputation } from '../../src/analysis/computation.js';
+import {
+  type Computation,
+  compareComputations,
+  nativeComputation,
+  openComputation,
+} from '../../src/analysis/computation.js';
 import type { Problem } from '../../src/analysis/problem.js';
 import { resourceScope } from '../../src/analysis/resources.js';
 import { prepareBackend } from '../../src/compute/backend.js';
@@ -117,6 +122,34 @@ describe.skipIf(!hasNative)('the computation of an analysis', () => {
     ]);
     const eager = await opened(await problemWith(null));
     expect(wrong.product).toEqual(eager.product);
+  });
+
+  it('is that of tfjs, with a note, where a native program cannot run', async () => {
+    const { runtime } = native;
+    const create = async (...parameters: [Uint8Array]) => {
+      const session = await runtime.InferenceSession.create(...parameters);
+      const run = (): Promise<never> => Promise.reject(new Error('out of memory\nin a kernel'));
+      return { run, release: () => session.release() };
+    };
+    const failing = { ...runtime, InferenceSession: { ...runtime.InferenceSession, create } };
+    const options = { ...native, runtime: failing as unknown as NativeOptions['runtime'] };
+    const { native: isNative, notes } = await opened(await problemWith(options));
+    expect(isNative).toBe(false);
+    expect(notes).toHaveLength(1);
+    expect(notes[0]).toMatch(
+      /^this model cannot be compiled \(ONNX Runtime refuses .*: out of memory\); computing with tfjs$/,
+    );
+  });
+
+  it('takes batches no larger than fit into memory under tfjs', async () => {
+    const problem = await problemWith(native);
+    const sizes = { ...(await sizesOf(problem)), productBatch: 3 };
+    await resourceScope(async (scope) => {
+      const computation = await nativeComputation(problem, 'hessian', sizes, scope);
+      const done: number[] = [];
+      await computation.train.at(problem.network.weights, (examples) => done.push(examples));
+      expect(done).toEqual([3, 6, 9, 12, 15, 18, 20]);
+    });
   });
 
   it('is that of tfjs where native results are no numbers', async () => {

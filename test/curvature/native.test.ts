@@ -5,13 +5,11 @@ import { prepareBackend } from '../../src/compute/backend.js';
 import { NotCompilableError } from '../../src/compute/compile/trace.js';
 import {
   type NativeCurvatureOperator,
-  type NativeSetting,
-  nativeBatches,
-  nativeBatchSize,
   nativeCurvatureOperator,
   nativeEvaluator,
   nativeGradient,
 } from '../../src/curvature/native.js';
+import { type NativeSetting, nativeBatches, nativeBatchSize } from '../../src/curvature/native-batches.js';
 import {
   CURVATURES,
   type CurvatureKind,

@@ -1,18 +1,15 @@
 import { backend_util } from '@tensorflow/tfjs-core';
-import { averagePoolCounts, type ConvolutionGeometry } from '../array-kernels.js';
-import { MAX_POOL_GATHER } from '../kernels.js';
+import type { ConvolutionGeometry } from '../array-kernels.js';
 import { activate, type Lowering } from './activation-lowering.js';
 import type { OnnxBuilder } from './builder.js';
 import type { GraphNode, ValueId } from './graph.js';
 import { NotCompilableError } from './trace.js';
+import { nchw, outputPadding, TO_NHWC, windowAttributes } from './windows.js';
 
 /** Kernels that graph passes introduce for filter gradients. */
 export const UNFOLD = 'PruneLimitUnfold';
 /** The product that turns an unfolded image into a filter gradient. */
 export const UNFOLDED_FILTER_GRADIENT = 'PruneLimitUnfoldedFilterGradient';
-
-const TO_NCHW = [0, 3, 1, 2] as const;
-const TO_NHWC = [0, 2, 3, 1] as const;
 
 type Shape4D = [number, number, number, number];
 type Pair = number | [number, number];
@@ -37,32 +34,6 @@ export function convolutionGeometry(
     dimRoundingMode as 'floor' | undefined,
     depthwise,
   );
-}
-
-function poolGeometry(node: GraphNode, inputShape: readonly number[]): ConvolutionGeometry {
-  const { filterSize, strides, pad, dimRoundingMode } = node.attributes;
-  return backend_util.computePool2DInfo(
-    inputShape as Shape4D,
-    filterSize as Pair,
-    strides as Pair,
-    1,
-    pad as 'same',
-    dimRoundingMode as 'floor' | undefined,
-  );
-}
-
-/** ONNX attributes of a window that moves over an image. */
-function windowAttributes(geometry: ConvolutionGeometry): Record<string, number[]> {
-  const { strideHeight, strideWidth, padInfo, dilationHeight, dilationWidth } = geometry;
-  return {
-    strides: [strideHeight, strideWidth],
-    pads: [padInfo.top, padInfo.left, padInfo.bottom, padInfo.right],
-    dilations: [dilationHeight, dilationWidth],
-  };
-}
-
-function nchw(builder: OnnxBuilder, id: ValueId): string {
-  return builder.transpose(builder.full(id), TO_NCHW);
 }
 
 /** A depthwise filter [kh, kw, channels, multiplier] as ONNX wants it: [channels * multiplier, 1, kh, kw]. */
@@ -97,18 +68,6 @@ function forward(depthwise: boolean): Lowering {
     const biased = bias === undefined ? channelsLast : builder.add('Add', [channelsLast, builder.full(bias)]);
     return [activate(biased, node, builder)];
   };
-}
-
-/** What a transposed convolution adds at the end so that it gives the input's size. */
-function outputPadding(geometry: ConvolutionGeometry): [number, number] {
-  const { inHeight, inWidth, outHeight, outWidth, strideHeight, strideWidth, padInfo } = geometry;
-  const { effectiveFilterHeight, effectiveFilterWidth } = geometry;
-  const reached = (out: number, stride: number, extent: number, before: number, after: number): number =>
-    (out - 1) * stride + extent - before - after;
-  return [
-    inHeight - reached(outHeight, strideHeight, effectiveFilterHeight, padInfo.top, padInfo.bottom),
-    inWidth - reached(outWidth, strideWidth, effectiveFilterWidth, padInfo.left, padInfo.right),
-  ];
 }
 
 /** Reverses the taps of a filter [kh, kw, ..]. */
@@ -268,92 +227,7 @@ const unfoldedFilterGradient: Lowering = (node, builder) => {
   return [builder.transpose(swapped, [0, 1, 3, 2])];
 };
 
-/** Positions of the pool maxima in the flattened NCHW input. */
-function poolMaxima(builder: OnnxBuilder, id: ValueId, geometry: ConvolutionGeometry): string {
-  const [, indices] = builder.addWithOutputs('MaxPool', [nchw(builder, id)], 2, {
-    ...windowAttributes(geometry),
-    kernel_shape: [geometry.filterHeight, geometry.filterWidth],
-  });
-  return builder.reshape(indices, [-1]);
-}
-
-const maxPool: Lowering = (node, builder) => {
-  const { x } = node.inputs;
-  const geometry = poolGeometry(node, builder.value(x).shape);
-  const [result] = builder.addWithOutputs('MaxPool', [nchw(builder, x)], 1, {
-    ...windowAttributes(geometry),
-    kernel_shape: [geometry.filterHeight, geometry.filterWidth],
-  });
-  return [builder.transpose(result, TO_NHWC)];
-};
-
-const maxPoolGradient: Lowering = (node, builder) => {
-  const { dy, input } = node.inputs;
-  const { shape } = builder.value(input);
-  const [batch, height, width, channels] = shape;
-  const geometry = poolGeometry(node, shape);
-  const size = batch * height * width * channels;
-  const zeros = builder.add('Expand', [builder.scalar(0), builder.integers([size])]);
-  const scattered = builder.add(
-    'ScatterElements',
-    [zeros, poolMaxima(builder, input, geometry), builder.reshape(nchw(builder, dy), [-1])],
-    { axis: 0, reduction: 'add' },
-  );
-  return [builder.transpose(builder.reshape(scattered, [batch, channels, height, width]), TO_NHWC)];
-};
-
-const maxPoolGather: Lowering = (node, builder) => {
-  const { values, input } = node.inputs;
-  const geometry = poolGeometry(node, builder.value(input).shape);
-  const { batchSize, outHeight, outWidth, inChannels } = geometry;
-  const gathered = builder.add(
-    'GatherElements',
-    [builder.reshape(nchw(builder, values), [-1]), poolMaxima(builder, input, geometry)],
-    { axis: 0 },
-  );
-  const pooled = builder.reshape(gathered, [batchSize, inChannels, outHeight, outWidth]);
-  return [builder.transpose(pooled, TO_NHWC)];
-};
-
-const averagePool: Lowering = (node, builder) => {
-  const { x } = node.inputs;
-  const geometry = poolGeometry(node, builder.value(x).shape);
-  const { strides, pads } = windowAttributes(geometry);
-  const result = builder.add('AveragePool', [nchw(builder, x)], {
-    strides,
-    pads,
-    kernel_shape: [geometry.filterHeight, geometry.filterWidth],
-    count_include_pad: 0,
-  });
-  return [builder.transpose(result, TO_NHWC)];
-};
-
-const averagePoolGradient: Lowering = (node, builder) => {
-  const { dy, input } = node.inputs;
-  const geometry = poolGeometry(node, builder.value(input).shape);
-  const { inChannels, filterHeight, filterWidth, outHeight, outWidth } = geometry;
-  const counts = averagePoolCounts(geometry);
-  const shares = builder.initializer(
-    'float32',
-    [1, 1, outHeight, outWidth],
-    counts.map((count) => 1 / count),
-    `shares:${counts}`,
-  );
-  const ones = builder.add('Expand', [
-    builder.scalar(1),
-    builder.integers([inChannels, 1, filterHeight, filterWidth]),
-  ]);
-  const shared = builder.add('Mul', [nchw(builder, dy), shares]);
-  const result = builder.add('ConvTranspose', [shared, ones], {
-    ...windowAttributes(geometry),
-    output_padding: outputPadding(geometry),
-    kernel_shape: [filterHeight, filterWidth],
-    group: inChannels,
-  });
-  return [builder.transpose(result, TO_NHWC)];
-};
-
-/** Lowerings of the kernels that look at images through windows. */
+/** Lowerings of convolutions and their derivatives. */
 export const convolutionLowerings: Readonly<Record<string, Lowering>> = {
   Conv2D: forward(false),
   FusedConv2D: forward(false),
@@ -364,9 +238,4 @@ export const convolutionLowerings: Readonly<Record<string, Lowering>> = {
   DepthwiseConv2dNativeBackpropFilter: depthwiseFilterGradient,
   [UNFOLD]: unfold,
   [UNFOLDED_FILTER_GRADIENT]: unfoldedFilterGradient,
-  MaxPool: maxPool,
-  MaxPoolGrad: maxPoolGradient,
-  [MAX_POOL_GATHER]: maxPoolGather,
-  AvgPool: averagePool,
-  AvgPoolGrad: averagePoolGradient,
 };

@@ -3,6 +3,7 @@ import { broadcastsTo, type OnnxBuilder } from './builder.js';
 import { convolutionLowerings } from './convolution-lowering.js';
 import type { GraphNode, ValueId } from './graph.js';
 import { ONNX_TYPES, type OnnxAttribute } from './onnx-model.js';
+import { poolingLowerings } from './pooling-lowering.js';
 import { resizeLowerings } from './resize-lowering.js';
 import { NotCompilableError } from './trace.js';
 
@@ -342,6 +343,7 @@ const lowerings: Readonly<Record<string, Lowering>> = {
   Reverse: reverse,
   GatherV2: gather,
   ...convolutionLowerings,
+  ...poolingLowerings,
   ...resizeLowerings,
 };
 

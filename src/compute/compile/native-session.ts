@@ -16,7 +16,11 @@ export interface NativeProgram {
   readonly inputNames: readonly string[];
   /** Bytes of all outputs of one run. */
   readonly outputBytes: number;
-  /** Runs the program; the outputs are new tensors. */
+  /**
+   * Runs the program; the outputs are new tensors.
+   *
+   * @throws NotCompilableError when ONNX Runtime cannot run it
+   */
   run(inputs: Record<string, NativeTensor>): Promise<Record<string, NativeTensor>>;
   dispose(): Promise<void>;
 }
@@ -49,6 +53,11 @@ export function onnxModelOf(graph: Graph, name: string): Uint8Array {
   );
 }
 
+function refusal(name: string, error: unknown): NotCompilableError {
+  const reason = (error instanceof Error ? error.message : String(error)).split('\n')[0];
+  return new NotCompilableError(`ONNX Runtime refuses ${name}: ${reason}`);
+}
+
 async function createSession(
   model: Uint8Array,
   name: string,
@@ -66,8 +75,7 @@ async function createSession(
       extra: { session: { intra_op: { allow_spinning: '0' } } },
     });
   } catch (error) {
-    const reason = (error instanceof Error ? error.message : String(error)).split('\n')[0];
-    throw new NotCompilableError(`ONNX Runtime refuses ${name}: ${reason}`);
+    throw refusal(name, error);
   }
 }
 
@@ -89,10 +97,14 @@ export async function compileNative(
   return {
     inputNames: Object.keys(graph.inputs),
     outputBytes,
-    run: (inputs) =>
-      session.run(
-        Object.fromEntries(Object.keys(graph.inputs).map((input) => [input, inputs[input]])),
-      ) as Promise<Record<string, NativeTensor>>,
+    run: async (inputs) => {
+      const feeds = Object.fromEntries(Object.keys(graph.inputs).map((input) => [input, inputs[input]]));
+      try {
+        return (await session.run(feeds)) as Record<string, NativeTensor>;
+      } catch (error) {
+        throw refusal(name, error);
+      }
+    },
     dispose: () => session.release(),
   };
 }
