@@ -88,7 +88,11 @@ export async function nativeComputation(
     throw new NotCompilableError('there is no native runtime');
   }
   const setting: NativeSetting = { network, loss, options: engine.native };
-  const batchSize = nativeBatchSize(train.count, sizes.cost.operationsPerExample, network.dimension);
+  // A batch takes less memory than the same batch under tfjs, whose size is within the limit.
+  const batchSize = Math.min(
+    sizes.productBatch,
+    nativeBatchSize(train.count, sizes.cost.operationsPerExample, network.dimension),
+  );
   const batchesOf = (source: ExampleSource, keepBytes: number): NativeBatches =>
     nativeBatches(setting, source, Math.min(batchSize, source.count), keepBytes);
   const evaluator = scope.own(nativeEvaluator(setting, train));
