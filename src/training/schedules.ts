@@ -36,7 +36,8 @@ export function learningRateAt(step: number, options: ScheduleOptions): number {
   const totalSteps = epochs * stepsPerEpoch;
   const warmUpSteps = Math.min(totalSteps, Math.round(options.warmUpEpochs * stepsPerEpoch));
   if (step < warmUpSteps) {
-    return (learningRate * (step + 1)) / warmUpSteps;
+    // The share first: it is at most 1, so rounding cannot lift the rate above the full one.
+    return learningRate * ((step + 1) / warmUpSteps);
   }
   switch (schedule) {
     case 'constant':

@@ -56,6 +56,12 @@ describe('learningRateAt', () => {
     expect(learningRateAt(20, options)).toBeCloseTo(0.05, 12);
   });
 
+  it('reaches the full rate exactly at the end of the warm-up, whatever the rounding', () => {
+    const learningRate = 0.11275848074442618;
+    const options = { learningRate, epochs: 1, stepsPerEpoch: 27, warmUpEpochs: 1, milestones: [], decay: 1 };
+    expect(learningRateAt(26, { ...options, schedule: 'constant' })).toBe(learningRate);
+  });
+
   it('stays positive and never exceeds the full rate', () => {
     fc.assert(
       fc.property(
