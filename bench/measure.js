@@ -11,7 +11,7 @@ import { prepareEngine } from '../dist/compute/backend.js';
 import { analyzeDefaults } from '../dist/config.js';
 import { readDataset } from '../dist/dataset/registry.js';
 import { gaussianWidthLimit } from '../dist/geometry/gaussian-width.js';
-import { createNetwork } from '../dist/network/network.js';
+import { createNetwork } from '../dist/network/create-network.js';
 import { radiusSquared, rankByMagnitude } from '../dist/pruning/magnitude.js';
 import { createPruningMeter } from '../dist/pruning/measurement.js';
 import { randomStream } from '../dist/random.js';

@@ -18,7 +18,7 @@ import { readCheckpoint } from '../dist/checkpoint/registry.js';
 import { prepareEngine } from '../dist/compute/backend.js';
 import { analyzeDefaults } from '../dist/config.js';
 import { readDataset } from '../dist/dataset/registry.js';
-import { createNetwork } from '../dist/network/network.js';
+import { createNetwork } from '../dist/network/create-network.js';
 import { randomStream } from '../dist/random.js';
 import { createZooCheckpoint } from '../dist/training/zoo.js';
 

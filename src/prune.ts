@@ -7,7 +7,7 @@ import { writeCheckpoint } from './checkpoint/registry.js';
 import { prepareBackend } from './compute/backend.js';
 import type { LimitName, PruneConfig } from './config.js';
 import { InputError } from './errors.js';
-import { createNetwork } from './network/network.js';
+import { createNetwork } from './network/create-network.js';
 import type { Progress } from './progress.js';
 import { withPrunableWeights } from './pruning/checkpoint.js';
 import { prunedCount, pruneSmallest, rankByMagnitude } from './pruning/magnitude.js';

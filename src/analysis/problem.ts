@@ -7,9 +7,9 @@ import { classLabels } from '../dataset/labels.js';
 import { readDataset } from '../dataset/registry.js';
 import { InputError } from '../errors.js';
 import type { ExampleSource } from '../network/batches.js';
+import { createNetwork, describeNetwork } from '../network/create-network.js';
 import type { LossName } from '../network/loss.js';
-import { createNetwork, type Network } from '../network/network.js';
-import { finalActivation } from '../network/topology.js';
+import type { Network } from '../network/network.js';
 import type { Progress } from '../progress.js';
 import type { ResourceScope } from './resources.js';
 
@@ -22,13 +22,6 @@ const TRAINED_WITH: Record<string, LossName> = {
   sparsecategoricalcrossentropy: 'cross-entropy',
 };
 
-function trainedLoss(checkpoint: Checkpoint): LossName | null {
-  const { trainingConfig } = checkpoint.extra as { trainingConfig?: { loss?: unknown } };
-  const { training_config: kerasConfig } = checkpoint.topology as { training_config?: { loss?: unknown } };
-  const loss = trainingConfig?.loss ?? kerasConfig?.loss;
-  return typeof loss === 'string' ? (TRAINED_WITH[loss.toLowerCase().replace(/[_-]/g, '')] ?? null) : null;
-}
-
 /**
  * The loss a network is analysed with: the one asked for, else the one it was
  * trained with, else what its final activation and the labels suggest.
@@ -39,11 +32,11 @@ export function chooseLoss(choice: LossChoice, checkpoint: Checkpoint, labels: L
   if (choice !== 'auto') {
     return choice;
   }
-  const trained = trainedLoss(checkpoint);
-  if (trained !== null) {
+  const { trainedLoss, finalActivation: ending } = describeNetwork(checkpoint);
+  const trained = trainedLoss && TRAINED_WITH[trainedLoss.toLowerCase().replace(/[_-]/g, '')];
+  if (trained) {
     return trained;
   }
-  const ending = finalActivation(checkpoint.topology);
   if (ending !== null) {
     return ending === 'softmax' ? 'cross-entropy' : 'binary-cross-entropy';
   }

@@ -2,8 +2,8 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { checkDerivatives, SELF_CHECK_TOLERANCE, type SelfCheck } from '../curvature/self-check.js';
 import { InputError } from '../errors.js';
 import { createBatches } from '../network/batches.js';
+import { describeNetwork } from '../network/create-network.js';
 import { evaluate } from '../network/evaluation.js';
-import { layerTypes } from '../network/topology.js';
 import { silentProgress } from '../progress.js';
 import { randomStream } from '../random.js';
 import { evaluateDense } from './epsilon.js';
@@ -61,7 +61,7 @@ export async function requireRightDerivatives(
   if (!(worst <= SELF_CHECK_TOLERANCE)) {
     throw new InputError(
       'analysis/self-check',
-      `the derivatives of this model disagree with finite differences (gradient ${check.gradientError.toExponential(1)}, Hessian product ${check.productError.toExponential(1)}, tolerance ${SELF_CHECK_TOLERANCE}), so no number would be right; a likely cause is one of its layers: ${layerTypes(checkpoint.topology).join(', ')}`,
+      `the derivatives of this model disagree with finite differences (gradient ${check.gradientError.toExponential(1)}, Hessian product ${check.productError.toExponential(1)}, tolerance ${SELF_CHECK_TOLERANCE}), so no number would be right; a likely cause is one of its operations: ${describeNetwork(checkpoint).operations.join(', ')}`,
     );
   }
   return check;

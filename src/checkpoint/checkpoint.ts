@@ -1,4 +1,5 @@
 /** What a checkpoint is once read, whatever the files looked like. */
+import type { OnnxGraph } from './onnx-graph.js';
 
 /** Element types a weight can have in memory. */
 export type CheckpointDtype = 'float32' | 'int32' | 'bool';
@@ -41,8 +42,22 @@ export interface LayersCheckpoint {
   extra: Record<string, unknown>;
 }
 
+/** An ONNX model, with the files of its external data. */
+export interface OnnxCheckpoint {
+  format: 'onnx';
+  /** The file it was read from; empty for one that was made in memory. */
+  path: string;
+  /** Hex digest over the bytes of the model and then of every external data file in order of first use, as read. */
+  sha256: string;
+  graph: OnnxGraph;
+  /** The floating-point initialisers, in file order. */
+  weights: CheckpointWeight[];
+  /** `pruneLimit`, parsed, where the model's metadata has an entry of that name; else empty. */
+  metadata: Record<string, unknown>;
+}
+
 /** Any checkpoint; the union grows with the formats. */
-export type Checkpoint = LayersCheckpoint;
+export type Checkpoint = LayersCheckpoint | OnnxCheckpoint;
 
 /** Number of elements of a shape; 1 for a scalar. */
 export function elementCount(shape: readonly number[]): number {

@@ -89,7 +89,7 @@ function encodeExactly(weight: CheckpointWeight, storage: WeightStorage): Uint8A
  *
  * @throws InputError `checkpoint/float16-overflow` for a value that float16 cannot hold
  */
-export function convertStorage(checkpoint: Checkpoint, dtype: 'float16' | 'float32'): Checkpoint {
+export function convertStorage<C extends Checkpoint>(checkpoint: C, dtype: 'float16' | 'float32'): C {
   const weights = checkpoint.weights.map((weight): CheckpointWeight => {
     if (!(weight.values instanceof Float32Array)) return weight;
     if (dtype === 'float32') return { ...weight, storage: null };

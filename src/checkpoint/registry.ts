@@ -72,6 +72,9 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
  * @returns the paths written
  */
 export async function writeCheckpoint(checkpoint: Checkpoint, directory: string): Promise<string[]> {
+  if (checkpoint.format === 'onnx') {
+    throw new InputError('checkpoint/unsupported-format', 'writing ONNX models is not supported yet.');
+  }
   return writeTfjsLayers(checkpoint, directory);
 }
 

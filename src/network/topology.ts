@@ -1,3 +1,4 @@
+import type { LayersCheckpoint } from '../checkpoint/checkpoint.js';
 import { InputError } from '../errors.js';
 
 /** A tfjs-layers topology as it stands in model.json: untyped JSON. */
@@ -5,6 +6,16 @@ export type Topology = Record<string, unknown>;
 
 /** Activations that are taken off the output, so that the loss is computed from logits. */
 export type RemovedActivation = 'softmax' | 'sigmoid';
+
+/** What a checkpoint says of its network. */
+export interface NetworkDescription {
+  /** The activation at its very end, if it is one that a loss takes as part of itself. */
+  finalActivation: RemovedActivation | null;
+  /** The loss it was trained with, by the name the framework gave it. */
+  trainedLoss: string | null;
+  /** Names of its layer classes or operators, each once, sorted. */
+  operations: string[];
+}
 
 interface LayerEntry {
   class_name: string;
@@ -188,4 +199,16 @@ export function layerTypes(topology: Topology): string[] {
   };
   visit(modelEntry(topology));
   return [...names].sort();
+}
+
+/** What the model.json of a LayersModel says of its network. */
+export function describeTopology({ topology, extra }: LayersCheckpoint): NetworkDescription {
+  const { trainingConfig } = extra as { trainingConfig?: { loss?: unknown } };
+  const { training_config: kerasConfig } = topology as { training_config?: { loss?: unknown } };
+  const loss = trainingConfig?.loss ?? kerasConfig?.loss;
+  return {
+    finalActivation: finalActivation(topology),
+    trainedLoss: typeof loss === 'string' ? loss : null,
+    operations: layerTypes(topology),
+  };
 }

@@ -7,11 +7,11 @@ import type { PrunableWeight } from '../network/network.js';
  *
  * @param flat new values of all prunable weights, length D
  */
-export function withPrunableWeights(
-  checkpoint: Checkpoint,
+export function withPrunableWeights<C extends Checkpoint>(
+  checkpoint: C,
   prunable: readonly PrunableWeight[],
   flat: Float32Array,
-): Checkpoint {
+): C {
   const places = new Map(prunable.map((weight) => [weight.checkpointName, weight]));
   const weights = checkpoint.weights.map((weight) => {
     const place = places.get(weight.name);

@@ -2,7 +2,7 @@
 import { type LayersModel, layers, type Sequential, sequential } from '@tensorflow/tfjs-layers';
 import type { CheckpointWeight, LayersCheckpoint } from '../checkpoint/checkpoint.js';
 import { InputError } from '../errors.js';
-import { isPrunable } from '../network/network.js';
+import { isPrunable } from '../network/prunable.js';
 import { randomStream } from '../random.js';
 import { normalKernel } from './initial-weights.js';
 

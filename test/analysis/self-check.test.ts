@@ -55,7 +55,7 @@ describe('requireRightDerivatives', () => {
       () => requireRightDerivatives(problem, checkpoint, 0),
       'analysis/self-check',
       /disagree with finite differences/,
-      /one of its layers: Dense$/,
+      /one of its operations: Dense$/,
     );
   });
 

@@ -6,9 +6,9 @@ import type { LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { type AnalyzeConfig, analyzeDefaults } from '../../src/config.js';
 import { type Batches, createBatches } from '../../src/network/batches.js';
+import { createNetwork } from '../../src/network/create-network.js';
 import { evaluate } from '../../src/network/evaluation.js';
 import type { LossName } from '../../src/network/loss.js';
-import { createNetwork } from '../../src/network/network.js';
 import { checkpointOf, randomExamples } from '../support/models.js';
 
 /** The default configuration of an analysis, changed in places. */

@@ -90,7 +90,7 @@ describe('readCheckpoint', () => {
       ['a', 1],
       ['b', 3],
     ]);
-    expect(checkpoint.manifestGroups).toEqual([2]);
+    expect(checkpoint).toMatchObject({ manifestGroups: [2] });
   });
 });
 

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Checkpoint, CheckpointWeight, WeightStorage } from '../../src/checkpoint/checkpoint.js';
+import type { CheckpointWeight, LayersCheckpoint, WeightStorage } from '../../src/checkpoint/checkpoint.js';
 import { decodeValues } from '../../src/checkpoint/quantization.js';
 import { readCheckpoint, writeCheckpoint } from '../../src/checkpoint/registry.js';
 import {
@@ -14,7 +14,10 @@ import {
   temporaryDirectory,
 } from './fixtures.js';
 
-function checkpointOf(weights: CheckpointWeight[], overrides: Partial<Checkpoint> = {}): Checkpoint {
+function checkpointOf(
+  weights: CheckpointWeight[],
+  overrides: Partial<LayersCheckpoint> = {},
+): LayersCheckpoint {
   return {
     format: 'tfjs-layers',
     path: '',

@@ -12,15 +12,14 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { InputError } from '../../src/errors.js';
+import { createNetwork } from '../../src/network/create-network.js';
 import {
   accumulateFlat,
-  createNetwork,
-  isPrunable,
   type Network,
   type NetworkOptions,
-  weightFilter,
   weightTensors,
 } from '../../src/network/network.js';
+import { isPrunable, weightFilter } from '../../src/network/prunable.js';
 import { seededCheckpoint } from '../support/models.js';
 import { dilatedDepthwiseCase, smallConvNet } from '../support/network-cases.js';
 import { savedLayers } from '../support/problems.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CheckpointWeight, LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { prepareBackend } from '../../src/compute/backend.js';
-import { createNetwork } from '../../src/network/network.js';
+import { createNetwork } from '../../src/network/create-network.js';
 import { withPrunableWeights } from '../../src/pruning/checkpoint.js';
 import { pruneSmallest, rankByMagnitude } from '../../src/pruning/magnitude.js';
 

@@ -2,8 +2,8 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import type { LossProblem } from '../../src/curvature/products.js';
 import { createBatches, type ExampleSource } from '../../src/network/batches.js';
+import { createNetwork } from '../../src/network/create-network.js';
 import type { LossName } from '../../src/network/loss.js';
-import { createNetwork } from '../../src/network/network.js';
 import { randomExamples, seededCheckpoint } from './models.js';
 
 /** A model, a loss and the data they are tried on. */

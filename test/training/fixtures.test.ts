@@ -6,7 +6,8 @@ import { prepareBackend } from '../../src/compute/backend.js';
 import { prepareExamples } from '../../src/dataset/examples.js';
 import { classLabels } from '../../src/dataset/labels.js';
 import { readDataset } from '../../src/dataset/registry.js';
-import { createNetwork, weightTensors } from '../../src/network/network.js';
+import { createNetwork } from '../../src/network/create-network.js';
+import { weightTensors } from '../../src/network/network.js';
 import { evaluate } from '../../src/training/evaluation.js';
 
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { memory } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
-import { createNetwork } from '../../src/network/network.js';
+import { createNetwork } from '../../src/network/create-network.js';
 import { createZooCheckpoint, type ZooOptions } from '../../src/training/zoo.js';
 
 const mnist: ZooOptions = {

@@ -1,8 +1,9 @@
+import { ONNX_TYPES } from '../../onnx-schema.js';
 import { activate, type Lowering } from './activation-lowering.js';
 import { broadcastsTo, type OnnxBuilder } from './builder.js';
 import { convolutionLowerings } from './convolution-lowering.js';
 import type { GraphNode, ValueId } from './graph.js';
-import { ONNX_TYPES, type OnnxAttribute } from './onnx-model.js';
+import type { OnnxAttribute } from './onnx-model.js';
 import { poolingLowerings } from './pooling-lowering.js';
 import { resizeLowerings } from './resize-lowering.js';
 import { NotCompilableError } from './trace.js';
