@@ -2,32 +2,30 @@
  * Measures one case in a process of its own, so that its peak memory is its
  * own, and prints the figures as JSON: `node bench/measure.js INDEX`.
  */
-import { chooseWorkSizes } from '../dist/analysis/budget.js';
-import { eagerComputation, nativeComputation } from '../dist/analysis/computation.js';
+import { openComputation } from '../dist/analysis/open-computation.js';
 import { networkExamples } from '../dist/analysis/problem.js';
 import { resourceScope } from '../dist/analysis/resources.js';
 import { readCheckpoint } from '../dist/checkpoint/registry.js';
 import { prepareEngine } from '../dist/compute/backend.js';
 import { analyzeDefaults } from '../dist/config.js';
+import { measureProductCost } from '../dist/curvature/product-cost.js';
 import { readDataset } from '../dist/dataset/registry.js';
 import { gaussianWidthLimit } from '../dist/geometry/gaussian-width.js';
 import { createNetwork } from '../dist/network/create-network.js';
+import { silentProgress } from '../dist/progress.js';
 import { radiusSquared, rankByMagnitude } from '../dist/pruning/magnitude.js';
 import { createPruningMeter } from '../dist/pruning/measurement.js';
 import { randomStream } from '../dist/random.js';
 import { estimateSpectrum } from '../dist/spectrum/slq.js';
 import { createZooCheckpoint } from '../dist/training/zoo.js';
 import { cases } from './cases.js';
+import { median } from './median.js';
 
 const PRODUCTS = 7;
 const LANCZOS_STEPS = 40;
 const EVALUATIONS = 5;
 /** A tolerance that suits no network in particular: times do not depend on it. */
 const EPSILON = 0.01;
-
-function median(values) {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-}
 
 async function milliseconds(work) {
   const start = performance.now();
@@ -55,9 +53,9 @@ async function measure(benchCase, scope) {
   const test = networkExamples(dataset.test, network, loss, 'all', options);
   const config = { ...analyzeDefaults, steps: 300 };
   const problem = { engine, network, loss, train, allTraining: train, test };
-  const sizes = await chooseWorkSizes(problem, config);
-  const open = engine.native === null ? eagerComputation : nativeComputation;
-  const computation = await open(problem, 'hessian', sizes, scope);
+  const cost = await measureProductCost(network, loss, 'hessian', train);
+  const computation = await openComputation(problem, config, silentProgress, scope);
+  const { lanczos } = computation;
   const operator = computation.curvature;
 
   const random = randomStream(1, 'bench');
@@ -85,8 +83,8 @@ async function measure(benchCase, scope) {
       probes: 1,
       minimumSteps: 20,
       maximumSteps: LANCZOS_STEPS,
-      reorthogonalization: sizes.reorthogonalization,
-      basisPrecision: sizes.basisPrecision,
+      reorthogonalization: lanczos.reorthogonalization,
+      basisPrecision: lanczos.basisPrecision,
       functional: (measured) => gaussianWidthLimit(measured, (p) => radiusSquared(ranking, p), EPSILON),
       tolerance: 0,
     }),
@@ -112,9 +110,9 @@ async function measure(benchCase, scope) {
     backend: engine.backend,
     dimension: network.dimension,
     productMs,
-    gigaflops: (sizes.cost.operationsPerExample * train.count) / productMs / 1e6,
+    gigaflops: (cost.operationsPerExample * train.count) / productMs / 1e6,
     stepMs: (spectrum - inProducts) / LANCZOS_STEPS,
-    reorthogonalization: sizes.reorthogonalization,
+    reorthogonalization: lanczos.reorthogonalization,
     evaluationMs: median(evaluations),
     testExamples: test.count,
     peakMebibytes: process.resourceUsage().maxRSS / 1024,

@@ -10,8 +10,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as rest } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
-import { chooseWorkSizes } from '../dist/analysis/budget.js';
-import { nativeComputation } from '../dist/analysis/computation.js';
+import { openComputation } from '../dist/analysis/open-computation.js';
 import { networkExamples } from '../dist/analysis/problem.js';
 import { resourceScope } from '../dist/analysis/resources.js';
 import { readCheckpoint } from '../dist/checkpoint/registry.js';
@@ -19,8 +18,10 @@ import { prepareEngine } from '../dist/compute/backend.js';
 import { analyzeDefaults } from '../dist/config.js';
 import { readDataset } from '../dist/dataset/registry.js';
 import { createNetwork } from '../dist/network/create-network.js';
+import { silentProgress } from '../dist/progress.js';
 import { randomStream } from '../dist/random.js';
 import { createZooCheckpoint } from '../dist/training/zoo.js';
+import { median } from './median.js';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const script = path('peers/hessian_products.py');
@@ -88,10 +89,6 @@ function pythonWithTorch() {
   );
 }
 
-function median(values) {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-}
-
 /** A worker that answers one line of JSON to each line it gets. */
 function startPeer(python, folder, threads) {
   const child = spawn(python, [script, folder, String(threads)], {
@@ -156,8 +153,8 @@ async function compare(benchCase, python) {
     const options = { normalize: benchCase.normalize ?? null, sample: 'first', seed: 0 };
     const train = networkExamples(dataset.train, network, loss, benchCase.examples, options);
     const problem = { engine, network, loss, train, allTraining: train, test: null };
-    const sizes = await chooseWorkSizes(problem, { ...analyzeDefaults, memoryLimitBytes: 4 * 2 ** 30 });
-    const { curvature } = await nativeComputation(problem, 'hessian', sizes, scope);
+    const config = { ...analyzeDefaults, memoryLimitBytes: 4 * 2 ** 30 };
+    const { curvature } = await openComputation(problem, config, silentProgress, scope);
     const random = randomStream(1, 'peer');
     const vector = Float64Array.from({ length: network.dimension }, () => random.normal());
     const folder = mkdtempSync(join(tmpdir(), 'prune-limit-peer-'));

@@ -1,9 +1,9 @@
 import { assembleReport } from './analysis/assembly.js';
-import { chooseWorkSizes } from './analysis/budget.js';
-import { type ExampleEvaluator, openComputation } from './analysis/computation.js';
+import type { ExampleEvaluator } from './analysis/computation.js';
 import { evaluateDense, toleratedIncrease } from './analysis/epsilon.js';
 import { estimateLimits } from './analysis/limits.js';
 import { measurePruning } from './analysis/measurement.js';
+import { openComputation } from './analysis/open-computation.js';
 import { openProblem } from './analysis/problem.js';
 import { resourceScope } from './analysis/resources.js';
 import { requireRightDerivatives } from './analysis/self-check.js';
@@ -36,10 +36,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
     const selfCheck = await watch.time('selfCheck', () =>
       requireRightDerivatives(problem, checkpoint, config.seed),
     );
-    const sizes = await watch.time('compile', () => chooseWorkSizes(problem, config));
-    const computation = await watch.time('compile', () =>
-      openComputation(problem, config, sizes, progress, scope),
-    );
+    const computation = await watch.time('compile', () => openComputation(problem, config, progress, scope));
 
     const { train, allTraining, test, curvature } = computation;
     const evaluated = (evaluator: ExampleEvaluator, stage: string): Promise<Evaluation> =>
@@ -55,7 +52,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
     const { gradient } = await watch.time('gradient', () => computation.lossGradient(network.weights));
     const ranking = rankByMagnitude(network.weights);
     const spectral = await watch.time('spectrum', () =>
-      estimateLimits(curvature, ranking, epsilon, config, sizes, progress),
+      estimateLimits(curvature, ranking, epsilon, config, computation.lanczos, progress),
     );
 
     const search = {
@@ -90,8 +87,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       config,
       checkpoint,
       problem,
-      native: computation.native,
-      sizes,
+      computation,
       selfCheck,
       dense,
       batchStd,

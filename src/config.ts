@@ -57,6 +57,10 @@ export interface AnalyzeConfig {
   threads: number | null;
   memoryLimitBytes: number | null;
   reorthogonalization: 'auto' | 'full' | 'none';
+  /** What is kept between native curvature products. */
+  productPlan: 'auto' | 'kept' | 'recomputed' | 'whole';
+  /** Folder for the compiled programs as ONNX files; null: none. */
+  dumpGraph: string | null;
 }
 
 /** Everything of `AnalyzeConfig` that has a default; `model` and `data` have none. */
@@ -84,6 +88,8 @@ export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'data'> = {
   threads: null,
   memoryLimitBytes: null,
   reorthogonalization: 'auto',
+  productPlan: 'auto',
+  dumpGraph: null,
 };
 
 /** What `prune` is asked to do. */

@@ -11,9 +11,9 @@ import { type ComparisonRow, type LimitEstimate, type Report, schemaVersion } fr
 import { expertWarnings } from '../report/warnings.js';
 import { negativeMass } from '../spectrum/spectral-measure.js';
 import type { FunctionalEstimate } from '../spectrum/uncertainty.js';
-import type { WorkSizes } from './budget.js';
 import type { SpectralLimits } from './limits.js';
 import type { MeasuredPruning } from './measurement.js';
+import type { OpenedComputation } from './open-computation.js';
 import type { Problem } from './problem.js';
 import type { SlicePrediction } from './slice.js';
 
@@ -22,9 +22,7 @@ export interface Findings {
   config: AnalyzeConfig;
   checkpoint: Checkpoint;
   problem: Problem;
-  /** Whether native programs computed the numbers. */
-  native: boolean;
-  sizes: WorkSizes;
+  computation: Pick<OpenedComputation, 'lanczos' | 'plan'>;
   selfCheck: SelfCheck;
   dense: { train: Evaluation; allTraining: Evaluation; test: Evaluation | null };
   /** Standard deviation of the mini-batch mean loss; null with too few examples. */
@@ -95,7 +93,7 @@ function norm(vector: Float64Array): number {
 
 /** The report of an analysis: numbers that are all known by now, put in their places. */
 export function assembleReport(findings: Findings): Report {
-  const { config, checkpoint, problem, sizes, selfCheck, dense, epsilon, spectral, slice, measured } =
+  const { config, checkpoint, problem, computation, selfCheck, dense, epsilon, spectral, slice, measured } =
     findings;
   const { engine, dataset, network, loss, train, test } = problem;
   const { spectrum } = spectral;
@@ -124,7 +122,8 @@ export function assembleReport(findings: Findings): Report {
     network.dimension,
   );
   // A model that cannot be compiled is computed by the backend its programs would have come from.
-  const fellBack = engine.native !== null && !findings.native;
+  const { plan, lanczos } = computation;
+  const fellBack = engine.native !== null && plan === null;
   const computedBy = fellBack ? ({ backend: 'wasm', threads: 1 } as const) : engine;
   const report: Report = {
     schemaVersion,
@@ -135,6 +134,14 @@ export function assembleReport(findings: Findings): Report {
       backend: computedBy.backend,
       threads: computedBy.threads === 0 ? null : computedBy.threads,
       versions: engine.versions,
+      products: plan && {
+        plan: plan.name,
+        batchSize: plan.batchSize,
+        batches: plan.batches,
+        keptBatches: plan.keptBatches,
+        keepsUnfolded: plan.keepsUnfolded,
+        estimatedBytes: plan.bytes,
+      },
     },
     model: {
       path: config.model,
@@ -172,7 +179,7 @@ export function assembleReport(findings: Findings): Report {
       probes: spectrum.probes,
       steps: spectrum.steps,
       settled: spectrum.settled,
-      reorthogonalization: sizes.reorthogonalization,
+      reorthogonalization: lanczos.reorthogonalization,
       leadingEigenvalues: spectrum.leading.map(({ value }) => value),
       ritz: spectrum.ritz.map(({ values, weights }) => ({ values: [...values], weights: [...weights] })),
     },

@@ -1,12 +1,10 @@
-import { totalmem } from 'node:os';
 import type { AnalyzeConfig } from '../config.js';
 import { batchSizeWithin, measureProductCost, type ProductCost } from '../curvature/product-cost.js';
 import type { CurvatureKind } from '../curvature/products.js';
 import type { Reorthogonalization } from '../spectrum/lanczos.js';
+import { memoryLimit } from './memory.js';
 import type { Problem } from './problem.js';
 
-/** Memory used where --memory-limit is not given, if the machine has twice that. */
-const DEFAULT_MEMORY_BYTES = 2 * 2 ** 30;
 /** Larger batches are not faster on any backend measured. */
 const MAXIMUM_BATCH = 4096;
 /** Batches in a forward pass; its memory is below a product's. */
@@ -16,7 +14,7 @@ const EVALUATION_BATCH = 1000;
  * plain loops, bound by memory, against vectorised kernels on one core or
  * native ones on several.
  */
-const BASIS_OPERATION_COST = { eager: 10, native: 80 };
+export const BASIS_OPERATION_COST = { eager: 10, native: 80 };
 /** Steps after which a limit is typically settled; what orthogonalisation costs grows with them. */
 const TYPICAL_STEPS = 80;
 /**
@@ -26,22 +24,23 @@ const TYPICAL_STEPS = 80;
 const REORTHOGONALIZATION_SHARE = 0.45;
 /** Operations on the basis in a whole run that take seconds only: then the better quadrature is worth them. */
 const SMALL_BASIS_OPERATIONS = 2e10;
-/** Share of the memory limit that the Lanczos basis may take beside native programs. */
-const NATIVE_BASIS_SHARE = 0.3;
+/** How the Lanczos vectors are treated. */
+export interface LanczosSizes {
+  reorthogonalization: Reorthogonalization;
+  basisPrecision: 'float64' | 'float32';
+  /** Memory the basis takes if every step is made, in bytes. */
+  basisBytes: number;
+}
 
-/** How the work is cut, from memory and operation counts alone, so that it is the same in every run. */
-export interface WorkSizes {
+/** How work with tfjs is cut, from memory and operation counts alone, so that it is the same in every run. */
+export interface WorkSizes extends LanczosSizes {
   cost: ProductCost;
   /** Examples in a batch of a curvature product. */
   productBatch: number;
   /** Examples in a batch of a forward pass. */
   evaluationBatch: number;
-  /** Memory for what native programs compute once per batch and keep, in bytes. */
-  cacheBytes: number;
   /** Memory for training batches, and again for test batches, kept on the backend. */
   keepBytes: number;
-  reorthogonalization: Reorthogonalization;
-  basisPrecision: 'float64' | 'float32';
 }
 
 /**
@@ -57,12 +56,17 @@ export function chooseReorthogonalization(
   productOperations: number,
   basisBytes: number,
   operationCost: number,
-): Pick<WorkSizes, 'reorthogonalization' | 'basisPrecision'> {
+): LanczosSizes {
   const budget = Math.min(config.steps, dimension);
   const basisValues = config.probes * budget * dimension;
   const basisPrecision = basisValues * 8 <= basisBytes ? 'float64' : 'float32';
+  const sizes = (reorthogonalization: Reorthogonalization): LanczosSizes => ({
+    reorthogonalization,
+    basisPrecision,
+    basisBytes: reorthogonalization === 'none' ? 0 : basisValues * (basisPrecision === 'float64' ? 8 : 4),
+  });
   if (config.reorthogonalization !== 'auto') {
-    return { reorthogonalization: config.reorthogonalization, basisPrecision };
+    return sizes(config.reorthogonalization);
   }
   const fits = basisValues * 4 <= basisBytes;
   const steps = Math.min(budget, TYPICAL_STEPS);
@@ -71,35 +75,32 @@ export function chooseReorthogonalization(
   const pays =
     basisOperations * operationCost <= REORTHOGONALIZATION_SHARE * productOperations ||
     config.probes * steps * basisOperations <= SMALL_BASIS_OPERATIONS;
-  return { reorthogonalization: fits && pays ? 'full' : 'none', basisPrecision };
+  return sizes(fits && pays ? 'full' : 'none');
 }
 
 /**
  * Measures what a curvature product takes and divides the memory limit: a
  * quarter for batches that are kept; up to half for the tensors of a product
- * and the rest for the Lanczos basis, or with native programs half for what
- * they keep between products and {@link NATIVE_BASIS_SHARE} for the basis.
+ * and the rest for the Lanczos basis.
  */
 export async function chooseWorkSizes(problem: Problem, config: AnalyzeConfig): Promise<WorkSizes> {
   const { network, loss, train } = problem;
   const kind: CurvatureKind = config.curvature;
-  const limit = config.memoryLimitBytes ?? Math.min(DEFAULT_MEMORY_BYTES, totalmem() / 2);
+  const limit = memoryLimit(config);
   const cost = await measureProductCost(network, loss, kind, train);
   const productBatch = batchSizeWithin(cost, train.count, limit / 2, MAXIMUM_BATCH);
-  const native = problem.engine.native !== null;
   const productBytes = cost.fixedBytes + cost.bytesPerExample * productBatch;
   return {
     cost,
     productBatch,
     evaluationBatch: batchSizeWithin(cost, EVALUATION_BATCH, limit / 2, EVALUATION_BATCH),
-    cacheBytes: limit / 2,
     keepBytes: limit / 8,
     ...chooseReorthogonalization(
       config,
       network.dimension,
       cost.operationsPerExample * train.count,
-      native ? NATIVE_BASIS_SHARE * limit : (3 / 4) * limit - productBytes,
-      native ? BASIS_OPERATION_COST.native : BASIS_OPERATION_COST.eager,
+      (3 / 4) * limit - productBytes,
+      BASIS_OPERATION_COST.eager,
     ),
   };
 }

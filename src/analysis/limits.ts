@@ -8,7 +8,7 @@ import { radiusSquared } from '../pruning/magnitude.js';
 import { estimateSpectrum, type SpectrumEstimate } from '../spectrum/slq.js';
 import { clippedMeasure, type SpectralMeasure } from '../spectrum/spectral-measure.js';
 import { estimateUncertainty, type FunctionalEstimate } from '../spectrum/uncertainty.js';
-import type { WorkSizes } from './budget.js';
+import type { LanczosSizes } from './budget.js';
 
 /** The spectrum and the two existence limits that come from it, as pruned fractions. */
 export interface SpectralLimits {
@@ -23,7 +23,7 @@ export async function estimateLimits(
   ranking: MagnitudeRanking,
   epsilon: number,
   config: AnalyzeConfig,
-  sizes: WorkSizes,
+  sizes: LanczosSizes,
   progress: Progress,
 ): Promise<SpectralLimits> {
   const radius = (prunedFraction: number): number => radiusSquared(ranking, prunedFraction);

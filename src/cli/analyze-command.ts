@@ -107,7 +107,14 @@ export function addAnalyzeCommand(program: Command, context: Context): void {
     'include',
     'exclude',
   ]);
-  addOptionGroup(command, 'Running:', analyzeSettings, ['seed', 'backend', 'threads', 'memoryLimitBytes']);
+  addOptionGroup(command, 'Running:', analyzeSettings, [
+    'seed',
+    'backend',
+    'threads',
+    'memoryLimitBytes',
+    'productPlan',
+    'dumpGraph',
+  ]);
   addOutputOptions(command, outputFormat, [
     ['--json <FILE>', 'also write the report as JSON to a file'],
     ['--markdown <FILE>', 'also write the report as Markdown to a file'],

@@ -229,10 +229,26 @@ export const analyzeSettings: Settings<AnalyzeSettings> = {
   memoryLimitBytes: {
     option: 'memory-limit',
     value: 'SIZE',
-    help: 'memory that batches may take, e.g. 512M or 1.5G',
-    defaultText: '2 GiB, or half of a smaller memory',
+    help: 'memory that tensors may take, e.g. 512M or 1.5G',
+    defaultText: "a quarter of the machine's",
     examples: ['512M', '1.5G', '2GiB'],
     read: read.memorySize,
+  },
+  productPlan: {
+    option: 'product-plan',
+    value: 'NAME',
+    help: 'what compiled products share: auto, kept (computed once), recomputed (once a pass) or whole (nothing)',
+    defaultText: analyzeDefaults.productPlan,
+    examples: ['auto', 'recomputed'],
+    read: read.oneOf('auto', 'kept', 'recomputed', 'whole'),
+  },
+  dumpGraph: {
+    option: 'dump-graph',
+    value: 'DIR',
+    help: 'write the compiled programs there as ONNX files',
+    examples: ['graphs'],
+    read: read.text,
+    path: true,
   },
 };
 

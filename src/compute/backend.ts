@@ -2,11 +2,12 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { engine, env, findBackend, ready, setBackend, version_core } from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
+import { withoutNewProcessHandlers } from './backend-release.js';
 import { registerChainedOperations } from './chained-operations.js';
 import type { OnnxRuntime } from './compile/native-session.js';
 import { repairNestedGradients } from './engine-repairs.js';
 import { registerSecondOrderGradients } from './gradients.js';
-import { completeKernels } from './kernels.js';
+import { completeKernels, guardWasmAllocations } from './kernels.js';
 
 /** The tfjs backends prune-limit can compute with, fastest first. */
 export const BACKENDS = ['tensorflow', 'wasm', 'cpu'] as const;
@@ -24,6 +25,7 @@ export interface Engine {
 }
 
 const require = createRequire(import.meta.url);
+/** Backends whose kernels are completed: registrations outlive a backend that is released. */
 const prepared = new Set<string>();
 
 function packageVersion(name: string): string | null {
@@ -67,7 +69,7 @@ async function tryBackend(name: BackendName): Promise<string | null> {
     return problem;
   }
   try {
-    if (!(await setBackend(name))) {
+    if (!(await withoutNewProcessHandlers(() => setBackend(name)))) {
       return 'could not be initialised';
     }
     await ready();
@@ -127,13 +129,16 @@ async function completeBackend(name: BackendName): Promise<void> {
   env().set('PROD', true);
   repairNestedGradients();
   registerSecondOrderGradients();
+  const current = engine().backend;
+  if (name === 'wasm') {
+    guardWasmAllocations(current);
+  }
   if (prepared.has(name)) {
     return;
   }
   await import('@tensorflow/tfjs-backend-cpu');
-  const current = engine().backend;
   const cpu = findBackend('cpu');
-  completeKernels(name, current, name === 'cpu' ? current : cpu);
+  completeKernels(name, name === 'cpu' ? current : cpu);
   prepared.add(name);
 }
 

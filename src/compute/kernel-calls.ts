@@ -63,10 +63,16 @@ export function call(
   return kernel.kernelFunc({ inputs, attrs: attrs as never, backend }) as TensorInfo;
 }
 
-/** Registers a kernel, in place of the backend's own if it has one. */
+/** Registers a kernel, in place of the backend's own if it has one; that one is still set up with its backend. */
 export function register(kernelName: string, backendName: string, kernel: NamedKernel): void {
-  if (getKernelsForBackend(backendName).some((registered) => registered.kernelName === kernelName)) {
+  const own = getKernelsForBackend(backendName).find((registered) => registered.kernelName === kernelName);
+  if (own !== undefined) {
     unregisterKernel(kernelName, backendName);
   }
-  registerKernel({ kernelName, backendName, kernelFunc: kernel as unknown as KernelFunc });
+  registerKernel({
+    kernelName,
+    backendName,
+    kernelFunc: kernel as unknown as KernelFunc,
+    ...(own?.setupFunc === undefined ? {} : { setupFunc: own.setupFunc }),
+  });
 }

@@ -80,8 +80,15 @@ function delegateToCpu(kernelName: string, cpuBackend: KernelBackend): KernelFun
   }) as unknown as KernelFunc;
 }
 
+/** Backends whose allocations are guarded. */
+const guarded = new WeakSet<KernelBackend>();
+
 /** Makes an allocation that the wasm heap cannot serve an error instead of a write to address 0. */
-function guardWasmAllocations(backend: KernelBackend): void {
+export function guardWasmAllocations(backend: KernelBackend): void {
+  if (guarded.has(backend)) {
+    return;
+  }
+  guarded.add(backend);
   const module = (
     backend as unknown as { wasm: { _malloc(bytes: number): number; _free(address: number): void } }
   ).wasm;
@@ -102,20 +109,14 @@ function guardWasmAllocations(backend: KernelBackend): void {
  * and replaces those that are wrong or very slow.
  *
  * @param backendName `wasm`, `cpu` or `tensorflow`
- * @param backend the initialised backend of that name
  * @param cpuBackend the cpu backend, which stands in for kernels missing elsewhere
  */
-export function completeKernels(
-  backendName: string,
-  backend: KernelBackend,
-  cpuBackend: KernelBackend,
-): void {
+export function completeKernels(backendName: string, cpuBackend: KernelBackend): void {
   register(MAX_POOL_GATHER, backendName, maxPoolGather);
   register(AvgPoolGrad, backendName, countedAveragePoolGradient(backendName));
   if (backendName !== 'wasm') {
     return;
   }
-  guardWasmAllocations(backend);
   register(BatchMatMul, backendName, explicitTransposeMatMul(backendName));
   register(MaxPoolGrad, backendName, maxPoolGradient);
   for (const kernelName of [Conv2D, FusedConv2D, DepthwiseConv2dNative, FusedDepthwiseConv2D]) {

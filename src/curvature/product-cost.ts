@@ -1,4 +1,5 @@
 import { dispose, profile, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { kernelOperations } from '../compute/operation-count.js';
 import { type Batch, createBatches, type ExampleSource } from '../network/batches.js';
 import type { LossName } from '../network/loss.js';
 import { type Network, weightTensors } from '../network/network.js';
@@ -18,38 +19,6 @@ export interface ProductCost {
   operationsPerExample: number;
 }
 
-interface ProfiledKernel {
-  name: string;
-  inputShapes: (number[] | null)[];
-  outputShapes: number[][];
-}
-
-function size(shape: readonly number[]): number {
-  return shape.reduce((product, extent) => product * extent, 1);
-}
-
-/** Two operations for each output and each term of its sum. */
-function kernelOperations({ name, inputShapes, outputShapes }: ProfiledKernel): number {
-  const [first, second] = inputShapes;
-  const [output] = outputShapes;
-  if (!first || !second) {
-    return 0;
-  }
-  if (name.includes('MatMul')) {
-    // (rows inner) (inner columns) (rows columns) is the square of the number of terms.
-    return 2 * Math.sqrt(size(first) * size(second) * size(output));
-  }
-  if (!name.includes('Conv')) {
-    return 0;
-  }
-  const [filter, positions] = name.endsWith('BackpropFilter')
-    ? [output, second]
-    : name.endsWith('BackpropInput')
-      ? [second, first]
-      : [second, output];
-  return 2 * size(filter) * size(positions.slice(0, -1));
-}
-
 async function profileProduct(
   network: Network,
   loss: LossName,
@@ -62,7 +31,7 @@ async function profileProduct(
       tidy(() => batchProducts[kind](network, loss, batch, weights)(...weights)),
     );
     dispose(result as Tensor[]);
-    const operations = (kernels as ProfiledKernel[]).map(kernelOperations).reduce((a, b) => a + b, 0);
+    const operations = kernels.map(kernelOperations).reduce((a, b) => a + b, 0);
     return { peakBytes, operations };
   } finally {
     dispose(weights);

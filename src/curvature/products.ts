@@ -14,6 +14,7 @@ import type { Batch, Batches } from '../network/batches.js';
 import { exampleLosses, type LossName } from '../network/loss.js';
 import { accumulateFlat, type Network, weightTensors } from '../network/network.js';
 import type { LinearOperator } from './linear-operator.js';
+import { sharedPass } from './shared-pass.js';
 
 /** The curvature matrices prune-limit works with. */
 export const CURVATURES = ['hessian', 'ggn'] as const;
@@ -164,16 +165,22 @@ export function curvatureOperator(
   return {
     kind,
     dim: network.dimension,
-    apply: async (vector) => {
-      const direction = weightTensors(network, vector);
-      try {
-        return await meanOverBatches(problem, at, (batch) =>
-          batchProducts[kind](network, loss, batch, direction),
-        );
-      } finally {
-        dispose(direction);
+    apply: sharedPass(async (vectors) => {
+      const products: Float64Array[] = [];
+      for (const vector of vectors) {
+        const direction = weightTensors(network, vector);
+        try {
+          products.push(
+            await meanOverBatches(problem, at, (batch) =>
+              batchProducts[kind](network, loss, batch, direction),
+            ),
+          );
+        } finally {
+          dispose(direction);
+        }
       }
-    },
+      return products;
+    }),
     dispose: () => {
       dispose(at);
     },

@@ -181,6 +181,7 @@ function networkOf(
   selected.forEach(({ variable }, index) => {
     weights.set(variable.read().dataSync(), prunable[index].offset);
   });
+  let disposed = false;
   return {
     inputShape: model.inputs[0].shape.slice(1),
     outputs,
@@ -205,7 +206,10 @@ function networkOf(
       }
     },
     dispose: () => {
-      model.dispose();
+      if (!disposed) {
+        disposed = true;
+        model.dispose();
+      }
     },
   };
 }

@@ -40,7 +40,7 @@ export interface Network {
    * @returns [examples, outputs], owned by the caller
    */
   logits(weights: readonly Tensor[], inputs: Tensor): Tensor2D;
-  /** Frees the tensors of the model. */
+  /** Frees the tensors of the model; once is enough, twice does no harm. */
   dispose(): void;
 }
 

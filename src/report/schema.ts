@@ -22,6 +22,20 @@ const engineSchema = z.object({
   backend: z.string(),
   threads: count.nullable().describe('null where the backend decides'),
   versions: z.record(z.string(), z.string()).describe('of the runtime and the numeric libraries'),
+  products: z
+    .object({
+      plan: z
+        .enum(['kept', 'recomputed', 'whole'])
+        .describe('what curvature products share: computed once, once a pass over the data, or nothing'),
+      batchSize: count,
+      batches: count,
+      keptBatches: count.describe('batches whose shared part is kept between products'),
+      keepsUnfolded: z.boolean().describe('unfolded images belong to the shared part'),
+      estimatedBytes: count.describe('of memory for products'),
+    })
+    .nullable()
+    .optional()
+    .describe('how compiled curvature products are carried out; null where tfjs computes'),
 });
 
 const modelSchema = z.object({
@@ -179,6 +193,8 @@ const optionsSchema = z.object({
   threads: count.nullable(),
   memoryLimitBytes: count.nullable(),
   reorthogonalization: z.enum(['auto', 'full', 'none']),
+  productPlan: z.enum(['auto', 'kept', 'recomputed', 'whole']),
+  dumpGraph: z.string().nullable(),
 });
 
 /** The report of `analyze`. */

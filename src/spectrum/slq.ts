@@ -89,8 +89,8 @@ export interface SpectrumEstimate {
  *
  * Stops when the half-width of the functional's uncertainty is within the
  * tolerance at two successive checks (one could be luck), when all runs are
- * exhausted, or when the budget of steps is spent. Products are asked for one
- * at a time, in the same order for the same options.
+ * exhausted, or when the budget of steps is spent. The products of a step are
+ * asked for together, so that they may share a pass over the data.
  */
 export async function estimateSpectrum(
   operator: LinearOperator,
@@ -125,9 +125,7 @@ export async function estimateSpectrum(
   let settled = false;
   let steps = 0;
   while (!settled) {
-    for (const run of runs) {
-      await run.step();
-    }
+    await Promise.all(runs.map((run) => run.step()));
     steps++;
     options.onStep?.(steps);
     const exhausted = runs.every((run) => run.exhausted);

@@ -46,6 +46,7 @@ describe('analyze', () => {
       ...['--tolerance', '0.1', '--accuracy-tolerance', '0', '--ratios', '0.9,0.5', '--seed', '3'],
       ...['--include', 'a/*', '--include', 'b', '--exclude', 'c', '--backend', 'cpu', '--threads', '2'],
       ...['--memory-limit', '1M', '--reorthogonalization', 'full'],
+      ...['--product-plan', 'whole', '--dump-graph', 'graphs'],
     ]);
     expect(asked.analyze).toEqual([
       {
@@ -74,6 +75,8 @@ describe('analyze', () => {
         threads: 2,
         memoryLimitBytes: 2 ** 20,
         reorthogonalization: 'full',
+        productPlan: 'whole',
+        dumpGraph: 'graphs',
       },
     ]);
   });

@@ -2,14 +2,18 @@ import { memory } from '@tensorflow/tfjs-core';
 import { layers, type RNN, sequential } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
+import type { TracedProgram } from '../../src/compute/compile/program.js';
 import { NotCompilableError } from '../../src/compute/compile/trace.js';
-import {
-  type NativeCurvatureOperator,
-  nativeCurvatureOperator,
-  nativeEvaluator,
-  nativeGradient,
-} from '../../src/curvature/native.js';
+import { type NativeEvaluator, nativeEvaluator, nativeLossGradient } from '../../src/curvature/native.js';
 import { type NativeSetting, nativeBatches, nativeBatchSize } from '../../src/curvature/native-batches.js';
+import { nativeCurvatureOperator } from '../../src/curvature/native-curvature.js';
+import {
+  traceEvaluation,
+  traceGradient,
+  traceProduct,
+  vectorInputs,
+} from '../../src/curvature/native-programs.js';
+import { PRODUCT_PLANS, type ProductPlan, planProducts } from '../../src/curvature/product-plan.js';
 import {
   CURVATURES,
   type CurvatureKind,
@@ -41,14 +45,21 @@ function settingOf({ network, loss }: SeededProblem): NativeSetting {
   return { network, loss, options: native };
 }
 
+function evaluatorOf({ network, loss, source }: SeededProblem): NativeEvaluator {
+  return nativeEvaluator(
+    settingOf({ network, loss } as SeededProblem),
+    traceEvaluation(network, loss, source),
+  );
+}
+
 async function expectForwardAndGradientAgree(problem: SeededProblem): Promise<void> {
   const { network, loss, batches, source, nameOf } = problem;
   const setting = settingOf(problem);
   const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
   // Not only at the weights the program was traced at.
   const elsewhere = network.weights.map((weight, i) => weight * (1 + 0.1 * Math.sin(i)));
-  const evaluator = nativeEvaluator(setting, source);
-  const gradient = nativeGradient(setting, source);
+  const evaluator = evaluatorOf(problem);
+  const gradient = traceGradient(network, loss, source);
   try {
     for (const weights of [network.weights, elsewhere]) {
       const expected = await evaluate(network, loss, batches, weights);
@@ -56,7 +67,7 @@ async function expectForwardAndGradientAgree(problem: SeededProblem): Promise<vo
       expectClose(found.losses, expected.losses, TOLERANCE, { label: 'losses' });
       expect(found.accuracy).toBe(expected.accuracy);
       const expectedGradient = await lossGradient(problem, weights);
-      const foundGradient = await gradient.lossGradient(inNative, weights);
+      const foundGradient = await nativeLossGradient(setting, gradient, inNative, weights);
       expect(Math.abs(foundGradient.loss / expectedGradient.loss - 1), 'loss').toBeLessThan(TOLERANCE);
       expectClose(foundGradient.gradient, expectedGradient.gradient, TOLERANCE, {
         label: 'gradient',
@@ -65,8 +76,18 @@ async function expectForwardAndGradientAgree(problem: SeededProblem): Promise<vo
     }
   } finally {
     evaluator.dispose();
-    gradient.dispose();
   }
+}
+
+/** A plan for batches of three with room to keep shared parts. */
+function planOf(
+  { network, source }: SeededProblem,
+  product: TracedProgram,
+  cacheBytes: number,
+  asked: ProductPlan['name'] | 'auto' = 'auto',
+): ProductPlan {
+  const demand = { batchSize: SIZES.batchSize, cacheBytes, workingBytes: 2 ** 30, vectors: 1 };
+  return planProducts(product, vectorInputs(network), { examples: source.count, ...demand }, asked);
 }
 
 async function expectProductsAgree(problem: SeededProblem, kind: CurvatureKind): Promise<void> {
@@ -76,20 +97,18 @@ async function expectProductsAgree(problem: SeededProblem, kind: CurvatureKind):
   const eager = curvatureOperator(problem, kind);
   const expected = [await eager.apply(vectors[0]), await eager.apply(vectors[1])];
   eager.dispose();
-  for (const cacheBytes of [2 ** 30, 0]) {
+  const product = traceProduct(network, problem.loss, kind, source);
+  for (const name of PRODUCT_PLANS) {
+    const plan = planOf(problem, product, name === 'kept' ? 2 ** 30 : 0, name);
+    expect(plan).toMatchObject({ name, batches: 3, keptBatches: name === 'kept' ? 3 : 0 });
     const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
-    const compiled = await nativeCurvatureOperator(setting, kind, source, inNative, {
-      batchSize: SIZES.batchSize,
-      cacheBytes,
-    });
+    const compiled = await nativeCurvatureOperator(setting, kind, product, inNative, plan);
     try {
-      expect(compiled.totalBatches).toBe(3);
-      expect(compiled.keptBatches).toBe(cacheBytes === 0 ? 0 : 3);
-      expect(compiled.keepsUnfolded).toBe(cacheBytes !== 0);
-      for (const [index, vector] of vectors.entries()) {
-        const found = await compiled.apply(vector);
-        expectClose(found, expected[index], TOLERANCE, {
-          label: `${kind} product ${index}, ${cacheBytes} bytes of cache`,
+      const together = await Promise.all(vectors.map((vector) => compiled.apply(vector)));
+      together.push(await compiled.apply(vectors[0]));
+      for (const [index, found] of together.entries()) {
+        expectClose(found, expected[index % 2], TOLERANCE, {
+          label: `${kind} product ${index}, ${name}`,
           nameOf,
         });
       }
@@ -212,13 +231,13 @@ describe.skipIf(!hasNative)('native programs agree with tfjs', () => {
     await withProblem(modelCase, SIZES, async (problem) => {
       const { network, loss, batches, source } = problem;
       const setting = settingOf(problem);
-      const evaluator = nativeEvaluator(setting, source);
+      const evaluator = evaluatorOf(problem);
       const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
       const expected = await evaluate(network, loss, batches, network.weights);
       const found = await evaluator.evaluate(inNative, network.weights);
       expectClose(found.losses, expected.losses, TOLERANCE, { label: 'losses' });
       evaluator.dispose();
-      expect(() => nativeGradient(setting, source)).toThrow(/dilation/);
+      expect(() => traceGradient(network, loss, source)).toThrow(/dilation/);
     });
   });
 });
@@ -249,7 +268,7 @@ describe.skipIf(!hasNative)('native programs', () => {
       const { network, source } = problem;
       const setting = settingOf(problem);
       const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
-      const evaluator = nativeEvaluator(setting, source);
+      const evaluator = evaluatorOf(problem);
       await expect(evaluator.evaluate(inNative, network.weights)).rejects.toThrow(NotCompilableError);
       evaluator.dispose();
     });
@@ -260,16 +279,19 @@ describe.skipIf(!hasNative)('native programs', () => {
       const { network, source } = problem;
       const setting = settingOf(problem);
       const before = memory();
-      for (const cacheBytes of [0, 2 ** 30]) {
-        const inNative = nativeBatches(setting, source, SIZES.batchSize, cacheBytes);
-        const evaluator = nativeEvaluator(setting, source);
-        const gradient = nativeGradient(setting, source);
-        const options = { batchSize: SIZES.batchSize, cacheBytes };
-        const operator = await nativeCurvatureOperator(setting, 'hessian', source, inNative, options);
+      for (const name of PRODUCT_PLANS) {
+        const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
+        const evaluator = evaluatorOf(problem);
+        const product = traceProduct(network, setting.loss, 'hessian', source);
+        const operator = await nativeCurvatureOperator(setting, 'hessian', product, inNative, {
+          ...planOf(problem, product, 2 ** 30),
+          name,
+        });
         await evaluator.evaluate(inNative, network.weights);
-        await gradient.lossGradient(inNative, network.weights);
+        const gradient = traceGradient(network, setting.loss, source);
+        await nativeLossGradient(setting, gradient, inNative, network.weights);
         await operator.apply(normalVector(network.dimension, 8));
-        for (const disposable of [evaluator, gradient, operator]) {
+        for (const disposable of [evaluator, operator]) {
           disposable.dispose();
         }
       }
@@ -283,21 +305,23 @@ describe.skipIf(!hasNative)('native programs', () => {
       const { network, source } = problem;
       const setting = settingOf(problem);
       const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
-      const operators: NativeCurvatureOperator[] = [];
+      const product = traceProduct(network, setting.loss, 'ggn', source);
+      const plans: ProductPlan[] = [];
       // From nothing to everything, in steps smaller than what one batch takes.
-      for (let cacheBytes = 0; !operators.at(-1)?.keepsUnfolded; cacheBytes += 4096) {
+      for (let cacheBytes = 0; !plans.at(-1)?.keepsUnfolded; cacheBytes += 4096) {
         expect(cacheBytes).toBeLessThan(2 ** 20);
-        const options = { batchSize: SIZES.batchSize, cacheBytes };
-        operators.push(await nativeCurvatureOperator(setting, 'ggn', source, inNative, options));
+        plans.push(planOf(problem, product, cacheBytes, 'kept'));
       }
-      const kept = operators.map(({ keptBatches }) => keptBatches);
-      expect(kept).toEqual([...kept].sort((a, b) => a - b));
+      const kept = plans.map(({ keptBatches }) => keptBatches);
       expect(new Set(kept)).toEqual(new Set([0, 1, 2, 3]));
       const vector = normalVector(network.dimension, 9);
-      const expected = await operators[0].apply(vector);
-      for (const operator of operators) {
+      let expected: Float64Array | null = null;
+      for (const plan of plans) {
+        const operator = await nativeCurvatureOperator(setting, 'ggn', product, inNative, plan);
         await operator.apply(normalVector(network.dimension, 10));
-        expectClose(await operator.apply(vector), expected, 1e-6);
+        const found = await operator.apply(vector);
+        expected ??= found;
+        expectClose(found, expected, 1e-6);
         operator.dispose();
       }
     });
@@ -317,7 +341,7 @@ describe.skipIf(!hasNative)('native programs', () => {
         },
       };
       const inNative = nativeBatches(setting, counted, SIZES.batchSize, 2 * batchBytes);
-      const evaluator = nativeEvaluator(setting, source);
+      const evaluator = evaluatorOf(problem);
       const done: number[] = [];
       for (let walk = 0; walk < 2; walk++) {
         await evaluator.evaluate(inNative, network.weights, (examples) => done.push(examples));
@@ -331,13 +355,8 @@ describe.skipIf(!hasNative)('native programs', () => {
 
   it('need two examples for a product', async () => {
     await withProblem(mlpCase('tanh'), { seed: 3, examples: 1 }, async (problem) => {
-      const { source } = problem;
-      const setting = settingOf(problem);
-      const inNative = nativeBatches(setting, source, 1, 0);
-      const options = { batchSize: 1, cacheBytes: 0 };
-      await expect(nativeCurvatureOperator(setting, 'ggn', source, inNative, options)).rejects.toThrow(
-        NotCompilableError,
-      );
+      const { network, loss, source } = problem;
+      expect(() => traceProduct(network, loss, 'ggn', source)).toThrow(NotCompilableError);
     });
   });
 });

@@ -30,6 +30,8 @@ export interface NativeOptions {
   runtime: OnnxRuntime;
   /** Threads within an operation; null for one per core. */
   threads: number | null;
+  /** Called with every program before it is compiled; its bytes are those of an ONNX file. */
+  onModel?: (name: string, model: Uint8Array) => void;
 }
 
 function namedValues(graph: Graph, names: Readonly<Record<string, number>>): OnnxValue[] {
@@ -89,7 +91,9 @@ export async function compileNative(
   name: string,
   options: NativeOptions,
 ): Promise<NativeProgram> {
-  const session = await createSession(onnxModelOf(graph, name), name, options);
+  const model = onnxModelOf(graph, name);
+  options.onModel?.(name, model);
+  const session = await createSession(model, name, options);
   const outputBytes = Object.values(graph.outputs).reduce(
     (bytes, id) => bytes + 4 * elementCount(graphValue(graph, id).shape),
     0,

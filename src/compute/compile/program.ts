@@ -1,6 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { UNFOLD } from './convolution-lowering.js';
-import { elementCount, type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
+import type { Graph, GraphNode } from './graph.js';
+import { bytesOf, type GraphCost, graphCost } from './graph-cost.js';
 import { compileNative, type NativeOptions, type NativeProgram } from './native-session.js';
 import { separateFixedTransposes, splitGraph, unfoldFilterGradients } from './restructure.js';
 import { simplify } from './simplify.js';
@@ -15,46 +16,12 @@ export interface SplitProgram {
   dispose(): Promise<void>;
 }
 
-/** What a split program takes, known before it is compiled. In bytes. */
+/** What a split program takes, known before it is compiled. */
 export interface SplitCost {
-  /** The prologue's outputs, kept between steps. */
+  prologue: GraphCost;
+  step: GraphCost;
+  /** The prologue's outputs, kept between steps, in bytes. */
   keptBytes: number;
-  /** Tensors that live at the same time while the prologue or a step runs. */
-  workingBytes: number;
-}
-
-function bytesOf(graph: Graph, id: ValueId): number {
-  return graph.constants.get(id)?.kind === 'uniform' ? 0 : 4 * elementCount(graphValue(graph, id).shape);
-}
-
-/** Peak of the tensors that nodes produce and later nodes still read, in bytes. */
-export function peakLiveBytes(graph: Graph): number {
-  const lastUse = new Map<ValueId, number>();
-  graph.nodes.forEach((node, index) => {
-    for (const id of Object.values(node.inputs)) {
-      lastUse.set(id, index);
-    }
-  });
-  for (const id of Object.values(graph.outputs)) {
-    lastUse.set(id, graph.nodes.length);
-  }
-  let live = 0;
-  let peak = 0;
-  const produced = new Set<ValueId>();
-  graph.nodes.forEach((node, index) => {
-    for (const id of node.outputs) {
-      live += bytesOf(graph, id);
-      produced.add(id);
-    }
-    peak = Math.max(peak, live);
-    for (const id of new Set([...Object.values(node.inputs), ...node.outputs])) {
-      if (produced.has(id) && (lastUse.get(id) ?? index) <= index) {
-        live -= bytesOf(graph, id);
-        produced.delete(id);
-      }
-    }
-  });
-  return peak;
 }
 
 const isUnfolding = (node: GraphNode): boolean => node.kernel === UNFOLD;
@@ -95,7 +62,7 @@ export class TracedProgram {
   splitCost(batchSize: number, variableInputs: readonly string[], keepUnfolded: boolean): SplitCost {
     const { prologue, step } = this.split(batchSize, variableInputs, keepUnfolded);
     const keptBytes = Object.values(prologue.outputs).reduce((sum, id) => sum + bytesOf(prologue, id), 0);
-    return { keptBytes, workingBytes: Math.max(peakLiveBytes(prologue), peakLiveBytes(step)) };
+    return { prologue: graphCost(prologue), step: graphCost(step), keptBytes };
   }
 
   /**
@@ -124,15 +91,18 @@ export class TracedProgram {
     };
   }
 
-  /** Compiles the program as a whole. */
-  compile(batchSize: number, options: NativeOptions): Promise<NativeProgram> {
-    const graph = simplify(unfoldFilterGradients(simplify(this.template.instantiate(batchSize)), [], false));
-    return compileNative(graph, `${this.name}-${batchSize}`, options);
+  private whole(batchSize: number): Graph {
+    return simplify(unfoldFilterGradients(simplify(this.template.instantiate(batchSize)), [], false));
   }
 
-  /** Peak memory of the whole program at a batch size, in bytes. */
-  workingBytes(batchSize: number): number {
-    return peakLiveBytes(simplify(this.template.instantiate(batchSize)));
+  /** What the program as a whole will take at a batch size. */
+  wholeCost(batchSize: number): GraphCost {
+    return graphCost(this.whole(batchSize));
+  }
+
+  /** Compiles the program as a whole. */
+  compile(batchSize: number, options: NativeOptions): Promise<NativeProgram> {
+    return compileNative(this.whole(batchSize), `${this.name}-${batchSize}`, options);
   }
 }
 

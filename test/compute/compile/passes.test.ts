@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Graph } from '../../../src/compute/compile/graph.js';
-import { peakLiveBytes } from '../../../src/compute/compile/program.js';
+import { peakLiveBytes } from '../../../src/compute/compile/graph-cost.js';
 import { separateFixedTransposes, splitGraph } from '../../../src/compute/compile/restructure.js';
 import {
   dependentValues,

@@ -1,0 +1,18 @@
+import { totalmem } from 'node:os';
+import type { AnalyzeConfig } from '../config.js';
+
+/** Share of the machine's memory that an analysis takes where --memory-limit is not given. */
+const DEFAULT_SHARE = 1 / 4;
+
+/**
+ * Memory that an analysis may take for tensors, in bytes.
+ *
+ * The default depends on how much memory the machine (or the container) has,
+ * not on how much of it is free: how the work is cut decides the last digits,
+ * and a run should repeat.
+ */
+export function memoryLimit({ memoryLimitBytes }: Pick<AnalyzeConfig, 'memoryLimitBytes'>): number {
+  // Zero or beyond the machine's own where nothing constrains the process.
+  const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+  return memoryLimitBytes ?? DEFAULT_SHARE * Math.min(totalmem(), constrained);
+}

@@ -1,0 +1,84 @@
+import type { TracedProgram } from '../compute/compile/program.js';
+import type { AnalyzeConfig } from '../config.js';
+import { nativeBatchSize } from '../curvature/native-batches.js';
+import { vectorInputs } from '../curvature/native-programs.js';
+import { type ProductPlan, planProducts } from '../curvature/product-plan.js';
+import { BASIS_OPERATION_COST, chooseReorthogonalization, type LanczosSizes } from './budget.js';
+import { memoryLimit } from './memory.js';
+import type { Problem } from './problem.js';
+
+/** How the memory limit is divided; what the basis does not take goes to what products keep. */
+const WORKING_SHARE = 0.35;
+const BASIS_SHARE = 0.25;
+const INPUT_SHARE = 1 / 16;
+/**
+ * Where the tensors that do not grow with the batch alone pass the limit, the
+ * batch may add this much to them: smaller ones would cost time and save
+ * little.
+ */
+const GROWTH_BEYOND_LIMIT = 1 / 4;
+/** Two batch sizes from which the memory of others follows; it grows linearly. */
+const MEASURED_BATCHES = [16, 32] as const;
+
+/** How native work is cut, from memory and operation counts alone, so that it is the same in every run. */
+export interface NativeWorkSizes extends LanczosSizes {
+  plan: ProductPlan;
+  /** Memory for training batches, and again for test batches, kept between passes. */
+  keepBytes: number;
+}
+
+/**
+ * Divides the memory limit among native programs: batch size and plan of
+ * their curvature products, and the Lanczos basis.
+ *
+ * @param product the traced curvature product
+ */
+export function nativeWorkSizes(
+  { network, train }: Pick<Problem, 'network' | 'train'>,
+  config: AnalyzeConfig,
+  product: TracedProgram,
+): NativeWorkSizes {
+  const limit = memoryLimit(config);
+  const variable = vectorInputs(network);
+  const [small, large] = MEASURED_BATCHES.map((batchSize) => {
+    const { prologue, step, keptBytes } = product.splitCost(batchSize, variable, false);
+    return {
+      operations: product.wholeCost(batchSize).operations,
+      bytes: keptBytes + Math.max(prologue.peakBytes, step.peakBytes),
+    };
+  });
+  const added = MEASURED_BATCHES[1] - MEASURED_BATCHES[0];
+  const operationsPerExample = (large.operations - small.operations) / added;
+  const bytesPerExample = Math.max(1, (large.bytes - small.bytes) / added);
+  const fixedBytes = Math.max(0, small.bytes - MEASURED_BATCHES[0] * bytesPerExample);
+  const workingBytes = Math.max(WORKING_SHARE * limit, (1 + GROWTH_BEYOND_LIMIT) * fixedBytes);
+  const fitting = Math.max(1, Math.floor((workingBytes - fixedBytes) / bytesPerExample));
+  const largest = Math.min(fitting, nativeBatchSize(train.count, operationsPerExample, network.dimension));
+  const batchSize = Math.ceil(train.count / Math.ceil(train.count / largest));
+
+  const lanczos = chooseReorthogonalization(
+    config,
+    network.dimension,
+    operationsPerExample * train.count,
+    BASIS_SHARE * limit,
+    BASIS_OPERATION_COST.native,
+  );
+  const demand = {
+    examples: train.count,
+    batchSize,
+    cacheBytes: Math.max(
+      0,
+      limit -
+        WORKING_SHARE * limit -
+        2 * INPUT_SHARE * limit -
+        Math.min(lanczos.basisBytes, BASIS_SHARE * limit),
+    ),
+    workingBytes,
+    vectors: config.probes,
+  };
+  return {
+    ...lanczos,
+    keepBytes: INPUT_SHARE * limit,
+    plan: planProducts(product, variable, demand, config.productPlan),
+  };
+}

@@ -1,0 +1,104 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { releaseWasmBackend } from '../compute/backend-release.js';
+import { NotCompilableError } from '../compute/compile/trace.js';
+import type { AnalyzeConfig } from '../config.js';
+import type { NativeSetting } from '../curvature/native-batches.js';
+import { traceLossPrograms } from '../curvature/native-programs.js';
+import type { ProductPlan } from '../curvature/product-plan.js';
+import { InputError } from '../errors.js';
+import type { Progress } from '../progress.js';
+import { chooseWorkSizes, type LanczosSizes } from './budget.js';
+import { type Computation, eagerComputation } from './computation.js';
+import { nativeWorkSizes } from './native-budget.js';
+import { compareComputations, nativeComputation } from './native-computation.js';
+import type { Problem } from './problem.js';
+import type { ResourceScope } from './resources.js';
+
+/** The computation that was opened, and how its work is cut. */
+export interface OpenedComputation extends Computation {
+  lanczos: LanczosSizes;
+  /** Null: tfjs computes, operation by operation. */
+  plan: ProductPlan | null;
+}
+
+/** Largest relative difference between native and eager results that passes: float32 rounding stays below 1e-4. */
+const AGREEMENT_TOLERANCE = 1e-3;
+
+/** Writes programs into a folder, as ONNX files. */
+function writerInto(folder: string): (name: string, model: Uint8Array) => void {
+  return (name, model) => {
+    const file = join(folder, `${name}.onnx`);
+    try {
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(file, model);
+    } catch (error) {
+      throw new InputError(
+        'usage/dump-graph',
+        `--dump-graph: ${file} cannot be written (${(error as NodeJS.ErrnoException).code})`,
+        { cause: error },
+      );
+    }
+  };
+}
+
+async function openNative(
+  problem: Problem,
+  config: AnalyzeConfig,
+  options: NativeSetting['options'],
+  scope: ResourceScope,
+): Promise<OpenedComputation> {
+  const { network, loss, train } = problem;
+  const setting: NativeSetting = { network, loss, options };
+  const programs = traceLossPrograms(network, loss, config.curvature, train);
+  const { plan, keepBytes, ...lanczos } = nativeWorkSizes(problem, config, programs.product);
+  const difference = await compareComputations(problem, config.curvature, programs, setting, plan);
+  if (!(difference <= AGREEMENT_TOLERANCE)) {
+    throw new NotCompilableError(`compiled programs differ from tfjs by ${difference.toExponential(1)}`);
+  }
+  const dumped = config.dumpGraph === null ? {} : { onModel: writerInto(config.dumpGraph) };
+  const computation = await nativeComputation(
+    problem,
+    config.curvature,
+    programs,
+    { plan, keepBytes },
+    { ...setting, options: { ...options, ...dumped } },
+    scope,
+  );
+  // From here on tfjs computes nothing.
+  network.dispose();
+  releaseWasmBackend();
+  return { ...computation, lanczos, plan };
+}
+
+/**
+ * The fastest computation that is right: native programs where the engine has
+ * them, they exist for every kernel and agree with tfjs; else tfjs itself,
+ * with a note that says why.
+ *
+ * With native programs, the tensors of `problem.network` are freed.
+ */
+export async function openComputation(
+  problem: Problem,
+  config: AnalyzeConfig,
+  progress: Progress,
+  scope: ResourceScope,
+): Promise<OpenedComputation> {
+  const { native } = problem.engine;
+  if (native !== null) {
+    try {
+      return await openNative(problem, config, native, scope);
+    } catch (error) {
+      if (!(error instanceof NotCompilableError)) {
+        throw error;
+      }
+      progress.note(`this model cannot be compiled (${error.message}); computing with tfjs`);
+    }
+  }
+  const sizes = await chooseWorkSizes(problem, config);
+  return {
+    ...eagerComputation(problem, config.curvature, sizes, scope),
+    lanczos: sizes,
+    plan: null,
+  };
+}
