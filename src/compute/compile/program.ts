@@ -1,5 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { UNFOLD } from './convolution-lowering.js';
+import { foldPadding } from './fold-padding.js';
 import { elementCount, type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
 import { compileNative, type NativeOptions, type NativeProgram } from './native-session.js';
 import { separateFixedTransposes, splitGraph, unfoldFilterGradients } from './restructure.js';
@@ -79,11 +80,14 @@ export class TracedProgram {
     return new TracedProgram(traceTemplate(program, makeInputs), name);
   }
 
+  private simplified(batchSize: number): Graph {
+    return simplify(foldPadding(simplify(this.template.instantiate(batchSize))));
+  }
+
   private split(batchSize: number, variableInputs: readonly string[], keepUnfolded: boolean) {
-    const simplified = simplify(this.template.instantiate(batchSize));
     const restructured = simplify(
       unfoldFilterGradients(
-        separateFixedTransposes(simplified, variableInputs),
+        separateFixedTransposes(this.simplified(batchSize), variableInputs),
         variableInputs,
         keepUnfolded,
       ),
@@ -126,13 +130,13 @@ export class TracedProgram {
 
   /** Compiles the program as a whole. */
   compile(batchSize: number, options: NativeOptions): Promise<NativeProgram> {
-    const graph = simplify(unfoldFilterGradients(simplify(this.template.instantiate(batchSize)), [], false));
+    const graph = simplify(unfoldFilterGradients(this.simplified(batchSize), [], false));
     return compileNative(graph, `${this.name}-${batchSize}`, options);
   }
 
   /** Peak memory of the whole program at a batch size, in bytes. */
   workingBytes(batchSize: number): number {
-    return peakLiveBytes(simplify(this.template.instantiate(batchSize)));
+    return peakLiveBytes(this.simplified(batchSize));
   }
 }
 

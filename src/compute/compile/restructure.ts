@@ -1,34 +1,7 @@
 import { convolutionGeometry, UNFOLD, UNFOLDED_FILTER_GRADIENT } from './convolution-lowering.js';
-import { type Graph, type GraphNode, type GraphValue, graphValue, type ValueId } from './graph.js';
+import { type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
+import { Rebuilder } from './rebuilder.js';
 import { dependentValues, eliminateDeadNodes } from './simplify.js';
-
-/** Builds a graph node by node, with new values numbered after the old ones. */
-class Rebuilder {
-  readonly nodes: GraphNode[] = [];
-  readonly values: Map<ValueId, GraphValue>;
-  private next: ValueId;
-
-  constructor(private readonly graph: Graph) {
-    this.values = new Map(graph.values);
-    this.next = Math.max(-1, ...graph.values.keys()) + 1;
-  }
-
-  add(
-    kernel: string,
-    inputs: Record<string, ValueId>,
-    attributes: Record<string, unknown>,
-    value: GraphValue,
-  ): ValueId {
-    const id = this.next++;
-    this.values.set(id, value);
-    this.nodes.push({ kernel, inputs, attributes, outputs: [id] });
-    return id;
-  }
-
-  finish(): Graph {
-    return { ...this.graph, values: this.values, nodes: this.nodes };
-  }
-}
 
 /**
  * Takes transpositions of fixed operands out of matrix products, where they
