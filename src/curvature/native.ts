@@ -234,8 +234,9 @@ export async function nativeCurvatureOperator(
   );
   const variable = network.prunable.map((_, index) => `v${index}`);
   const totalBatches = Math.ceil(source.count / batchSize);
-  const keepsUnfolded = totalBatches * traced.splitCost(batchSize, variable, true).keptBytes <= cacheBytes;
-  const { keptBytes } = traced.splitCost(batchSize, variable, keepsUnfolded);
+  const keepsUnfolded =
+    totalBatches * traced.splitCost(batchSize, variable, true, setting.options).keptBytes <= cacheBytes;
+  const { keptBytes } = traced.splitCost(batchSize, variable, keepsUnfolded, setting.options);
   const keptBatches = Math.min(totalBatches, Math.floor(cacheBytes / Math.max(1, keptBytes)));
   const programs = compiledBySize<SplitProgram>((size) =>
     traced.compileSplit(size, variable, keepsUnfolded, setting.options),

@@ -1,6 +1,6 @@
 import type { ConvolutionGeometry } from '../array-kernels.js';
 import { convolutionGeometry } from './convolution-lowering.js';
-import { type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
+import { countReads, type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
 import { Rebuilder } from './rebuilder.js';
 import type { GraphPass } from './simplify.js';
 
@@ -98,13 +98,7 @@ export const foldPadding: GraphPass = (graph) => {
   const producers = new Map<ValueId, GraphNode>(
     graph.nodes.flatMap((node) => node.outputs.map((output): [ValueId, GraphNode] => [output, node])),
   );
-  const reads = new Map<ValueId, number>();
-  for (const id of [
-    ...graph.nodes.flatMap((node) => Object.values(node.inputs)),
-    ...Object.values(graph.outputs),
-  ]) {
-    reads.set(id, (reads.get(id) ?? 0) + 1);
-  }
+  const reads = countReads(graph);
   const rebuilder = new Rebuilder(graph);
   const aliases = new Map<ValueId, ValueId>();
   const resolved = (record: Readonly<Record<string, ValueId>>): Record<string, ValueId> =>

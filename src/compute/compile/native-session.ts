@@ -30,6 +30,8 @@ export interface NativeOptions {
   runtime: OnnxRuntime;
   /** Threads within an operation; null for one per core. */
   threads: number | null;
+  /** Channels in a block of ONNX Runtime's blocked convolution ({@link channelBlockSize}); without one it is not used. */
+  channelBlock?: number | null;
 }
 
 function namedValues(graph: Graph, names: Readonly<Record<string, number>>): OnnxValue[] {

@@ -1,9 +1,16 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
+import { blockConvolutions } from './block-convolutions.js';
+import { BLOCK_CHANNELS } from './channel-blocks.js';
 import { UNFOLD } from './convolution-lowering.js';
 import { foldPadding } from './fold-padding.js';
 import { elementCount, type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
 import { compileNative, type NativeOptions, type NativeProgram } from './native-session.js';
-import { separateFixedTransposes, splitGraph, unfoldFilterGradients } from './restructure.js';
+import {
+  type SplitGraph,
+  separateFixedTransposes,
+  splitGraph,
+  unfoldFilterGradients,
+} from './restructure.js';
 import { simplify } from './simplify.js';
 import { type GraphTemplate, type Program, type ProgramInputs, traceTemplate } from './trace.js';
 
@@ -58,7 +65,8 @@ export function peakLiveBytes(graph: Graph): number {
   return peak;
 }
 
-const isUnfolding = (node: GraphNode): boolean => node.kernel === UNFOLD;
+/** Images arranged anew: not worth keeping beside the images where memory is short. */
+const isRearrangement = ({ kernel }: GraphNode): boolean => kernel === UNFOLD || kernel === BLOCK_CHANNELS;
 
 /** A traced tensor program that can be compiled for any batch size. */
 export class TracedProgram {
@@ -84,20 +92,27 @@ export class TracedProgram {
     return simplify(foldPadding(simplify(this.template.instantiate(batchSize))));
   }
 
-  private split(batchSize: number, variableInputs: readonly string[], keepUnfolded: boolean) {
+  private split(
+    batchSize: number,
+    variableInputs: readonly string[],
+    keepUnfolded: boolean,
+    { channelBlock }: NativeOptions,
+  ): SplitGraph {
+    const blocked = blockConvolutions(this.simplified(batchSize), channelBlock ?? null);
     const restructured = simplify(
-      unfoldFilterGradients(
-        separateFixedTransposes(this.simplified(batchSize), variableInputs),
-        variableInputs,
-        keepUnfolded,
-      ),
+      unfoldFilterGradients(separateFixedTransposes(blocked, variableInputs), variableInputs, keepUnfolded),
     );
-    return splitGraph(restructured, variableInputs, keepUnfolded ? () => false : isUnfolding);
+    return splitGraph(restructured, variableInputs, keepUnfolded ? () => false : isRearrangement);
   }
 
   /** What the split program will take at a batch size. */
-  splitCost(batchSize: number, variableInputs: readonly string[], keepUnfolded: boolean): SplitCost {
-    const { prologue, step } = this.split(batchSize, variableInputs, keepUnfolded);
+  splitCost(
+    batchSize: number,
+    variableInputs: readonly string[],
+    keepUnfolded: boolean,
+    options: NativeOptions,
+  ): SplitCost {
+    const { prologue, step } = this.split(batchSize, variableInputs, keepUnfolded, options);
     const keptBytes = Object.values(prologue.outputs).reduce((sum, id) => sum + bytesOf(prologue, id), 0);
     return { keptBytes, workingBytes: Math.max(peakLiveBytes(prologue), peakLiveBytes(step)) };
   }
@@ -115,7 +130,7 @@ export class TracedProgram {
     keepUnfolded: boolean,
     options: NativeOptions,
   ): Promise<SplitProgram> {
-    const graphs = this.split(batchSize, variableInputs, keepUnfolded);
+    const graphs = this.split(batchSize, variableInputs, keepUnfolded, options);
     const prologue = await compileNative(graphs.prologue, `${this.name}-prologue-${batchSize}`, options);
     const step = await compileNative(graphs.step, `${this.name}-step-${batchSize}`, options);
     return {
@@ -130,7 +145,8 @@ export class TracedProgram {
 
   /** Compiles the program as a whole. */
   compile(batchSize: number, options: NativeOptions): Promise<NativeProgram> {
-    const graph = simplify(unfoldFilterGradients(this.simplified(batchSize), [], false));
+    const blocked = blockConvolutions(this.simplified(batchSize), options.channelBlock ?? null);
+    const graph = simplify(unfoldFilterGradients(blocked, [], false));
     return compileNative(graph, `${this.name}-${batchSize}`, options);
   }
 

@@ -2,6 +2,7 @@ import { convolutionGeometry, UNFOLD, UNFOLDED_FILTER_GRADIENT } from './convolu
 import { type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
 import { Rebuilder } from './rebuilder.js';
 import { dependentValues, eliminateDeadNodes } from './simplify.js';
+import { hasTransposedConvolution, transposedGeometry } from './windows.js';
 
 /**
  * Takes transpositions of fixed operands out of matrix products, where they
@@ -65,25 +66,9 @@ export function unfoldFilterGradients(
     const filterShape = node.attributes.filterShape as number[];
     const input = graphValue(graph, x);
     const geometry = convolutionGeometry(node, input.shape, filterShape, false);
-    const { filterHeight, filterWidth, padInfo, strideHeight, strideWidth } = geometry;
-    const dual = variable.has(x) && !variable.has(dy) && strideHeight === 1 && strideWidth === 1;
-    const unfoldedGeometry = dual
-      ? {
-          ...geometry,
-          inHeight: geometry.outHeight,
-          inWidth: geometry.outWidth,
-          inChannels: geometry.outChannels,
-          outHeight: geometry.inHeight,
-          outWidth: geometry.inWidth,
-          padInfo: {
-            ...padInfo,
-            top: filterHeight - 1 - padInfo.top,
-            left: filterWidth - 1 - padInfo.left,
-            bottom: filterHeight - 1 - padInfo.bottom,
-            right: filterWidth - 1 - padInfo.right,
-          },
-        }
-      : geometry;
+    const dual = variable.has(x) && !variable.has(dy) && hasTransposedConvolution(geometry);
+    const unfoldedGeometry = dual ? transposedGeometry(geometry) : geometry;
+    const { filterHeight, filterWidth } = geometry;
     const taps = filterHeight * filterWidth * unfoldedGeometry.inChannels;
     const positions = input.shape[0] * unfoldedGeometry.outHeight * unfoldedGeometry.outWidth;
     const unfolded = rebuilder.add(
