@@ -8,7 +8,7 @@ import {
   wholeBlocks,
 } from './channel-blocks.js';
 import { convolutionGeometry } from './convolution-lowering.js';
-import { countReads, type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
+import { countReads, type Graph, type GraphNode, graphValue, isSameShape, type ValueId } from './graph.js';
 import { Rebuilder } from './rebuilder.js';
 import { hasTransposedConvolution, transposedGeometry } from './windows.js';
 
@@ -30,6 +30,44 @@ interface Blockable {
   depthwise: boolean;
   /** With reversed taps and exchanged channels. */
   swapped: boolean;
+  /** Neighbouring columns of the result that are computed as channels of one. */
+  columns: number;
+}
+
+/** A convolution that computes so many neighbouring columns as channels of one. */
+function gathered(geometry: ConvolutionGeometry, columns: number): ConvolutionGeometry {
+  const further = (columns - 1) * geometry.strideWidth;
+  return {
+    ...geometry,
+    filterWidth: geometry.filterWidth + further,
+    effectiveFilterWidth: geometry.effectiveFilterWidth + further,
+    strideWidth: columns * geometry.strideWidth,
+    outWidth: geometry.outWidth / columns,
+    outChannels: columns * geometry.outChannels,
+  };
+}
+
+/**
+ * How many neighbouring columns to compute as channels of one, so that few
+ * channels fill a block: a filter that is wider by a column a step costs less
+ * than channels that are filled up. Also how many times the operations that takes.
+ */
+function fewestOperations(
+  geometry: ConvolutionGeometry,
+  block: number,
+): { columns: number; operations: number } {
+  const { inChannels, filterWidth, outWidth, dilationWidth } = geometry;
+  const most = dilationWidth === 1 ? block : 1;
+  const choices = Array.from({ length: most }, (_, index) => index + 1)
+    .filter((columns) => outWidth % columns === 0)
+    .map((columns) => {
+      const { outChannels, filterWidth: width } = gathered(geometry, columns);
+      const filled =
+        (blockedInputChannels(inChannels, block) / inChannels) *
+        (wholeBlocks(outChannels, block) / outChannels);
+      return { columns, operations: (filled * width) / filterWidth };
+    });
+  return choices.reduce((best, choice) => (choice.operations < best.operations ? choice : best));
 }
 
 function blockable(graph: Graph, node: GraphNode, block: number): Blockable | null {
@@ -51,12 +89,16 @@ function blockable(graph: Graph, node: GraphNode, block: number): Blockable | nu
   if (Math.min(padInfo.top, padInfo.bottom, padInfo.left, padInfo.right) < 0) {
     return null;
   }
-  const filled = blockedInputChannels(inChannels, block) * wholeBlocks(outChannels, block);
-  const worthwhile = depthwise
-    ? inChannels === outChannels && inChannels % block === 0
-    : filled <= LARGEST_WASTE * inChannels * outChannels &&
-      (inChannels < block || inChannels % CHANNEL_MULTIPLE === 0);
-  return worthwhile ? { image, filter, geometry, depthwise, swapped } : null;
+  const convolved = { image, filter, depthwise, swapped };
+  if (depthwise) {
+    const whole = inChannels === outChannels && inChannels % block === 0;
+    return whole ? { ...convolved, geometry, columns: 1 } : null;
+  }
+  const { columns, operations } = fewestOperations(geometry, block);
+  const readable = inChannels < block || inChannels % CHANNEL_MULTIPLE === 0;
+  return readable && operations <= LARGEST_WASTE
+    ? { ...convolved, geometry: gathered(geometry, columns), columns }
+    : null;
 }
 
 /**
@@ -77,12 +119,12 @@ export function blockConvolutions(graph: Graph, block: number | null): Graph {
     const shape = [batch, blockedInputChannels(channels, block), height, width];
     return rebuilder.add(BLOCK_CHANNELS, { x }, { block }, { shape, type: 'float32' });
   };
-  const blockedFilter = ({ filter, depthwise, swapped, geometry }: Blockable): ValueId => {
-    const { filterHeight, filterWidth, inChannels, outChannels } = geometry;
+  const blockedFilter = ({ filter, depthwise, swapped, geometry, columns }: Blockable): ValueId => {
+    const { filterHeight, filterWidth, inChannels, outChannels, strideWidth } = geometry;
     const shape = depthwise
       ? [outChannels, 1, filterHeight, filterWidth]
       : [wholeBlocks(outChannels, block), blockedInputChannels(inChannels, block), filterHeight, filterWidth];
-    const attributes = { block, swapped, depthwise };
+    const attributes = { block, swapped, depthwise, columns, columnStep: strideWidth / columns };
     return rebuilder.add(BLOCK_FILTER, { filter }, attributes, { shape, type: 'float32' });
   };
   const convolution = (convolved: Blockable, sum: ValueId | null): ValueId => {
@@ -95,8 +137,9 @@ export function blockConvolutions(graph: Graph, block: number | null): Graph {
       { shape: [batchSize, wholeBlocks(outChannels, block), outHeight, outWidth], type: 'float32' },
     );
   };
-  const unblocked = (x: ValueId, outputs: readonly ValueId[]): void => {
-    rebuilder.nodes.push({ kernel: UNBLOCK_CHANNELS, inputs: { x }, attributes: { block }, outputs });
+  const unblocked = (x: ValueId, { geometry }: Blockable, outputs: readonly ValueId[]): void => {
+    const attributes = { block, channels: geometry.outChannels };
+    rebuilder.nodes.push({ kernel: UNBLOCK_CHANNELS, inputs: { x }, attributes, outputs });
   };
   /** Values that blocked convolutions compute. */
   const results = new Map<ValueId, Blockable>();
@@ -104,21 +147,17 @@ export function blockConvolutions(graph: Graph, block: number | null): Graph {
     const convolved = blockable(graph, node, block);
     if (convolved !== null) {
       results.set(node.outputs[0], convolved);
-      unblocked(convolution(convolved, null), node.outputs);
+      unblocked(convolution(convolved, null), convolved, node.outputs);
       continue;
     }
     const terms = node.kernel === 'Add' ? [node.inputs.a, node.inputs.b] : [];
     const [first, second] = terms.map((id) => (reads.get(id) === 1 ? results.get(id) : undefined));
-    if (
-      first === undefined ||
-      second === undefined ||
-      first.geometry.batchSize !== second.geometry.batchSize
-    ) {
+    if (first === undefined || second === undefined || !isSameShape(graph, node.inputs.a, node.inputs.b)) {
       rebuilder.nodes.push(node);
       continue;
     }
     // The convolutions written for the terms are dead now.
-    unblocked(convolution(second, convolution(first, null)), node.outputs);
+    unblocked(convolution(second, convolution(first, null)), second, node.outputs);
   }
   return rebuilder.finish();
 }

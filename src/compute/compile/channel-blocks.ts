@@ -55,11 +55,13 @@ const blockChannels: Lowering = (node, builder) => {
 const unblockChannels: Lowering = (node, builder) => {
   const { shape } = builder.value(node.outputs[0]);
   const blocked = builder.full(node.inputs.x);
-  return [
-    shape[3] === node.attributes.block
-      ? builder.reshape(blocked, shape)
-      : builder.add(`${DOMAIN}.ReorderOutput`, [blocked], { channels: shape[3], channels_last: 1 }),
-  ];
+  const channels = node.attributes.channels as number;
+  // Channels that are columns next to each other lie as these do.
+  if (channels === node.attributes.block) {
+    return [builder.reshape(blocked, shape)];
+  }
+  const channelsLast = builder.add(`${DOMAIN}.ReorderOutput`, [blocked], { channels, channels_last: 1 });
+  return [channels === shape[3] ? channelsLast : builder.reshape(channelsLast, shape)];
 };
 
 /** Fills an axis up with zeros. */
@@ -81,27 +83,47 @@ export function rotatedTaps(builder: OnnxBuilder, name: string): string {
   ]);
 }
 
+/** For each of some neighbouring columns the filter where that column sees it: [kh, wider, in, columns * out]. */
+function forColumns(builder: OnnxBuilder, filter: string, columns: number, step: number): string {
+  if (columns === 1) {
+    return filter;
+  }
+  const shifted = Array.from({ length: columns }, (_, column) => {
+    const [before, after] = [column * step, (columns - 1 - column) * step];
+    return builder.add('Pad', [
+      filter,
+      builder.integers([0, before, 0, 0, 0, after, 0, 0]),
+      builder.scalar(0),
+    ]);
+  });
+  return builder.add('Concat', shifted, { axis: 3 });
+}
+
 /**
  * From [kh, kw, in, out] to [out / B, in / B, kh, kw, B of in, B of out]; for
  * fewer inputs than a block to [out / B, in, kh, kw, B of out]. `swapped`: with
  * the taps reversed and inputs and outputs exchanged, as input gradients want
- * it. `depthwise`: [kh, kw, channels, 1] to [channels / B, 1, kh, kw, B].
+ * it. `columns`: with the filter once for each of so many neighbouring columns,
+ * which come before the outputs. `depthwise`: [kh, kw, channels, 1] to [channels / B, 1, kh, kw, B].
  */
 const blockFilter: Lowering = (node, builder) => {
   const block = node.attributes.block as number;
   const swapped = node.attributes.swapped === true;
-  const [height, width, inputs, outputs] = builder.value(node.inputs.filter).shape;
+  const columns = node.attributes.columns as number;
+  const [height, ownWidth, inputs, outputs] = builder.value(node.inputs.filter).shape;
   const given = builder.full(node.inputs.filter);
   const taps = swapped ? rotatedTaps(builder, given) : given;
   const { shape } = builder.value(node.outputs[0]);
   if (node.attributes.depthwise === true) {
-    const blocks = builder.reshape(taps, [height, width, inputs / block, block]);
+    const blocks = builder.reshape(taps, [height, ownWidth, inputs / block, block]);
     return [builder.reshape(builder.transpose(blocks, [2, 0, 1, 3]), shape)];
   }
   const oriented = swapped ? builder.transpose(taps, [0, 1, 3, 2]) : taps;
-  const [from, to] = swapped ? [outputs, inputs] : [inputs, outputs];
+  const [from, to] = swapped ? [outputs, inputs * columns] : [inputs, outputs * columns];
+  const widened = forColumns(builder, oriented, columns, node.attributes.columnStep as number);
+  const width = shape[3];
   const [toWhole, fromWhole] = [wholeBlocks(to, block), blockedInputChannels(from, block)];
-  const filled = filledUp(builder, filledUp(builder, oriented, 4, 2, fromWhole - from), 4, 3, toWhole - to);
+  const filled = filledUp(builder, filledUp(builder, widened, 4, 2, fromWhole - from), 4, 3, toWhole - to);
   const blocked =
     from < block
       ? builder.transpose(

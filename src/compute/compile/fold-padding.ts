@@ -1,6 +1,6 @@
 import type { ConvolutionGeometry } from '../array-kernels.js';
 import { convolutionGeometry } from './convolution-lowering.js';
-import { countReads, type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
+import { countReads, type Graph, type GraphNode, graphValue, isSameShape, type ValueId } from './graph.js';
 import { Rebuilder } from './rebuilder.js';
 import type { GraphPass } from './simplify.js';
 
@@ -50,9 +50,6 @@ function croppedBorder(graph: Graph, node: GraphNode): Border | null {
     ? { top, bottom: from[1] - to[1] - top, left, right: from[2] - to[2] - left }
     : null;
 }
-
-const isEqualShape = (left: readonly number[], right: readonly number[]): boolean =>
-  left.length === right.length && left.every((extent, axis) => extent === right[axis]);
 
 /**
  * A convolution's attributes with a border added to its padding; null where
@@ -111,9 +108,7 @@ export const foldPadding: GraphPass = (graph) => {
     }
     const { type, shape: whole } = graphValue(graph, id);
     if (node.kernel === 'Add') {
-      const sameShape = [node.inputs.a, node.inputs.b].every((term) =>
-        isEqualShape(graphValue(graph, term).shape, whole),
-      );
+      const sameShape = isSameShape(graph, node.inputs.a, node.inputs.b);
       const a = sameShape ? cropped(node.inputs.a, border, shape) : null;
       const b = a && cropped(node.inputs.b, border, shape);
       return a && b && (() => rebuilder.add('Add', { a: a(), b: b() }, node.attributes, { shape, type }));

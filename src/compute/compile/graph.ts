@@ -50,6 +50,12 @@ export function graphValue(graph: Graph, id: ValueId): GraphValue {
   return value;
 }
 
+/** Whether two values have the same shape. */
+export function isSameShape(graph: Graph, left: ValueId, right: ValueId): boolean {
+  const [a, b] = [graphValue(graph, left).shape, graphValue(graph, right).shape];
+  return a.length === b.length && a.every((extent, axis) => extent === b[axis]);
+}
+
 /** How often each value is read, by nodes and as an output of the graph. */
 export function countReads(graph: Graph): Map<ValueId, number> {
   const reads = new Map<ValueId, number>();

@@ -25,6 +25,21 @@ const cases: ConvolutionCase[] = [
   { name: 'one channel', channels: [1, 16], kernel: [2, 2], pad: 'same', size: [7, 6] },
   { name: 'channels to fill up', channels: [28, 24], kernel: [3, 3], pad: 'same', size: [7, 6] },
   { name: 'results to fill up, not to read', channels: [16, 30], kernel: [3, 3], pad: 'same', size: [7, 6] },
+  { name: 'columns as channels', channels: [16, 6], kernel: [5, 5], pad: 'same', size: [7, 6] },
+  { name: 'columns as channels, backwards', channels: [6, 16], kernel: [5, 5], pad: 'same', size: [7, 6] },
+  {
+    name: 'columns as channels, strides',
+    channels: [1, 8],
+    kernel: [3, 7],
+    pad: [
+      [0, 0],
+      [1, 1],
+      [3, 4],
+      [0, 0],
+    ],
+    strides: [1, 2],
+    size: [7, 4],
+  },
   { name: 'a kernel of one', channels: [32, 16], kernel: [1, 1], pad: 'valid', size: [7, 6] },
   {
     name: 'strides',
