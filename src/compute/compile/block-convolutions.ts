@@ -7,6 +7,7 @@ import {
   UNBLOCK_CHANNELS,
   wholeBlocks,
 } from './channel-blocks.js';
+import { fewestOperations, gatheredColumns } from './columns.js';
 import { convolutionGeometry } from './convolution-lowering.js';
 import { countReads, type Graph, type GraphNode, graphValue, isSameShape, type ValueId } from './graph.js';
 import { Rebuilder } from './rebuilder.js';
@@ -34,42 +35,6 @@ interface Blockable {
   columns: number;
 }
 
-/** A convolution that computes so many neighbouring columns as channels of one. */
-function gathered(geometry: ConvolutionGeometry, columns: number): ConvolutionGeometry {
-  const further = (columns - 1) * geometry.strideWidth;
-  return {
-    ...geometry,
-    filterWidth: geometry.filterWidth + further,
-    effectiveFilterWidth: geometry.effectiveFilterWidth + further,
-    strideWidth: columns * geometry.strideWidth,
-    outWidth: geometry.outWidth / columns,
-    outChannels: columns * geometry.outChannels,
-  };
-}
-
-/**
- * How many neighbouring columns to compute as channels of one, so that few
- * channels fill a block: a filter that is wider by a column a step costs less
- * than channels that are filled up. Also how many times the operations that takes.
- */
-function fewestOperations(
-  geometry: ConvolutionGeometry,
-  block: number,
-): { columns: number; operations: number } {
-  const { inChannels, filterWidth, outWidth, dilationWidth } = geometry;
-  const most = dilationWidth === 1 ? block : 1;
-  const choices = Array.from({ length: most }, (_, index) => index + 1)
-    .filter((columns) => outWidth % columns === 0)
-    .map((columns) => {
-      const { outChannels, filterWidth: width } = gathered(geometry, columns);
-      const filled =
-        (blockedInputChannels(inChannels, block) / inChannels) *
-        (wholeBlocks(outChannels, block) / outChannels);
-      return { columns, operations: (filled * width) / filterWidth };
-    });
-  return choices.reduce((best, choice) => (choice.operations < best.operations ? choice : best));
-}
-
 function blockable(graph: Graph, node: GraphNode, block: number): Blockable | null {
   const depthwise = node.kernel.startsWith('DepthwiseConv2dNative');
   const swapped = node.kernel.endsWith('BackpropInput');
@@ -94,10 +59,11 @@ function blockable(graph: Graph, node: GraphNode, block: number): Blockable | nu
     const whole = inChannels === outChannels && inChannels % block === 0;
     return whole ? { ...convolved, geometry, columns: 1 } : null;
   }
-  const { columns, operations } = fewestOperations(geometry, block);
+  const { columns, operations: perOutput } = fewestOperations(geometry, block);
+  const operations = perOutput * (blockedInputChannels(inChannels, block) / inChannels);
   const readable = inChannels < block || inChannels % CHANNEL_MULTIPLE === 0;
   return readable && operations <= LARGEST_WASTE
-    ? { ...convolved, geometry: gathered(geometry, columns), columns }
+    ? { ...convolved, geometry: gatheredColumns(geometry, columns), columns }
     : null;
 }
 

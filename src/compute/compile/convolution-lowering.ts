@@ -199,23 +199,43 @@ const unfold: Lowering = (node, builder) => {
 
 /**
  * Filter gradient as a matrix product with an unfolded tensor: the input, or
- * for `dual` the output gradient.
+ * for `dual` the output gradient. With columns as channels (`gatheredColumns`)
+ * the filter gradient is the sum of what each column contributes.
  */
 const unfoldedFilterGradient: Lowering = (node, builder) => {
   const { unfolded, other } = node.inputs;
   const filterShape = node.attributes.filterShape as number[];
+  const dual = node.attributes.dual === true;
   const [height, width, inChannels, outChannels] = filterShape;
-  const [batch, rows, columns, channels] = builder.value(other).shape;
-  const positions = builder.reshape(builder.full(other), [batch * rows * columns, channels]);
+  const [unfoldedChannels, otherChannels] = dual ? [outChannels, inChannels] : [inChannels, outChannels];
+  const gathered = node.attributes.columns as number;
+  const step = node.attributes.columnStep as number;
+  const [batch, rows, columns] = builder.value(other).shape;
+  const positions = builder.reshape(builder.full(other), [
+    (batch * rows * columns) / gathered,
+    gathered * otherChannels,
+  ]);
   const product =
     node.attributes.transposed === true
       ? builder.add('MatMul', [builder.full(unfolded), positions])
       : builder.add('Gemm', [builder.full(unfolded), positions], { transA: 1 });
-  if (node.attributes.dual !== true) {
-    return [builder.reshape(product, filterShape)];
-  }
-  const swapped = builder.reshape(product, [height, width, outChannels, inChannels]);
-  return [builder.transpose(swapped, [0, 1, 3, 2])];
+  const wide = builder.reshape(product, [
+    height,
+    width + (gathered - 1) * step,
+    unfoldedChannels,
+    gathered * otherChannels,
+  ]);
+  const shares = Array.from({ length: gathered }, (_, column) => {
+    const left = step * (dual ? gathered - 1 - column : column);
+    return builder.add('Slice', [
+      wide,
+      builder.integers([left, column * otherChannels]),
+      builder.integers([left + width, (column + 1) * otherChannels]),
+      builder.integers([1, 3]),
+    ]);
+  });
+  const gradient = gathered === 1 ? wide : builder.add('Sum', shares);
+  return [dual ? builder.transpose(gradient, [0, 1, 3, 2]) : gradient];
 };
 
 /** Lowerings of convolutions and their derivatives. */
