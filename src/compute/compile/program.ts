@@ -5,6 +5,7 @@ import { UNFOLD } from './convolution-lowering.js';
 import { foldPadding } from './fold-padding.js';
 import { elementCount, type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
 import { compileNative, type NativeOptions, type NativeProgram } from './native-session.js';
+import { separatePoolMaxima } from './pool-positions.js';
 import {
   type SplitGraph,
   separateFixedTransposes,
@@ -99,9 +100,8 @@ export class TracedProgram {
     { channelBlock }: NativeOptions,
   ): SplitGraph {
     const blocked = blockConvolutions(this.simplified(batchSize), channelBlock ?? null);
-    const restructured = simplify(
-      unfoldFilterGradients(separateFixedTransposes(blocked, variableInputs), variableInputs, keepUnfolded),
-    );
+    const separated = separatePoolMaxima(separateFixedTransposes(blocked, variableInputs), variableInputs);
+    const restructured = simplify(unfoldFilterGradients(separated, variableInputs, keepUnfolded));
     return splitGraph(restructured, variableInputs, keepUnfolded ? () => false : isRearrangement);
   }
 
