@@ -1,3 +1,4 @@
+import type { NativeOptions } from '../compute/compile/native-session.js';
 import type { TracedProgram } from '../compute/compile/program.js';
 import type { AnalyzeConfig } from '../config.js';
 import { nativeBatchSize } from '../curvature/native-batches.js';
@@ -32,18 +33,20 @@ export interface NativeWorkSizes extends LanczosSizes {
  * their curvature products, and the Lanczos basis.
  *
  * @param product the traced curvature product
+ * @param options where programs will run
  */
 export function nativeWorkSizes(
   { network, train }: Pick<Problem, 'network' | 'train'>,
   config: AnalyzeConfig,
   product: TracedProgram,
+  options: NativeOptions,
 ): NativeWorkSizes {
   const limit = memoryLimit(config);
   const variable = vectorInputs(network);
   const [small, large] = MEASURED_BATCHES.map((batchSize) => {
-    const { prologue, step, keptBytes } = product.splitCost(batchSize, variable, false);
+    const { prologue, step, keptBytes } = product.splitCost(batchSize, variable, false, options);
     return {
-      operations: product.wholeCost(batchSize).operations,
+      operations: product.wholeCost(batchSize, options).operations,
       bytes: keptBytes + Math.max(prologue.peakBytes, step.peakBytes),
     };
   });
@@ -79,6 +82,6 @@ export function nativeWorkSizes(
   return {
     ...lanczos,
     keepBytes: INPUT_SHARE * limit,
-    plan: planProducts(product, variable, demand, config.productPlan),
+    plan: planProducts(product, variable, options, demand, config.productPlan),
   };
 }

@@ -51,7 +51,7 @@ async function openNative(
   const { network, loss, train } = problem;
   const setting: NativeSetting = { network, loss, options };
   const programs = traceLossPrograms(network, loss, config.curvature, train);
-  const { plan, keepBytes, ...lanczos } = nativeWorkSizes(problem, config, programs.product);
+  const { plan, keepBytes, ...lanczos } = nativeWorkSizes(problem, config, programs.product, options);
   const difference = await compareComputations(problem, config.curvature, programs, setting, plan);
   if (!(difference <= AGREEMENT_TOLERANCE)) {
     throw new NotCompilableError(`compiled programs differ from tfjs by ${difference.toExponential(1)}`);

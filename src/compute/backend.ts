@@ -4,7 +4,8 @@ import { engine, env, findBackend, ready, setBackend, version_core } from '@tens
 import { InputError } from '../errors.js';
 import { withoutNewProcessHandlers } from './backend-release.js';
 import { registerChainedOperations } from './chained-operations.js';
-import type { OnnxRuntime } from './compile/native-session.js';
+import { channelBlockSize } from './compile/channel-block-size.js';
+import type { NativeOptions, OnnxRuntime } from './compile/native-session.js';
 import { repairNestedGradients } from './engine-repairs.js';
 import { registerSecondOrderGradients } from './gradients.js';
 import { completeKernels, guardWasmAllocations } from './kernels.js';
@@ -164,7 +165,7 @@ export type EngineName = (typeof ENGINES)[number];
 export interface AnalysisEngine extends Omit<Engine, 'backend'> {
   backend: EngineName;
   /** ONNX Runtime, where programs are compiled. */
-  native: { runtime: OnnxRuntime; threads: number | null } | null;
+  native: NativeOptions | null;
 }
 
 async function loadOnnxRuntime(): Promise<OnnxRuntime | string> {
@@ -201,7 +202,7 @@ export async function prepareEngine(
       threads: threads ?? availableParallelism(),
       versions: { ...derivation.versions, ...(version === null ? {} : { 'onnxruntime-node': version }) },
       notes: [],
-      native: { runtime, threads },
+      native: { runtime, threads, channelBlock: await channelBlockSize(runtime) },
     };
   }
   if (requested === 'onnx') {

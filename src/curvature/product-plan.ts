@@ -1,4 +1,5 @@
 import type { GraphCost } from '../compute/compile/graph-cost.js';
+import type { NativeOptions } from '../compute/compile/native-session.js';
 import type { TracedProgram } from '../compute/compile/program.js';
 
 /**
@@ -55,17 +56,19 @@ function work({ operations, trafficBytes }: GraphCost): number {
  *
  * @param product the traced curvature product
  * @param variable its inputs that change between products
+ * @param options where the programs will run
  * @param asked takes this plan instead of the fastest
  */
 export function planProducts(
   product: TracedProgram,
   variable: readonly string[],
+  options: NativeOptions,
   demand: ProductDemand,
   asked: ProductPlanName | 'auto' = 'auto',
 ): ProductPlan {
   const { examples, batchSize, vectors } = demand;
   const batches = Math.ceil(examples / batchSize);
-  const whole = product.wholeCost(batchSize);
+  const whole = product.wholeCost(batchSize, options);
   const candidates: { plan: ProductPlan; work: number; fits: boolean }[] = [
     {
       plan: {
@@ -81,7 +84,7 @@ export function planProducts(
     },
   ];
   for (const keepsUnfolded of [false, true]) {
-    const { prologue, step, keptBytes } = product.splitCost(batchSize, variable, keepsUnfolded);
+    const { prologue, step, keptBytes } = product.splitCost(batchSize, variable, keepsUnfolded, options);
     const passBytes = keptBytes + Math.max(prologue.peakBytes, step.peakBytes);
     const keepable = Math.min(batches, Math.floor(demand.cacheBytes / Math.max(1, keptBytes)));
     // The outputs of a shared part are copied out of the runtime.

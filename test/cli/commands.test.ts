@@ -76,7 +76,7 @@ describe('analyze', () => {
         memoryLimitBytes: 2 ** 20,
         reorthogonalization: 'full',
         productPlan: 'whole',
-        dumpGraph: 'graphs',
+        dumpGraph: '/nowhere/graphs',
       },
     ]);
   });

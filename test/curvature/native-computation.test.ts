@@ -85,7 +85,7 @@ describe.skipIf(!hasNative)('the computation of an analysis', () => {
     const { network, loss, train } = problem;
     for (const kind of CURVATURES) {
       const programs = traceLossPrograms(network, loss, kind, train);
-      const { plan } = nativeWorkSizes(problem, configWith(), programs.product);
+      const { plan } = nativeWorkSizes(problem, configWith(), programs.product, native);
       const setting = { network, loss, options: native };
       expect(await compareComputations(problem, kind, programs, setting, plan)).toBeLessThan(1e-5);
     }

@@ -87,7 +87,7 @@ function planOf(
   asked: ProductPlan['name'] | 'auto' = 'auto',
 ): ProductPlan {
   const demand = { batchSize: SIZES.batchSize, cacheBytes, workingBytes: 2 ** 30, vectors: 1 };
-  return planProducts(product, vectorInputs(network), { examples: source.count, ...demand }, asked);
+  return planProducts(product, vectorInputs(network), native, { examples: source.count, ...demand }, asked);
 }
 
 async function expectProductsAgree(problem: SeededProblem, kind: CurvatureKind): Promise<void> {

@@ -2,9 +2,17 @@ import { backend_util } from '@tensorflow/tfjs-core';
 import type { ConvolutionGeometry } from '../array-kernels.js';
 import { activate, type Lowering } from './activation-lowering.js';
 import type { OnnxBuilder } from './builder.js';
+import { rotatedTaps } from './channel-blocks.js';
 import type { GraphNode, ValueId } from './graph.js';
 import { NotCompilableError } from './trace.js';
-import { nchw, outputPadding, TO_NHWC, windowAttributes } from './windows.js';
+import {
+  hasTransposedConvolution,
+  nchw,
+  outputPadding,
+  TO_NHWC,
+  transposedGeometry,
+  windowAttributes,
+} from './windows.js';
 
 /** Kernels that graph passes introduce for filter gradients. */
 export const UNFOLD = 'PruneLimitUnfold';
@@ -70,34 +78,17 @@ function forward(depthwise: boolean): Lowering {
   };
 }
 
-/** Reverses the taps of a filter [kh, kw, ..]. */
-function rotated(builder: OnnxBuilder, name: string): string {
-  return builder.add('Slice', [
-    name,
-    builder.integers([-1, -1]),
-    builder.integers([Number.MIN_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]),
-    builder.integers([0, 1]),
-    builder.integers([-1, -1]),
-  ]);
-}
-
 /** Input gradient: for stride 1 a convolution with the rotated filter, else a transposed convolution. */
 const inputGradient: Lowering = (node, builder) => {
   const { dy, filter } = node.inputs;
   const inputShape = node.attributes.inputShape as number[];
   const geometry = convolutionGeometry(node, inputShape, builder.value(filter).shape, false);
-  const { filterHeight, filterWidth, strideHeight, strideWidth, padInfo } = geometry;
-  if (strideHeight === 1 && strideWidth === 1) {
-    const kernel = builder.transpose(rotated(builder, builder.full(filter)), [2, 3, 0, 1]);
+  const kernelShape = [geometry.filterHeight, geometry.filterWidth];
+  if (hasTransposedConvolution(geometry)) {
+    const kernel = builder.transpose(rotatedTaps(builder, builder.full(filter)), [2, 3, 0, 1]);
     const result = builder.add('Conv', [nchw(builder, dy), kernel], {
-      strides: [1, 1],
-      pads: [
-        filterHeight - 1 - padInfo.top,
-        filterWidth - 1 - padInfo.left,
-        filterHeight - 1 - padInfo.bottom,
-        filterWidth - 1 - padInfo.right,
-      ],
-      kernel_shape: [filterHeight, filterWidth],
+      ...windowAttributes(transposedGeometry(geometry)),
+      kernel_shape: kernelShape,
     });
     return [builder.transpose(result, TO_NHWC)];
   }
@@ -105,7 +96,7 @@ const inputGradient: Lowering = (node, builder) => {
   const result = builder.add('ConvTranspose', [nchw(builder, dy), kernel], {
     ...windowAttributes(geometry),
     output_padding: outputPadding(geometry),
-    kernel_shape: [filterHeight, filterWidth],
+    kernel_shape: kernelShape,
   });
   return [builder.transpose(result, TO_NHWC)];
 };
@@ -208,23 +199,43 @@ const unfold: Lowering = (node, builder) => {
 
 /**
  * Filter gradient as a matrix product with an unfolded tensor: the input, or
- * for `dual` the output gradient.
+ * for `dual` the output gradient. With columns as channels (`gatheredColumns`)
+ * the filter gradient is the sum of what each column contributes.
  */
 const unfoldedFilterGradient: Lowering = (node, builder) => {
   const { unfolded, other } = node.inputs;
   const filterShape = node.attributes.filterShape as number[];
+  const dual = node.attributes.dual === true;
   const [height, width, inChannels, outChannels] = filterShape;
-  const [batch, rows, columns, channels] = builder.value(other).shape;
-  const positions = builder.reshape(builder.full(other), [batch * rows * columns, channels]);
+  const [unfoldedChannels, otherChannels] = dual ? [outChannels, inChannels] : [inChannels, outChannels];
+  const gathered = node.attributes.columns as number;
+  const step = node.attributes.columnStep as number;
+  const [batch, rows, columns] = builder.value(other).shape;
+  const positions = builder.reshape(builder.full(other), [
+    (batch * rows * columns) / gathered,
+    gathered * otherChannels,
+  ]);
   const product =
     node.attributes.transposed === true
       ? builder.add('MatMul', [builder.full(unfolded), positions])
       : builder.add('Gemm', [builder.full(unfolded), positions], { transA: 1 });
-  if (node.attributes.dual !== true) {
-    return [builder.reshape(product, filterShape)];
-  }
-  const swapped = builder.reshape(product, [height, width, outChannels, inChannels]);
-  return [builder.transpose(swapped, [0, 1, 3, 2])];
+  const wide = builder.reshape(product, [
+    height,
+    width + (gathered - 1) * step,
+    unfoldedChannels,
+    gathered * otherChannels,
+  ]);
+  const shares = Array.from({ length: gathered }, (_, column) => {
+    const left = step * (dual ? gathered - 1 - column : column);
+    return builder.add('Slice', [
+      wide,
+      builder.integers([left, column * otherChannels]),
+      builder.integers([left + width, (column + 1) * otherChannels]),
+      builder.integers([1, 3]),
+    ]);
+  });
+  const gradient = gathered === 1 ? wide : builder.add('Sum', shares);
+  return [dual ? builder.transpose(gradient, [0, 1, 3, 2]) : gradient];
 };
 
 /** Lowerings of convolutions and their derivatives. */

@@ -1,5 +1,7 @@
 import { kernelOperations } from '../operation-count.js';
-import { elementCount, type Graph, graphValue, type ValueId } from './graph.js';
+import { BLOCKED_CONVOLUTION } from './channel-blocks.js';
+import { UNFOLDED_FILTER_GRADIENT } from './convolution-lowering.js';
+import { elementCount, type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
 
 /** What a program takes, known before it is compiled. */
 export interface GraphCost {
@@ -46,19 +48,33 @@ export function peakLiveBytes(graph: Graph): number {
   return peak;
 }
 
+/** Operations of a node: of tfjs' kernels, and of those that take the place of convolutions. */
+function nodeOperations(graph: Graph, { kernel, inputs, outputs }: GraphNode): number {
+  const shapeOf = (id: ValueId): readonly number[] => graphValue(graph, id).shape;
+  if (kernel === BLOCKED_CONVOLUTION) {
+    const [batch, , height, width] = shapeOf(outputs[0]);
+    return 2 * elementCount(shapeOf(inputs.filter)) * batch * height * width;
+  }
+  if (kernel === UNFOLDED_FILTER_GRADIENT) {
+    return 2 * elementCount(shapeOf(inputs.unfolded)) * (shapeOf(inputs.other).at(-1) ?? 1);
+  }
+  return kernelOperations({
+    name: kernel,
+    inputShapes: Object.values(inputs).map(shapeOf),
+    outputShapes: outputs.map(shapeOf),
+  });
+}
+
 /** The cost of running a graph once. */
 export function graphCost(graph: Graph): GraphCost {
-  const shapeOf = (id: ValueId): readonly number[] => graphValue(graph, id).shape;
   let operations = 0;
   let trafficBytes = 0;
-  for (const { kernel, inputs, outputs } of graph.nodes) {
-    const operands = Object.values(inputs);
-    operations += kernelOperations({
-      name: kernel,
-      inputShapes: operands.map(shapeOf),
-      outputShapes: outputs.map(shapeOf),
-    });
-    trafficBytes += [...operands, ...outputs].reduce((sum, id) => sum + bytesOf(graph, id), 0);
+  for (const node of graph.nodes) {
+    operations += nodeOperations(graph, node);
+    trafficBytes += [...Object.values(node.inputs), ...node.outputs].reduce(
+      (sum, id) => sum + bytesOf(graph, id),
+      0,
+    );
   }
   return { operations, trafficBytes, peakBytes: peakLiveBytes(graph) };
 }

@@ -49,3 +49,21 @@ export function graphValue(graph: Graph, id: ValueId): GraphValue {
   }
   return value;
 }
+
+/** Whether two values have the same shape. */
+export function isSameShape(graph: Graph, left: ValueId, right: ValueId): boolean {
+  const [a, b] = [graphValue(graph, left).shape, graphValue(graph, right).shape];
+  return a.length === b.length && a.every((extent, axis) => extent === b[axis]);
+}
+
+/** How often each value is read, by nodes and as an output of the graph. */
+export function countReads(graph: Graph): Map<ValueId, number> {
+  const reads = new Map<ValueId, number>();
+  const read = [...graph.nodes.map(({ inputs }) => inputs), graph.outputs].flatMap((record) =>
+    Object.values(record),
+  );
+  for (const id of read) {
+    reads.set(id, (reads.get(id) ?? 0) + 1);
+  }
+  return reads;
+}

@@ -1,6 +1,7 @@
 import { ONNX_TYPES } from '../../onnx-schema.js';
 import { activate, type Lowering } from './activation-lowering.js';
 import { broadcastsTo, type OnnxBuilder } from './builder.js';
+import { blockedConvolutionLowerings } from './channel-blocks.js';
 import { convolutionLowerings } from './convolution-lowering.js';
 import type { GraphNode, ValueId } from './graph.js';
 import type { OnnxAttribute } from './onnx-model.js';
@@ -343,6 +344,7 @@ const lowerings: Readonly<Record<string, Lowering>> = {
   Pack: pack,
   Reverse: reverse,
   GatherV2: gather,
+  ...blockedConvolutionLowerings,
   ...convolutionLowerings,
   ...poolingLowerings,
   ...resizeLowerings,

@@ -32,6 +32,8 @@ export interface NativeOptions {
   threads: number | null;
   /** Called with every program before it is compiled; its bytes are those of an ONNX file. */
   onModel?: (name: string, model: Uint8Array) => void;
+  /** Channels in a block of ONNX Runtime's blocked convolution ({@link channelBlockSize}); without one it is not used. */
+  channelBlock?: number | null;
 }
 
 function namedValues(graph: Graph, names: Readonly<Record<string, number>>): OnnxValue[] {

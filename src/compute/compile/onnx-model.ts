@@ -13,6 +13,7 @@ export type OnnxAttribute = number | readonly number[] | string | { readonly flo
 
 /** One ONNX operator call; tensors by name. */
 export interface OnnxNode {
+  /** Operators outside of ONNX's own set with their domain in front: `com.microsoft.Name`. */
   opType: string;
   inputs: readonly string[];
   outputs: readonly string[];
@@ -60,19 +61,30 @@ function valueMessage({ name, type, shape }: OnnxValue): Record<string, unknown>
   return { name, type: { tensorType: { elemType: ONNX_TYPES[type], shape: { dim } } } };
 }
 
+/** The domain of an operator, empty for ONNX's own, and its name there. */
+function qualifiedName(opType: string): [domain: string, name: string] {
+  const end = opType.lastIndexOf('.');
+  return [opType.slice(0, Math.max(0, end)), opType.slice(end + 1)];
+}
+
 /** The bytes of an ONNX model file. */
 export function encodeOnnxModel(graph: OnnxGraph): Uint8Array {
   const model = onnxSchema.lookupType('Model');
+  const domains = new Set(graph.nodes.map(({ opType }) => qualifiedName(opType)[0]).filter(Boolean));
   return model
     .encode({
       irVersion: IR_VERSION,
       producerName: 'prune-limit',
-      opsetImport: [{ domain: '', version: OPSET }],
+      opsetImport: [
+        { domain: '', version: OPSET },
+        ...[...domains].map((domain) => ({ domain, version: 1 })),
+      ],
       graph: {
         name: graph.name,
         node: graph.nodes.map(({ opType, inputs, outputs, attributes }, index) => ({
           name: `${opType}_${index}`,
-          opType,
+          ...(opType.includes('.') ? { domain: qualifiedName(opType)[0] } : {}),
+          opType: qualifiedName(opType)[1],
           input: inputs,
           output: outputs,
           attribute: Object.entries(attributes).map(([name, value]) => attributeMessage(name, value)),

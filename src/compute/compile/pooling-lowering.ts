@@ -1,25 +1,10 @@
-import { backend_util } from '@tensorflow/tfjs-core';
 import { averagePoolCounts, type ConvolutionGeometry } from '../array-kernels.js';
 import { MAX_POOL_GATHER } from '../kernels.js';
 import type { Lowering } from './activation-lowering.js';
 import type { OnnxBuilder } from './builder.js';
-import type { GraphNode, ValueId } from './graph.js';
+import type { ValueId } from './graph.js';
+import { poolGeometry, poolPositionLowerings } from './pool-positions.js';
 import { nchw, outputPadding, TO_NHWC, windowAttributes } from './windows.js';
-
-type Shape4D = [number, number, number, number];
-type Pair = number | [number, number];
-
-function poolGeometry(node: GraphNode, inputShape: readonly number[]): ConvolutionGeometry {
-  const { filterSize, strides, pad, dimRoundingMode } = node.attributes;
-  return backend_util.computePool2DInfo(
-    inputShape as Shape4D,
-    filterSize as Pair,
-    strides as Pair,
-    1,
-    pad as 'same',
-    dimRoundingMode as 'floor' | undefined,
-  );
-}
 
 /** Positions of the pool maxima in the flattened NCHW input. */
 function poolMaxima(builder: OnnxBuilder, id: ValueId, geometry: ConvolutionGeometry): string {
@@ -113,4 +98,5 @@ export const poolingLowerings: Readonly<Record<string, Lowering>> = {
   [MAX_POOL_GATHER]: maxPoolGather,
   AvgPool: averagePool,
   AvgPoolGrad: averagePoolGradient,
+  ...poolPositionLowerings,
 };

@@ -1,9 +1,18 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
+import { blockConvolutions } from './block-convolutions.js';
+import { BLOCK_CHANNELS } from './channel-blocks.js';
 import { UNFOLD } from './convolution-lowering.js';
+import { foldPadding } from './fold-padding.js';
 import type { Graph, GraphNode } from './graph.js';
 import { bytesOf, type GraphCost, graphCost } from './graph-cost.js';
 import { compileNative, type NativeOptions, type NativeProgram } from './native-session.js';
-import { separateFixedTransposes, splitGraph, unfoldFilterGradients } from './restructure.js';
+import { separatePoolMaxima } from './pool-positions.js';
+import {
+  type SplitGraph,
+  separateFixedTransposes,
+  splitGraph,
+  unfoldFilterGradients,
+} from './restructure.js';
 import { simplify } from './simplify.js';
 import { type GraphTemplate, type Program, type ProgramInputs, traceTemplate } from './trace.js';
 
@@ -24,7 +33,8 @@ export interface SplitCost {
   keptBytes: number;
 }
 
-const isUnfolding = (node: GraphNode): boolean => node.kernel === UNFOLD;
+/** Images arranged anew: not worth keeping beside the images where memory is short. */
+const isRearrangement = ({ kernel }: GraphNode): boolean => kernel === UNFOLD || kernel === BLOCK_CHANNELS;
 
 /** A traced tensor program that can be compiled for any batch size. */
 export class TracedProgram {
@@ -46,21 +56,30 @@ export class TracedProgram {
     return new TracedProgram(traceTemplate(program, makeInputs), name);
   }
 
-  private split(batchSize: number, variableInputs: readonly string[], keepUnfolded: boolean) {
-    const simplified = simplify(this.template.instantiate(batchSize));
-    const restructured = simplify(
-      unfoldFilterGradients(
-        separateFixedTransposes(simplified, variableInputs),
-        variableInputs,
-        keepUnfolded,
-      ),
-    );
-    return splitGraph(restructured, variableInputs, keepUnfolded ? () => false : isUnfolding);
+  private simplified(batchSize: number): Graph {
+    return simplify(foldPadding(simplify(this.template.instantiate(batchSize))));
+  }
+
+  private split(
+    batchSize: number,
+    variableInputs: readonly string[],
+    keepUnfolded: boolean,
+    { channelBlock }: NativeOptions,
+  ): SplitGraph {
+    const blocked = blockConvolutions(this.simplified(batchSize), channelBlock ?? null);
+    const separated = separatePoolMaxima(separateFixedTransposes(blocked, variableInputs), variableInputs);
+    const restructured = simplify(unfoldFilterGradients(separated, variableInputs, keepUnfolded));
+    return splitGraph(restructured, variableInputs, keepUnfolded ? () => false : isRearrangement);
   }
 
   /** What the split program will take at a batch size. */
-  splitCost(batchSize: number, variableInputs: readonly string[], keepUnfolded: boolean): SplitCost {
-    const { prologue, step } = this.split(batchSize, variableInputs, keepUnfolded);
+  splitCost(
+    batchSize: number,
+    variableInputs: readonly string[],
+    keepUnfolded: boolean,
+    options: NativeOptions,
+  ): SplitCost {
+    const { prologue, step } = this.split(batchSize, variableInputs, keepUnfolded, options);
     const keptBytes = Object.values(prologue.outputs).reduce((sum, id) => sum + bytesOf(prologue, id), 0);
     return { prologue: graphCost(prologue), step: graphCost(step), keptBytes };
   }
@@ -78,7 +97,7 @@ export class TracedProgram {
     keepUnfolded: boolean,
     options: NativeOptions,
   ): Promise<SplitProgram> {
-    const graphs = this.split(batchSize, variableInputs, keepUnfolded);
+    const graphs = this.split(batchSize, variableInputs, keepUnfolded, options);
     const prologue = await compileNative(graphs.prologue, `${this.name}-prologue-${batchSize}`, options);
     const step = await compileNative(graphs.step, `${this.name}-step-${batchSize}`, options);
     return {
@@ -91,18 +110,19 @@ export class TracedProgram {
     };
   }
 
-  private whole(batchSize: number): Graph {
-    return simplify(unfoldFilterGradients(simplify(this.template.instantiate(batchSize)), [], false));
+  private whole(batchSize: number, { channelBlock }: NativeOptions): Graph {
+    const blocked = blockConvolutions(this.simplified(batchSize), channelBlock ?? null);
+    return simplify(unfoldFilterGradients(blocked, [], false));
   }
 
   /** What the program as a whole will take at a batch size. */
-  wholeCost(batchSize: number): GraphCost {
-    return graphCost(this.whole(batchSize));
+  wholeCost(batchSize: number, options: NativeOptions): GraphCost {
+    return graphCost(this.whole(batchSize, options));
   }
 
   /** Compiles the program as a whole. */
   compile(batchSize: number, options: NativeOptions): Promise<NativeProgram> {
-    return compileNative(this.whole(batchSize), `${this.name}-${batchSize}`, options);
+    return compileNative(this.whole(batchSize, options), `${this.name}-${batchSize}`, options);
   }
 }
 

@@ -1,34 +1,9 @@
+import { fewestOperations, gatheredColumns } from './columns.js';
 import { convolutionGeometry, UNFOLD, UNFOLDED_FILTER_GRADIENT } from './convolution-lowering.js';
-import { type Graph, type GraphNode, type GraphValue, graphValue, type ValueId } from './graph.js';
+import { type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
+import { Rebuilder } from './rebuilder.js';
 import { dependentValues, eliminateDeadNodes } from './simplify.js';
-
-/** Builds a graph node by node, with new values numbered after the old ones. */
-class Rebuilder {
-  readonly nodes: GraphNode[] = [];
-  readonly values: Map<ValueId, GraphValue>;
-  private next: ValueId;
-
-  constructor(private readonly graph: Graph) {
-    this.values = new Map(graph.values);
-    this.next = Math.max(-1, ...graph.values.keys()) + 1;
-  }
-
-  add(
-    kernel: string,
-    inputs: Record<string, ValueId>,
-    attributes: Record<string, unknown>,
-    value: GraphValue,
-  ): ValueId {
-    const id = this.next++;
-    this.values.set(id, value);
-    this.nodes.push({ kernel, inputs, attributes, outputs: [id] });
-    return id;
-  }
-
-  finish(): Graph {
-    return { ...this.graph, values: this.values, nodes: this.nodes };
-  }
-}
+import { hasTransposedConvolution, transposedGeometry } from './windows.js';
 
 /**
  * Takes transpositions of fixed operands out of matrix products, where they
@@ -65,6 +40,9 @@ export function separateFixedTransposes(graph: Graph, variableInputs: readonly s
   return rebuilder.finish();
 }
 
+/** Columns of a matrix that a product computes at a time: with fewer, it takes as long (6 and 12 alike, measured). */
+const PRODUCT_BLOCK = 16;
+
 /**
  * Writes filter gradients of convolutions as products with an unfolded tensor.
  *
@@ -92,27 +70,13 @@ export function unfoldFilterGradients(
     const filterShape = node.attributes.filterShape as number[];
     const input = graphValue(graph, x);
     const geometry = convolutionGeometry(node, input.shape, filterShape, false);
-    const { filterHeight, filterWidth, padInfo, strideHeight, strideWidth } = geometry;
-    const dual = variable.has(x) && !variable.has(dy) && strideHeight === 1 && strideWidth === 1;
-    const unfoldedGeometry = dual
-      ? {
-          ...geometry,
-          inHeight: geometry.outHeight,
-          inWidth: geometry.outWidth,
-          inChannels: geometry.outChannels,
-          outHeight: geometry.inHeight,
-          outWidth: geometry.inWidth,
-          padInfo: {
-            ...padInfo,
-            top: filterHeight - 1 - padInfo.top,
-            left: filterWidth - 1 - padInfo.left,
-            bottom: filterHeight - 1 - padInfo.bottom,
-            right: filterWidth - 1 - padInfo.right,
-          },
-        }
-      : geometry;
+    const dual = variable.has(x) && !variable.has(dy) && hasTransposedConvolution(geometry);
+    const ownGeometry = dual ? transposedGeometry(geometry) : geometry;
+    const { columns } = fewestOperations(ownGeometry, PRODUCT_BLOCK);
+    const unfoldedGeometry = gatheredColumns(ownGeometry, columns);
+    const { filterHeight, filterWidth, outHeight, outWidth } = unfoldedGeometry;
     const taps = filterHeight * filterWidth * unfoldedGeometry.inChannels;
-    const positions = input.shape[0] * unfoldedGeometry.outHeight * unfoldedGeometry.outWidth;
+    const positions = input.shape[0] * outHeight * outWidth;
     const unfolded = rebuilder.add(
       UNFOLD,
       { x: dual ? dy : x },
@@ -125,7 +89,7 @@ export function unfoldFilterGradients(
     rebuilder.nodes.push({
       kernel: UNFOLDED_FILTER_GRADIENT,
       inputs: { unfolded, other: dual ? x : dy },
-      attributes: { filterShape, dual, transposed },
+      attributes: { filterShape, dual, transposed, columns, columnStep: ownGeometry.strideWidth },
       outputs: node.outputs,
     });
   }

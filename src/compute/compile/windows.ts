@@ -33,3 +33,40 @@ export function outputPadding(geometry: ConvolutionGeometry): [number, number] {
     inWidth - reached(outWidth, strideWidth, effectiveFilterWidth, padInfo.left, padInfo.right),
   ];
 }
+
+/** The geometry of the convolution that computes the input gradient of another one of stride 1. */
+export function transposedGeometry(geometry: ConvolutionGeometry): ConvolutionGeometry {
+  const { padInfo, effectiveFilterHeight, effectiveFilterWidth } = geometry;
+  return {
+    ...geometry,
+    inHeight: geometry.outHeight,
+    inWidth: geometry.outWidth,
+    inChannels: geometry.outChannels,
+    outHeight: geometry.inHeight,
+    outWidth: geometry.inWidth,
+    outChannels: geometry.inChannels,
+    padInfo: {
+      ...padInfo,
+      top: effectiveFilterHeight - 1 - padInfo.top,
+      left: effectiveFilterWidth - 1 - padInfo.left,
+      bottom: effectiveFilterHeight - 1 - padInfo.bottom,
+      right: effectiveFilterWidth - 1 - padInfo.right,
+    },
+  };
+}
+
+/** Whether a convolution's input gradient is a convolution, without cropping. */
+export function hasTransposedConvolution({
+  strideHeight,
+  strideWidth,
+  padInfo,
+  effectiveFilterHeight,
+  effectiveFilterWidth,
+}: ConvolutionGeometry): boolean {
+  return (
+    strideHeight === 1 &&
+    strideWidth === 1 &&
+    Math.max(padInfo.top, padInfo.bottom) < effectiveFilterHeight &&
+    Math.max(padInfo.left, padInfo.right) < effectiveFilterWidth
+  );
+}

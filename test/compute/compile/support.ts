@@ -1,4 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
+import { channelBlockSize } from '../../../src/compute/compile/channel-block-size.js';
 import type {
   ElementType,
   Graph,
@@ -11,7 +12,8 @@ import { compileNative, type NativeOptions } from '../../../src/compute/compile/
 
 async function loadNative(): Promise<NativeOptions | null> {
   try {
-    return { runtime: await import('onnxruntime-node'), threads: 1 };
+    const runtime = await import('onnxruntime-node');
+    return { runtime, threads: 1, channelBlock: await channelBlockSize(runtime) };
   } catch (error) {
     console.info(`onnxruntime-node does not load (${(error as Error).message}); its tests are skipped`);
     return null;
