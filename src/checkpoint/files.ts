@@ -76,16 +76,27 @@ export function readProblem(error: unknown, path: string): unknown {
  * @param folder real path of the folder
  * @param path what the file says
  * @param source the file that says it, for the message
+ * @param what the path is of, for the message
  * @throws InputError `checkpoint/unsafe-path`, or as `checkFile`
  */
-export async function resolveInside(folder: string, path: string, source: string): Promise<CheckedFile> {
+export async function resolveInside(
+  folder: string,
+  path: string,
+  source: string,
+  what = 'weight file',
+): Promise<CheckedFile> {
+  const unsafePath = (fault: string) =>
+    new InputError(
+      'checkpoint/unsafe-path',
+      `${printable(source)}: the ${what} ${quoted(path)} is ${fault}; it must lie in the folder of the model or below.`,
+    );
   const fault = pathFault(path);
-  if (fault) throw unsafePath(path, source, fault);
+  if (fault) throw unsafePath(fault);
   const joined = join(folder, path);
   const real = await realpath(joined).catch((error) => Promise.reject(readProblem(error, joined)));
   const inside = relative(folder, real);
   if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
-    throw unsafePath(path, source, 'a link that leaves the folder of the model; copy the file there');
+    throw unsafePath('a link that leaves the folder of the model; copy the file there');
   }
   return checkFile(real);
 }
@@ -99,13 +110,6 @@ function pathFault(path: string): string | null {
   if (path.includes(':')) return 'a URL, a drive or a name with a colon';
   if (path.split('/').includes('..')) return 'a path with a ".." step';
   return null;
-}
-
-function unsafePath(path: string, source: string, fault: string): InputError {
-  return new InputError(
-    'checkpoint/unsafe-path',
-    `${printable(source)}: the weight file ${quoted(path)} is ${fault}; weight files must lie next to model.json or below.`,
-  );
 }
 
 /** A file to be written. */
