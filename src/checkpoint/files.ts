@@ -1,7 +1,7 @@
 /** The file system as the checkpoint readers and writers use it: hostile paths, one-line errors, atomic writes. */
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { isAbsolute, join, relative, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { InputError } from '../errors.js';
 import { printable, quoted } from './printable.js';
 
@@ -112,8 +112,24 @@ function pathFault(path: string): string | null {
   return null;
 }
 
+/**
+ * Where a file goes that `output` says: there, or under its usual name in that folder where `output` is one or
+ * ends like one.
+ *
+ * @throws InputError when it cannot be looked at
+ */
+export async function fileToWrite(output: string, name: string): Promise<string> {
+  if (/[/\\]$/.test(output)) return join(output, name);
+  const found = await stat(output).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+    throw readProblem(error, output);
+  });
+  return found?.isDirectory() ? join(output, name) : output;
+}
+
 /** A file to be written. */
 export interface NewFile {
+  /** May lead into a folder below, with slashes; that is made, too. */
   name: string;
   data: Uint8Array | string;
 }
@@ -130,13 +146,14 @@ export async function writeFilesAtomically(directory: string, files: readonly Ne
   const suffix = `${process.pid}-${randomUUID()}.tmp`;
   const moves = files.map(({ name, data }) => {
     const target = join(directory, name);
-    return { target, temporary: join(directory, `.${name}.${suffix}`), data };
+    return { target, temporary: join(dirname(target), `.${basename(name)}.${suffix}`), data };
   });
   let current = directory;
   try {
     await mkdir(directory, { recursive: true });
     for (const { target, temporary, data } of moves) {
       current = target;
+      await mkdir(dirname(target), { recursive: true });
       await writeFile(temporary, data, { flag: 'wx' });
     }
     for (const { target, temporary } of moves) {

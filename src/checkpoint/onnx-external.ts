@@ -11,8 +11,8 @@ export const MAX_TOTAL_BYTES = 2 * 2 ** 30;
 
 /** A file of external data. */
 export interface ExternalFile {
-  /** As the model says it first. */
-  location: string;
+  /** As the model says it, without repeats, in order of first use. */
+  locations: string[];
   /** Its real path. */
   path: string;
   bytes: Uint8Array<ArrayBuffer>;
@@ -59,10 +59,11 @@ export async function readExternalFiles(
       if (file === undefined) {
         total += found.size;
         requireTotal(path, total);
-        file = { location, path: found.path, bytes: new Uint8Array(found.size) };
+        file = { locations: [], path: found.path, bytes: new Uint8Array(found.size) };
         await readInto(found, file.bytes);
         byPath.set(found.path, file);
       }
+      file.locations.push(location);
       byLocation.set(location, file);
     }
     ranges.set(head, rangeOf(path, head, file));
@@ -88,7 +89,7 @@ function rangeOf(path: string, head: TensorHead, file: ExternalFile): ExternalRa
       path,
       head.name,
       `[${head.shape.join(', ')}] of type ${head.type} needs ${expected} bytes; its external data is ${found} bytes ` +
-        `from ${offset} of the ${file.bytes.length} in ${printable(file.location)}; is that file complete?`,
+        `from ${offset} of the ${file.bytes.length} in ${printable(head.external!.location)}; is that file complete?`,
       'checkpoint/size-mismatch',
     );
   }

@@ -5,6 +5,7 @@ import { InputError } from '../errors.js';
 import type { Checkpoint } from './checkpoint.js';
 import { checkFile, readInto, readProblem } from './files.js';
 import { readOnnx } from './onnx.js';
+import { writeOnnx } from './onnx-writer.js';
 import { printable, quotedList } from './printable.js';
 import { readTfjsLayers, writeTfjsLayers } from './tfjs-layers.js';
 
@@ -61,17 +62,32 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   );
 }
 
+/** How a checkpoint is written. */
+export interface WriteOptions {
+  /** ONNX only: as `OnnxWriteOptions` says. */
+  sparse?: boolean;
+}
+
 /**
  * Writes a checkpoint in the format it has; what is written reads back bit for bit.
  *
- * @param directory made if need be; must not be the one the checkpoint was read from
- * @returns the paths written
+ * @param output a LayersModel's directory, made if need be; an ONNX model's file, or the directory it goes to
+ *   under the name it was read from. Must not be what the checkpoint was read from
+ * @returns the paths written, the model last
  */
-export async function writeCheckpoint(checkpoint: Checkpoint, directory: string): Promise<string[]> {
-  if (checkpoint.format === 'onnx') {
-    throw new InputError('checkpoint/unsupported-format', 'writing ONNX models is not supported yet.');
+export async function writeCheckpoint(
+  checkpoint: Checkpoint,
+  output: string,
+  options: WriteOptions = {},
+): Promise<string[]> {
+  if (checkpoint.format === 'onnx') return writeOnnx(checkpoint, output, options);
+  if (options.sparse) {
+    throw new InputError(
+      'usage/sparse',
+      `${printable(checkpoint.path)}: --sparse is for ONNX models; a TensorFlow.js LayersModel has no sparse weights.`,
+    );
   }
-  return writeTfjsLayers(checkpoint, directory);
+  return writeTfjsLayers(checkpoint, output);
 }
 
 async function modelInDirectory(directory: string): Promise<string> {

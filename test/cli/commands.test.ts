@@ -139,6 +139,7 @@ describe('prune', () => {
       {
         model: join(folder, 'm/model.json'),
         output: join(folder, 'out'),
+        sparse: false,
         ratio: 0.9,
         atLimit: null,
         report: null,

@@ -90,6 +90,7 @@ describe('summaries', () => {
       prunableWeights: 32360,
       threshold: 0.0312,
       source: 'gaussian-width' as const,
+      modelBytes: null,
     };
     expect(renderPruneSummary(summary, plain)).toMatchInlineSnapshot(`
       "Pruned checkpoint
