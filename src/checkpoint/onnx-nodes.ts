@@ -10,6 +10,7 @@ import {
   fixedBytes,
   floatOf,
   gatherFixed,
+  integerCount,
   integerOf,
   integersOf,
   messageOf,
@@ -57,6 +58,9 @@ function nodeLabel({ name, opType }: Pick<OnnxNode, 'name' | 'opType'>): string 
   return `node ${quoted(name)} (${printable(opType)})`;
 }
 
+/** Entries of the longest list that an attribute of a supported operator could have. */
+const MAX_LIST = 2 ** 20;
+
 /** Field that holds the value of each type; files of IR version 1 give no type. */
 const ATTRIBUTE_FIELDS = {
   f: ONNX_ATTRIBUTE_TYPES.float,
@@ -90,8 +94,10 @@ function readAttribute(source: WireSource, message: WireMessage, label: string):
       if (fixedBytes(message, 'floats') % 4 !== 0) {
         throw damaged(source, message.start, 'a list of floats is cut short');
       }
+      if (fixedBytes(message, 'floats') > 4 * MAX_LIST) return { kind: 'unsupported' };
       return { kind: 'floats', value: [...new Float32Array(gatherFixed(source, message, 'floats').buffer)] };
     case types.ints:
+      if (integerCount(source, message, 'ints') > MAX_LIST) return { kind: 'unsupported' };
       return { kind: 'ints', value: [...integersOf(source, message, 'ints')] };
     case types.strings:
       return stringsAttribute(source, message);

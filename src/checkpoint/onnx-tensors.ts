@@ -51,11 +51,16 @@ export const ELEMENT_RULES: Readonly<Record<ElementType, ElementRule>> = {
 
 const LISTS: readonly DataList[] = ['floatData', 'int32Data', 'int64Data', 'doubleData', 'uint64Data'];
 
+/** ONNX Runtime and everyone else stay far below; a list of axes has no other end. */
+const MAX_RANK = 64;
+
 /**
- * Elements that the sparse initialisers of a model may have together: little data can stand for a tensor of any
- * size. 2^26 take 256 MiB in memory; a network of so many weights has curvature that no such memory holds.
+ * Elements that the initialisers of a model may have together where memory takes more than the file: in sparse
+ * ones, which stand for a tensor of any size, and in integers, of which each takes eight bytes. 2^26 of these
+ * take half a GiB; integers are shapes and indices, and a network of so many weights has curvature that is out
+ * of reach.
  */
-export const MAX_SPARSE_ELEMENTS = 2 ** 26;
+export const MAX_EXPANDED_ELEMENTS = 2 ** 26;
 
 /** Data of a tensor in another file. */
 export interface ExternalData {
@@ -99,7 +104,25 @@ export function readTensorHead(source: WireSource, message: WireMessage, name = 
   const shape = readShape(source, message, shown);
   const head = { name: own, shape, type, message, external: externalData(source, message, shown) };
   if (head.external === null) requireStoredSize(source, head, shown);
+  requireModest(source, shown, expandedElements(head));
   return head;
+}
+
+/** Elements of a tensor that take more memory than their file does. */
+export function expandedElements({ shape, type, message }: TensorHead): number {
+  const isExpanded = ELEMENT_RULES[type].kind === 'integer' || fieldsOf(message, 'int32Data').length > 0;
+  return isExpanded ? countOf(shape) : 0;
+}
+
+/** Refuses more elements than `MAX_EXPANDED_ELEMENTS`; `name` is of the tensor that leads to so many. */
+export function requireModest({ path }: WireSource, name: string, elements: number): void {
+  if (elements <= MAX_EXPANDED_ELEMENTS) return;
+  throw invalidTensor(
+    path,
+    name,
+    `brings what is sparse or of integers to more than the ${MAX_EXPANDED_ELEMENTS} elements that are read.`,
+    'checkpoint/too-large',
+  );
 }
 
 function elementType(source: WireSource, message: WireMessage, name: string): ElementType {
@@ -118,6 +141,15 @@ function elementType(source: WireSource, message: WireMessage, name: string): El
 
 /** `dims` of a TensorProto or SparseTensorProto. */
 export function readShape(source: WireSource, message: WireMessage, name: string): number[] {
+  const rank = integerCount(source, message, 'dims');
+  if (rank > MAX_RANK) {
+    throw invalidTensor(
+      source.path,
+      name,
+      `has ${rank} axes; at most ${MAX_RANK} are possible.`,
+      'checkpoint/invalid-shape',
+    );
+  }
   const sizes = [...integersOf(source, message, 'dims')];
   if (sizes.every((size) => Number.isSafeInteger(size) && size >= 0)) return sizes;
   throw invalidTensor(

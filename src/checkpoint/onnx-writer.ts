@@ -14,7 +14,7 @@ import {
 } from './onnx.js';
 import { changedElements, elementBytes, encodeSparse, putElements, smallerSparse } from './onnx-elements.js';
 import { encodeField, type FieldEdits, rewritten } from './onnx-rewrite.js';
-import { countOf, ELEMENT_RULES, MAX_SPARSE_ELEMENTS } from './onnx-tensors.js';
+import { countOf, ELEMENT_RULES, expandedElements, MAX_EXPANDED_ELEMENTS } from './onnx-tensors.js';
 import { integerOf, messagesOf, textOf } from './onnx-wire.js';
 import { printable, quoted } from './printable.js';
 import { requireFinite } from './quantization.js';
@@ -82,8 +82,8 @@ function changeWeights(
   if (wantSparse) requireSparseVersion(file);
   const inputs = new Set(messagesOf(file.graph, 'input').map((input) => textOf(file.source, input, 'name')));
   const shared = new Map<string, Uint8Array>();
-  let sparseElements = file.initializers.reduce(
-    (sum, { sparse }) => sum + (sparse ? countOf(sparse.shape) : 0),
+  let expanded = file.initializers.reduce(
+    (sum, { head, sparse }) => sum + (sparse ? countOf(sparse.shape) : expandedElements(head)),
     0,
   );
   for (const [i, initializer] of floats.entries()) {
@@ -99,13 +99,10 @@ function changeWeights(
     }
     const count = countOf(head.shape);
     const canBeSparse =
-      wantSparse &&
-      head.external === null &&
-      !inputs.has(name) &&
-      sparseElements + count <= MAX_SPARSE_ELEMENTS;
+      wantSparse && head.external === null && !inputs.has(name) && expanded + count <= MAX_EXPANDED_ELEMENTS;
     const smaller = canBeSparse ? smallerSparse(file, initializer, changed ?? old) : null;
     if (smaller) {
-      sparseElements += count;
+      expanded += count;
       edits.set(field, smaller);
     } else if (changed) putElements(file, head, changed, edits);
   }

@@ -13,10 +13,10 @@ import {
   decodeSparse,
   decodeTensor,
   ELEMENT_RULES,
-  invalidTensor,
-  MAX_SPARSE_ELEMENTS,
+  expandedElements,
   readSparseHead,
   readTensorHead,
+  requireModest,
   type SparseHead,
   type TensorHead,
 } from './onnx-tensors.js';
@@ -140,7 +140,7 @@ async function readModelFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
 function readInitializers(source: WireSource, graph: WireMessage): Initializer[] {
   const initializers: Initializer[] = [];
   const names = new Set<string>();
-  let sparseElements = 0;
+  let expanded = 0;
   for (const field of graph.fields) {
     let sparse: SparseHead | null = null;
     let head: TensorHead;
@@ -149,21 +149,14 @@ function readInitializers(source: WireSource, graph: WireMessage): Initializer[]
     } else if (field.name === 'sparseInitializer') {
       sparse = readSparseHead(source, field.message!);
       head = sparse.values;
-      sparseElements += countOf(sparse.shape);
     } else continue;
     const { name } = head;
     if (name === '') throw invalidGraph(source.path, 'an initialiser has no name.');
     if (names.has(name)) {
       throw invalidGraph(source.path, `two initialisers are named ${quoted(name)}; names must be unique.`);
     }
-    if (sparseElements > MAX_SPARSE_ELEMENTS) {
-      throw invalidTensor(
-        source.path,
-        name,
-        `brings the sparse initialisers to more than the ${MAX_SPARSE_ELEMENTS} elements that are read; store it dense.`,
-        'checkpoint/too-large',
-      );
-    }
+    expanded += sparse ? countOf(sparse.shape) : expandedElements(head);
+    requireModest(source, name, expanded);
     names.add(name);
     initializers.push({ name, field, head, sparse });
   }
@@ -220,7 +213,7 @@ function readOpset(source: WireSource, model: WireMessage): number {
   if (version !== undefined && version >= MIN_OPSET && versions.every((other) => other === version)) {
     return version;
   }
-  const found = version === undefined ? 'no version' : `version ${versions.join(' and ')}`;
+  const found = version === undefined ? 'no version' : `version ${printable(versions.join(' and '))}`;
   throw new InputError(
     'checkpoint/unsupported-opset',
     `${printable(source.path)} imports ${found} of the ONNX operators; supported is one from ${MIN_OPSET} on: ` +
