@@ -49,11 +49,12 @@ export function changedElements(
   const values = weight.values as Float32Array;
   const wanted = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const current = new Uint32Array((decodeRaw(bytes, type) as Float32Array).buffer);
-  let changed: Bytes | null = null;
-  for (let i = 0; i < wanted.length; i++) {
-    if (wanted[i] === current[i]) continue;
-    changed ??= bytes.slice();
-    if (encodeElement(new DataView(changed.buffer), i, type, values[i]!)) continue;
+  const first = wanted.findIndex((bits, i) => bits !== current[i]);
+  if (first < 0) return null;
+  const changed = bytes.slice();
+  const view = new DataView(changed.buffer);
+  for (let i = first; i < wanted.length; i++) {
+    if (wanted[i] === current[i] || encodeElement(view, i, type, values[i]!)) continue;
     throw new InputError(
       'checkpoint/not-representable',
       `${printable(path)}: weight ${quoted(weight.name)} has the new value ${values[i]} at index ` +
@@ -65,15 +66,14 @@ export function changedElements(
 
 /** Whether the value could be stored without loss. */
 function encodeElement(view: DataView, index: number, type: ElementType, value: number): boolean {
-  const single = Float32Array.of(value);
   if (type === 'float32') view.setFloat32(4 * index, value, true);
   else if (type === 'float64') view.setFloat64(8 * index, value, true);
   else if (type === 'float16') {
-    const half = encodeFloat16(single);
+    const half = encodeFloat16(Float32Array.of(value));
     view.setUint16(2 * index, half[0]!, true);
     return Object.is(decodeFloat16(half)[0], value);
   } else {
-    const bits = new Uint32Array(single.buffer)[0]!;
+    const bits = new Uint32Array(Float32Array.of(value).buffer)[0]!;
     view.setUint16(2 * index, bits >>> 16, true);
     return (bits & 0xffff) === 0;
   }
@@ -122,10 +122,7 @@ export function encodeSparse(
   bytes: Bytes,
 ): readonly Uint8Array[] {
   const width = ELEMENT_RULES[head.type].bytes;
-  const positions: number[] = [];
-  for (let i = 0; i * width < bytes.length; i++) {
-    if (!isZero(bytes, i * width, width)) positions.push(i);
-  }
+  const positions = nonZeroPositions(bytes, width);
   const values = new Uint8Array(positions.length * width);
   const indices = new BigInt64Array(positions.length);
   for (const [i, position] of positions.entries()) {
@@ -154,11 +151,14 @@ export function encodeSparse(
   ]);
 }
 
-function isZero(bytes: Uint8Array, start: number, width: number): boolean {
-  for (let i = start; i < start + width; i++) {
-    if (bytes[i] !== 0) return false;
+/** Indices of the elements with any bit set; that leaves out +0 alone. */
+function nonZeroPositions(bytes: Uint8Array, width: number): number[] {
+  const positions: number[] = [];
+  for (let i = 0; i < bytes.length; i++) {
+    const position = Math.floor(i / width);
+    if (bytes[i] !== 0 && positions.at(-1) !== position) positions.push(position);
   }
-  return true;
+  return positions;
 }
 
 /** The sparse form of a dense initialiser's elements, where it takes fewer bytes; else null. */

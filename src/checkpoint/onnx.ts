@@ -7,17 +7,15 @@ import { parseJson } from './json.js';
 import { type ExternalFiles, MAX_TOTAL_BYTES, readExternalFiles } from './onnx-external.js';
 import type { OnnxGraph, OnnxTensor } from './onnx-graph.js';
 import { invalidGraph, operatorDomain, readNode, readValue, sortNodes } from './onnx-nodes.js';
+import { decodeSparse, readSparseHead, type SparseHead } from './onnx-sparse.js';
 import {
   countOf,
   decodeRaw,
-  decodeSparse,
   decodeTensor,
   ELEMENT_RULES,
   expandedElements,
-  readSparseHead,
   readTensorHead,
   requireModest,
-  type SparseHead,
   type TensorHead,
 } from './onnx-tensors.js';
 import {

@@ -419,4 +419,41 @@ describe('published models', () => {
       layers.weights.map(({ shape, values }) => ({ shape, values })),
     );
   });
+
+  /** Values of a weight with its axes reversed in tfjs's order: HWIO for OIHW, inputs by outputs for a matrix. */
+  function transposed(values: ArrayLike<number>, shape: readonly number[]): Float32Array {
+    if (shape.length < 2) return Float32Array.from(values);
+    const [outputs, inputs, ...window] = shape as [number, number, ...number[]];
+    const area = window.reduce((product, extent) => product * extent, 1);
+    const result = new Float32Array(values.length);
+    for (let o = 0; o < outputs; o++) {
+      for (let i = 0; i < inputs; i++) {
+        for (let at = 0; at < area; at++) {
+          result[(at * inputs + i) * outputs + o] = values[(o * inputs + i) * area + at]!;
+        }
+      }
+    }
+    return result;
+  }
+
+  it.skipIf(!present)('reads ResNet-20 with the weights of its model.json', async () => {
+    const onnx = await readCheckpoint(join(models, 'resnet20/resnet20.onnx'));
+    const layers = await readCheckpoint(join(models, 'resnet20/model.json'));
+    expect(onnx.weights).toHaveLength(97);
+    const words = {
+      gamma: 'weight',
+      beta: 'bias',
+      moving_mean: 'running_mean',
+      moving_variance: 'running_var',
+    };
+    const byName = new Map(onnx.weights.map((weight) => [weight.name, weight]));
+    for (const { name, values } of layers.weights) {
+      const [layer, kind] = name.split('/') as [string, string];
+      const word = words[kind as keyof typeof words] ?? (kind === 'kernel' ? 'weight' : kind);
+      const weight = byName.get(`${layer.replace(/^(layer\d)_(\d)_/, '$1.$2.')}.${word}`);
+      expect(weight, name).toBeDefined();
+      const same = Buffer.compare(bitsOf(transposed(weight!.values, weight!.shape)), bitsOf(values)) === 0;
+      expect(same, `${name} is ${weight!.name} transposed`).toBe(true);
+    }
+  });
 });

@@ -101,6 +101,8 @@ describe('summaries', () => {
         written    out
       "
     `);
+    const sparse = { ...summary, modelBytes: { before: 130_031, after: 40_000 } };
+    expect(renderPruneSummary(sparse, plain)).toMatch(/\n {2}size {7}40,000 of 130,031 bytes \(30\.8 %\)\n/);
   });
 
   test('train', () => {
