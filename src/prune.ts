@@ -3,7 +3,7 @@ import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { resourceScope } from './analysis/resources.js';
 import { analyze } from './analyze.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
-import { writeCheckpoint } from './checkpoint/registry.js';
+import { checkOutput, writeCheckpoint } from './checkpoint/registry.js';
 import { prepareBackend } from './compute/backend.js';
 import type { LimitName, PruneConfig } from './config.js';
 import { InputError } from './errors.js';
@@ -101,6 +101,7 @@ export async function prune(
   progress: Progress,
   checkpoint: Checkpoint,
 ): Promise<PruneSummary> {
+  await checkOutput(checkpoint, config.output, { sparse: config.sparse });
   const { prunedFraction, include, exclude } = await amount(config, progress, checkpoint);
   // Nothing is computed here: the plain backend loads fastest.
   await prepareBackend('cpu');

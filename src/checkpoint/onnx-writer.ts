@@ -13,6 +13,7 @@ import {
   readOnnxFile,
 } from './onnx.js';
 import { changedElements, elementBytes, encodeSparse, putElements, smallerSparse } from './onnx-elements.js';
+import type { ExternalFile } from './onnx-external.js';
 import { encodeField, type FieldEdits, rewritten } from './onnx-rewrite.js';
 import { countOf, ELEMENT_RULES, expandedElements, MAX_EXPANDED_ELEMENTS } from './onnx-tensors.js';
 import { integerOf, messagesOf, textOf } from './onnx-wire.js';
@@ -47,6 +48,29 @@ export async function writeOnnx(
   output: string,
   options: OnnxWriteOptions = {},
 ): Promise<string[]> {
+  const file = await checkOnnxOutput(checkpoint, output, options);
+  const target = await fileToWrite(output, basename(checkpoint.path));
+  const edits: FieldEdits = new Map();
+  changeWeights(file, checkpoint.weights, edits, options.sparse === true);
+  const appended = changeMetadata(file, checkpoint.metadata, edits);
+  const bytes = Buffer.concat([...rewritten(file.source.bytes, file.model, edits), ...appended]);
+  const copies = file.external.files.flatMap((external) =>
+    copyNames(external).map((name): NewFile => ({ name, data: external.bytes })),
+  );
+  return writeFilesAtomically(dirname(target), [...copies, { name: basename(target), data: bytes }]);
+}
+
+/**
+ * What can be known before there is anything to write.
+ *
+ * @returns the files of the input
+ * @throws InputError as `writeOnnx` for all but values and the writing itself
+ */
+export async function checkOnnxOutput(
+  checkpoint: OnnxCheckpoint,
+  output: string,
+  options: OnnxWriteOptions,
+): Promise<OnnxFile> {
   if (checkpoint.path === '') {
     throw new InputError(
       'checkpoint/no-source',
@@ -60,14 +84,9 @@ export async function writeOnnx(
       `${printable(checkpoint.path)} or its external data has changed since it was read; start again.`,
     );
   }
-  const target = await fileToWrite(output, basename(checkpoint.path));
-  const edits: FieldEdits = new Map();
-  changeWeights(file, checkpoint.weights, edits, options.sparse === true);
-  const appended = changeMetadata(file, checkpoint.metadata, edits);
-  const bytes = Buffer.concat([...rewritten(file.source.bytes, file.model, edits), ...appended]);
-  const files = [...externalCopies(file, basename(target)), { name: basename(target), data: bytes }];
-  await protectInput(file, dirname(target), files);
-  return writeFilesAtomically(dirname(target), files);
+  if (options.sparse) requireSparseVersion(file);
+  await protectInput(file, await fileToWrite(output, basename(checkpoint.path)));
+  return file;
 }
 
 function changeWeights(
@@ -79,7 +98,6 @@ function changeWeights(
   const { path } = file.source;
   const floats = file.initializers.filter(({ head }) => ELEMENT_RULES[head.type].kind === 'float');
   requireSameWeights(floats, weights);
-  if (wantSparse) requireSparseVersion(file);
   const inputs = new Set(messagesOf(file.graph, 'input').map((input) => textOf(file.source, input, 'name')));
   const shared = new Map<string, Uint8Array>();
   let expanded = file.initializers.reduce(
@@ -177,34 +195,27 @@ function changeMetadata(
   return [];
 }
 
-/** The files of external data as the new model, of the name `model`, finds them. */
-function externalCopies({ source, external }: OnnxFile, model: string): NewFile[] {
-  return external.files.flatMap(({ locations, bytes }) => {
-    const names = new Set(locations.map((location) => posix.normalize(location)));
-    if (names.has(model)) {
-      throw new InputError(
-        'checkpoint/overwrites-input',
-        `${printable(source.path)} has external data of the name ${quoted(model)}, which the new model would have, too; give it another name.`,
-      );
-    }
-    return [...names].map((name) => ({ name, data: bytes }));
-  });
+/** Where a model looks for a file of external data, relative to its folder. */
+function copyNames({ locations }: ExternalFile): string[] {
+  return [...new Set(locations.map((location) => posix.normalize(location)))];
 }
 
-/** Refuses to replace a file that was read, by whatever path. */
-async function protectInput(
-  { source, external }: OnnxFile,
-  directory: string,
-  files: readonly NewFile[],
-): Promise<void> {
+/** Refuses to replace a file that was read, by whatever path, or a copy of external data by the model. */
+async function protectInput({ source, external }: OnnxFile, target: string): Promise<void> {
   const inputs = await Promise.all([source.path, ...external.files.map(({ path }) => path)].map(identity));
-  for (const { name } of files) {
-    const target = join(directory, name);
-    const found = await identity(target);
+  const copies = external.files.flatMap(copyNames).map((name) => join(dirname(target), name));
+  if (copies.includes(join(dirname(target), basename(target)))) {
+    throw new InputError(
+      'checkpoint/overwrites-input',
+      `${printable(source.path)} has external data of the name ${quoted(basename(target))}, which the new model would have, too; give it another name.`,
+    );
+  }
+  for (const path of [...copies, target]) {
+    const found = await identity(path);
     if (found === null || !inputs.includes(found)) continue;
     throw new InputError(
       'checkpoint/overwrites-input',
-      `${printable(target)} is a file of the input model ${printable(source.path)} and would be overwritten; ` +
+      `${printable(path)} is a file of the input model ${printable(source.path)} and would be overwritten; ` +
         `write to another ${external.files.length > 0 ? 'folder' : 'file'}.`,
     );
   }

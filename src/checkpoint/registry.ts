@@ -5,7 +5,7 @@ import { InputError } from '../errors.js';
 import type { Checkpoint } from './checkpoint.js';
 import { checkFile, readInto, readProblem } from './files.js';
 import { readOnnx } from './onnx.js';
-import { writeOnnx } from './onnx-writer.js';
+import { checkOnnxOutput, writeOnnx } from './onnx-writer.js';
 import { printable, quotedList } from './printable.js';
 import { readTfjsLayers, writeTfjsLayers } from './tfjs-layers.js';
 
@@ -66,6 +66,19 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
 export interface WriteOptions {
   /** ONNX only: as `OnnxWriteOptions` says. */
   sparse?: boolean;
+}
+
+/**
+ * Refuses, before long work, what `writeCheckpoint` would refuse after it, as far as that can be known.
+ *
+ * @throws InputError as `writeCheckpoint`
+ */
+export async function checkOutput(
+  checkpoint: Checkpoint,
+  output: string,
+  options: WriteOptions = {},
+): Promise<void> {
+  if (checkpoint.format === 'onnx') await checkOnnxOutput(checkpoint, output, options);
 }
 
 /**

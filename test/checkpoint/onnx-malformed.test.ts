@@ -394,7 +394,8 @@ describe('mutations', () => {
     // Both outcomes occur; most changes hit structure.
     expect(refused).toBeGreaterThan(0.5 * MUTATIONS);
     expect(refused).toBeLessThan(MUTATIONS);
-    expect(slowest).toBeLessThan(1000);
+    // A millisecond on a free machine; a loop or a hostile allocation takes longer on any.
+    expect(slowest).toBeLessThan(5000);
     // A sparse initialiser may be as large as MAX_EXPANDED_ELEMENTS, 256 MiB of float32.
     expect(growth).toBeLessThan(600 * 2 ** 20);
   });

@@ -7,7 +7,7 @@ import { readCheckpoint } from '../../src/checkpoint/registry.js';
 import { silentProgress } from '../../src/progress.js';
 import { prune } from '../../src/prune.js';
 import { encodeModel, type ModelSpec } from '../support/onnx-files.js';
-import { directoryOf } from './fixtures.js';
+import { directoryOf, expectInputError } from './fixtures.js';
 
 /** A network in which the weight `w` is prunable. */
 vi.mock('../../src/network/create-network.js', () => ({
@@ -46,7 +46,7 @@ it('prunes the prunable weights and leaves all else, with a relative path to the
   expect(kept.filter((value) => value !== 0)).toHaveLength(10);
   const expected = model({ first: 'x', pruneLimit: '{"data":"../../data","seed":1}', last: 'y' });
   const initializers = [{ name: 'w', shape: [10, 10], values: kept }, expected.initializers![1]!];
-  expect(new Uint8Array(readFileSync(output))).toEqual(encodeModel({ ...expected, initializers }));
+  expect(readFileSync(output)).toEqual(Buffer.from(encodeModel({ ...expected, initializers })));
 });
 
 it.each([
@@ -59,6 +59,17 @@ it.each([
   const output = join(folder, 'pruned.onnx');
   await prune({ ...configOf(checkpoint.path, output), ratio: 0 }, silentProgress, checkpoint);
   expect(readFileSync(output)).toEqual(readFileSync(checkpoint.path));
+});
+
+it('refuses an output over the data of the input before anything is computed', async () => {
+  const externalData = [{ key: 'location', value: 'w.bin' }];
+  const initializers = [{ name: 'w', shape: [100], fields: { dataLocation: 1, externalData } }];
+  const folder = directoryOf({ 'net.onnx': encodeModel({ initializers }), 'w.bin': values });
+  const checkpoint = await readCheckpoint(folder);
+  const config = { ...configOf(checkpoint.path, join(folder, 'pruned.onnx')), atLimit: 'slice' as const };
+  const report = join(folder, 'missing.json');
+  const code = 'checkpoint/overwrites-input';
+  await expectInputError(prune({ ...config, report }, silentProgress, checkpoint), code, 'another folder');
 });
 
 it('says what sparse storage brings', async () => {
