@@ -1,0 +1,194 @@
+import type { OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
+import type { OnnxGraph, OnnxNode, OnnxValue } from '../../checkpoint/onnx-graph.js';
+import { quoted, quotedList } from '../../checkpoint/printable.js';
+import { InputError } from '../../errors.js';
+import type { RemovedActivation } from '../topology.js';
+
+/** Numbers of TensorProto.DataType that are computed with as float32. */
+export const FLOAT_TYPES: ReadonlySet<number> = new Set([1, 10, 11, 16]);
+
+/** The nodes that a network needs, and between which values they lead. */
+export interface Plan {
+  readonly nodes: readonly OnnxNode[];
+  readonly opset: number;
+  readonly input: OnnxValue;
+  /** The name of the value that is the network's output. */
+  readonly output: string;
+  readonly removedActivation: RemovedActivation | null;
+}
+
+/** Which node computes a value, by name. */
+export function producers(nodes: readonly OnnxNode[]): Map<string, OnnxNode> {
+  return new Map(nodes.flatMap((node) => node.outputs.map((output): [string, OnnxNode] => [output, node])));
+}
+
+/** The nodes a value depends on, in order. */
+export function neededFor(nodes: readonly OnnxNode[], output: string): OnnxNode[] {
+  const needed = new Set([output]);
+  const kept: OnnxNode[] = [];
+  for (const node of [...nodes].reverse()) {
+    if (node.outputs.some((name) => needed.has(name))) {
+      kept.push(node);
+      for (const name of node.inputs) {
+        needed.add(name);
+      }
+    }
+  }
+  return kept.reverse();
+}
+
+/**
+ * The value that is the network's output: the only floating-point output of
+ * the graph. A ZipMap, with which scikit-learn's converters turn probabilities
+ * into dictionaries, is looked through; labels are integers or strings, and
+ * left out.
+ */
+function networkOutput({ path, graph }: OnnxCheckpoint): string {
+  const made = producers(graph.nodes);
+  const candidates = graph.outputs.flatMap(({ name, elementType }) => {
+    const node = made.get(name);
+    if (node?.opType === 'ZipMap') {
+      return [node.inputs[0]];
+    }
+    return FLOAT_TYPES.has(elementType) ? [name] : [];
+  });
+  if (candidates.length !== 1) {
+    throw new InputError(
+      'network/several-outputs',
+      `${path}: the graph has ${candidates.length} floating-point outputs${candidates.length === 0 ? '' : ` (${quotedList(candidates)})`}: prune-limit analyses networks with one; export the model with its logits alone`,
+    );
+  }
+  return candidates[0];
+}
+
+function networkInput({ path, graph }: OnnxCheckpoint): OnnxValue {
+  if (graph.inputs.length !== 1) {
+    throw new InputError(
+      'network/several-inputs',
+      `${path}: the model has ${graph.inputs.length} inputs: prune-limit analyses networks with one`,
+    );
+  }
+  const [input] = graph.inputs;
+  if (!FLOAT_TYPES.has(input.elementType)) {
+    throw new InputError(
+      'network/input-type',
+      `${path}: input ${quoted(input.name)} is not of a floating-point type: prune-limit analyses networks of real numbers`,
+    );
+  }
+  if (input.shape === null || input.shape.length === 0) {
+    throw new InputError(
+      'network/input-shape',
+      `${path}: input ${quoted(input.name)} has no batch axis; export the model with the shape of its input`,
+    );
+  }
+  return input;
+}
+
+/** Operators that hand on what a softmax gave. */
+const PASSING = new Set(['Identity', 'Cast', 'Dropout', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
+const ENDINGS: Readonly<Record<string, RemovedActivation>> = {
+  Softmax: 'softmax',
+  LogSoftmax: 'softmax',
+  Sigmoid: 'sigmoid',
+};
+
+/**
+ * The activation at the very end of a graph, also behind nodes that only hand
+ * its numbers on. A log-softmax is as good as a softmax: its outputs are
+ * logits of the same probabilities.
+ */
+export function endingOf(
+  graph: OnnxGraph,
+  output: string,
+): { node: OnnxNode; activation: RemovedActivation } | null {
+  const made = producers(graph.nodes);
+  let name = output;
+  for (;;) {
+    const node = made.get(name);
+    if (node === undefined || node.domain !== '') {
+      return null;
+    }
+    if (Object.hasOwn(ENDINGS, node.opType)) {
+      return { node, activation: ENDINGS[node.opType] };
+    }
+    if (!PASSING.has(node.opType)) {
+      return null;
+    }
+    name = node.inputs[0];
+  }
+}
+
+/**
+ * What must be computed for the network's output.
+ *
+ * @param keepFinalActivation leaves a softmax or sigmoid at the end
+ * @throws InputError where the graph has not one input and one output of real numbers
+ */
+export function planOf(checkpoint: OnnxCheckpoint, keepFinalActivation: boolean): Plan {
+  const { graph } = checkpoint;
+  const input = networkInput(checkpoint);
+  const output = networkOutput(checkpoint);
+  const ending = keepFinalActivation ? null : endingOf(graph, output);
+  const nodes = graph.nodes.map((node) =>
+    node === ending?.node
+      ? { ...node, opType: 'Identity', inputs: node.inputs.slice(0, 1), attributes: new Map() }
+      : node,
+  );
+  return {
+    nodes: neededFor(nodes, output),
+    opset: graph.opset,
+    input,
+    output,
+    removedActivation: ending?.activation ?? null,
+  };
+}
+
+/** Values that depend on the network's input. */
+export function dependentOnInput({ nodes, input }: Plan): Set<string> {
+  const dependent = new Set([input.name]);
+  for (const node of nodes) {
+    if (node.inputs.some((name) => dependent.has(name))) {
+      for (const name of node.outputs) {
+        dependent.add(name);
+      }
+    }
+  }
+  return dependent;
+}
+
+/** Which operands of an operator are matrices that it multiplies with. */
+const MATRIX_OPERANDS: Readonly<Record<string, readonly number[]>> = {
+  Conv: [1],
+  ConvTranspose: [1],
+  Gemm: [0, 1],
+  MatMul: [0, 1],
+};
+/** Operators behind which a weight is still that weight. */
+const REARRANGING = new Set(['Transpose', 'Identity', 'Cast', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten']);
+
+/**
+ * The initialisers that are kernels: of rank 2 or more, and an operand of a
+ * convolution or a matrix product, directly or rearranged. In the order in
+ * which the graph uses them, each once.
+ */
+export function kernelNames({ nodes }: Plan, ranks: ReadonlyMap<string, number>): string[] {
+  const made = producers(nodes);
+  const initialiser = (name: string): string | null => {
+    const rank = ranks.get(name);
+    if (rank !== undefined) {
+      return rank >= 2 ? name : null;
+    }
+    const node = made.get(name);
+    return node !== undefined && node.domain === '' && REARRANGING.has(node.opType)
+      ? initialiser(node.inputs[0])
+      : null;
+  };
+  const found = nodes.flatMap((node) =>
+    (node.domain === '' && Object.hasOwn(MATRIX_OPERANDS, node.opType) ? MATRIX_OPERANDS[node.opType] : [])
+      .map((index) => node.inputs[index])
+      .filter((name) => name !== undefined && name !== '')
+      .map(initialiser)
+      .filter((name) => name !== null),
+  );
+  return [...new Set(found)];
+}
