@@ -88,10 +88,12 @@ export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'data'> = {
 
 /** What `prune` is asked to do. */
 export interface PruneConfig {
-  /** Path of model.json; it is read, never written. */
+  /** Path of model.json or of an ONNX model; it is read, never written. */
   model: string;
-  /** Directory that the pruned checkpoint is written to. */
+  /** Directory that the pruned checkpoint is written to, or the file, for an ONNX model. */
   output: string;
+  /** Store weights as positions and values of what is left where that is smaller; ONNX only. */
+  sparse: boolean;
   /** Fraction to prune; null when `atLimit` says it. */
   ratio: number | null;
   atLimit: LimitName | null;

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { resourceScope } from './analysis/resources.js';
 import { analyze } from './analyze.js';
@@ -83,12 +83,18 @@ function metadataSeenFrom(folder: string, { metadata, path }: Checkpoint): Check
   return { ...metadata, pruneLimit: { ...pruneLimit, data: seen === '' ? '.' : seen } };
 }
 
+async function sizes(input: string, output: string): Promise<{ before: number; after: number }> {
+  const [before, after] = await Promise.all([stat(input), stat(output)]);
+  return { before: before.size, after: after.size };
+}
+
 /**
  * Prunes a checkpoint once by global magnitude and writes it to a folder of
- * its own. The input is only read.
+ * its own, or a file, for an ONNX model. The input is only read.
  *
+ * @param config its `output` is that file's own path, not a folder for it
  * @throws InputError when the report is not of this checkpoint, or nothing is
- *   prunable, or the folder cannot be written
+ *   prunable, or the output cannot be written
  */
 export async function prune(
   config: PruneConfig,
@@ -103,10 +109,12 @@ export async function prune(
     const ranking = rankByMagnitude(network.weights);
     const prunedWeights = prunedCount(prunedFraction, network.dimension);
     const pruned = pruneSmallest(network.weights, ranking, prunedWeights);
-    const metadata = metadataSeenFrom(config.output, checkpoint);
+    const folder = checkpoint.format === 'onnx' ? dirname(config.output) : config.output;
+    const metadata = metadataSeenFrom(folder, checkpoint);
     const files = await writeCheckpoint(
       { ...withPrunableWeights(checkpoint, network.prunable, pruned), metadata },
       config.output,
+      { sparse: config.sparse },
     );
     return {
       output: config.output,
@@ -116,6 +124,7 @@ export async function prune(
       prunableWeights: network.dimension,
       threshold: prunedWeights === 0 ? 0 : Math.abs(network.weights[ranking.order[prunedWeights - 1]]),
       source: config.atLimit ?? 'ratio',
+      modelBytes: config.sparse ? await sizes(checkpoint.path, config.output) : null,
     };
   });
 }

@@ -1,7 +1,7 @@
 /** The file system as the checkpoint readers and writers use it: hostile paths, one-line errors, atomic writes. */
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { isAbsolute, join, relative, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { InputError } from '../errors.js';
 import { printable, quoted } from './printable.js';
 
@@ -76,16 +76,27 @@ export function readProblem(error: unknown, path: string): unknown {
  * @param folder real path of the folder
  * @param path what the file says
  * @param source the file that says it, for the message
+ * @param what the path is of, for the message
  * @throws InputError `checkpoint/unsafe-path`, or as `checkFile`
  */
-export async function resolveInside(folder: string, path: string, source: string): Promise<CheckedFile> {
+export async function resolveInside(
+  folder: string,
+  path: string,
+  source: string,
+  what = 'weight file',
+): Promise<CheckedFile> {
+  const unsafePath = (fault: string) =>
+    new InputError(
+      'checkpoint/unsafe-path',
+      `${printable(source)}: the ${what} ${quoted(path)} is ${fault}; it must lie in the folder of the model or below.`,
+    );
   const fault = pathFault(path);
-  if (fault) throw unsafePath(path, source, fault);
+  if (fault) throw unsafePath(fault);
   const joined = join(folder, path);
   const real = await realpath(joined).catch((error) => Promise.reject(readProblem(error, joined)));
   const inside = relative(folder, real);
   if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
-    throw unsafePath(path, source, 'a link that leaves the folder of the model; copy the file there');
+    throw unsafePath('a link that leaves the folder of the model; copy the file there');
   }
   return checkFile(real);
 }
@@ -101,15 +112,24 @@ function pathFault(path: string): string | null {
   return null;
 }
 
-function unsafePath(path: string, source: string, fault: string): InputError {
-  return new InputError(
-    'checkpoint/unsafe-path',
-    `${printable(source)}: the weight file ${quoted(path)} is ${fault}; weight files must lie next to model.json or below.`,
-  );
+/**
+ * Where a file goes that `output` says: there, or under its usual name in that folder where `output` is one or
+ * ends like one.
+ *
+ * @throws InputError when it cannot be looked at
+ */
+export async function fileToWrite(output: string, name: string): Promise<string> {
+  if (/[/\\]$/.test(output)) return join(output, name);
+  const found = await stat(output).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+    throw readProblem(error, output);
+  });
+  return found?.isDirectory() ? join(output, name) : output;
 }
 
 /** A file to be written. */
 export interface NewFile {
+  /** May lead into a folder below, with slashes; that is made, too. */
   name: string;
   data: Uint8Array | string;
 }
@@ -126,13 +146,14 @@ export async function writeFilesAtomically(directory: string, files: readonly Ne
   const suffix = `${process.pid}-${randomUUID()}.tmp`;
   const moves = files.map(({ name, data }) => {
     const target = join(directory, name);
-    return { target, temporary: join(directory, `.${name}.${suffix}`), data };
+    return { target, temporary: join(dirname(target), `.${basename(name)}.${suffix}`), data };
   });
   let current = directory;
   try {
     await mkdir(directory, { recursive: true });
     for (const { target, temporary, data } of moves) {
       current = target;
+      await mkdir(dirname(target), { recursive: true });
       await writeFile(temporary, data, { flag: 'wx' });
     }
     for (const { target, temporary } of moves) {

@@ -1,10 +1,12 @@
 /** The formats a checkpoint can have. What a file is, is decided by its content. */
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../errors.js';
 import type { Checkpoint } from './checkpoint.js';
 import { checkFile, readInto, readProblem } from './files.js';
-import { printable } from './printable.js';
+import { readOnnx } from './onnx.js';
+import { writeOnnx } from './onnx-writer.js';
+import { printable, quotedList } from './printable.js';
 import { readTfjsLayers, writeTfjsLayers } from './tfjs-layers.js';
 
 /** Enough for every signature and for white space before the first brace of a JSON file. */
@@ -28,20 +30,14 @@ const UNSUPPORTED: { matches: (head: Uint8Array, path: string) => boolean; what:
   {
     matches: (head, path) => startsWith(head, [0x50, 0x4b]) || /\.pth?$/i.test(path),
     what: 'a PyTorch file',
-    todo: `rebuild the network in Keras, copy the weights and convert it to a TensorFlow.js LayersModel with ${CONVERT_KERAS}`,
-  },
-  {
-    // A protobuf ModelProto starts with field 1, ir_version, a small varint.
-    matches: (head, path) => /\.onnx$/i.test(path) || (startsWith(head, [0x08]) && (head[1] ?? 0) < 0x20),
-    what: 'an ONNX model',
-    todo: `rebuild the network in Keras, copy the weights and convert it to a TensorFlow.js LayersModel with ${CONVERT_KERAS}`,
+    todo: 'export the network to ONNX with torch.onnx.export(model, example, "model.onnx")',
   },
 ];
 
 /**
  * Reads a checkpoint.
  *
- * @param path a model.json, by whatever name, or a directory that holds one
+ * @param path a model.json or ONNX model, by whatever name, or a directory that holds one
  * @throws InputError that says what is wrong, where, and for other formats what to convert them to
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
@@ -56,31 +52,55 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
       `${printable(file)} is ${unsupported.what}, which is not supported yet: ${unsupported.todo}.`,
     );
   }
+  if (looksLikeOnnx(head, file)) return readOnnx(file);
   // A damaged model.json: its reader says where it stops being one.
   if (/\.json$/i.test(file)) return readTfjsLayers(file);
   throw new InputError(
     'checkpoint/unsupported-format',
     `${printable(file)} is ${head.length ? 'a file of an unknown format' : 'empty'}, which is not supported: ` +
-      'give the model.json of a TensorFlow.js LayersModel, as model.save() or tensorflowjs_converter writes it.',
+      'give an ONNX model, or the model.json of a TensorFlow.js LayersModel, as model.save() or tensorflowjs_converter writes it.',
   );
+}
+
+/** How a checkpoint is written. */
+export interface WriteOptions {
+  /** ONNX only: as `OnnxWriteOptions` says. */
+  sparse?: boolean;
 }
 
 /**
  * Writes a checkpoint in the format it has; what is written reads back bit for bit.
  *
- * @param directory made if need be; must not be the one the checkpoint was read from
- * @returns the paths written
+ * @param output a LayersModel's directory, made if need be; an ONNX model's file, or the directory it goes to
+ *   under the name it was read from. Must not be what the checkpoint was read from
+ * @returns the paths written, the model last
  */
-export async function writeCheckpoint(checkpoint: Checkpoint, directory: string): Promise<string[]> {
-  if (checkpoint.format === 'onnx') {
-    throw new InputError('checkpoint/unsupported-format', 'writing ONNX models is not supported yet.');
+export async function writeCheckpoint(
+  checkpoint: Checkpoint,
+  output: string,
+  options: WriteOptions = {},
+): Promise<string[]> {
+  if (checkpoint.format === 'onnx') return writeOnnx(checkpoint, output, options);
+  if (options.sparse) {
+    throw new InputError(
+      'usage/sparse',
+      `${printable(checkpoint.path)}: --sparse is for ONNX models; a TensorFlow.js LayersModel has no sparse weights.`,
+    );
   }
-  return writeTfjsLayers(checkpoint, directory);
+  return writeTfjsLayers(checkpoint, output);
 }
 
 async function modelInDirectory(directory: string): Promise<string> {
   const path = join(directory, 'model.json');
   if (await exists(path)) return path;
+  const onnx = await onnxFilesIn(directory);
+  if (onnx.length === 1) return join(directory, onnx[0]!);
+  if (onnx.length > 1) {
+    throw new InputError(
+      'checkpoint/missing-file',
+      `${printable(directory)} holds ${onnx.length} ONNX models, ${quotedList(onnx)}; name the one that is meant.`,
+    );
+  }
   if (await exists(join(directory, 'saved_model.pb'))) {
     throw new InputError(
       'checkpoint/unsupported-format',
@@ -90,8 +110,13 @@ async function modelInDirectory(directory: string): Promise<string> {
   }
   throw new InputError(
     'checkpoint/missing-file',
-    `${printable(directory)} holds no model.json; give the directory of a TensorFlow.js LayersModel.`,
+    `${printable(directory)} holds no model.json and no .onnx file; give an ONNX model or the directory of a TensorFlow.js LayersModel.`,
   );
+}
+
+async function onnxFilesIn(directory: string): Promise<string[]> {
+  const names = await readdir(directory).catch((error) => Promise.reject(readProblem(error, directory)));
+  return names.filter((name) => /\.onnx$/i.test(name)).sort();
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -115,4 +140,9 @@ function startsWith(bytes: Uint8Array, signature: readonly number[]): boolean {
 /** The first character that is not white space opens an object. */
 function looksLikeJson(head: Uint8Array): boolean {
   return /^\s*\{/.test(new TextDecoder().decode(head));
+}
+
+/** A protobuf ModelProto starts with field 1, ir_version, a small varint. */
+function looksLikeOnnx(head: Uint8Array, path: string): boolean {
+  return /\.onnx$/i.test(path) || (startsWith(head, [0x08]) && (head[1] ?? 0x80) < 0x20);
 }

@@ -1,12 +1,15 @@
-import { dirname } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { type Command, Option } from 'commander';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { fileToWrite } from '../checkpoint/files.js';
 import type { PruneConfig } from '../config.js';
 import { InputError } from '../errors.js';
 import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
 import type { Context } from './context.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
-import { checkOutputFolder } from './output.js';
+import { checkOutputFile, checkOutputFolder } from './output.js';
 import { type Flags, pathFrom, resolveAnalyzeConfig, resolveSettings } from './resolve-config.js';
 import { analyzeSettings, readFlags, readSetting, type Setting, trainSettings } from './settings.js';
 import { oneOf, prunedFraction } from './values.js';
@@ -17,6 +20,7 @@ interface PruneFlags {
   atLimit?: string | true;
   output?: string;
   report?: string;
+  sparse?: boolean;
   format?: string;
   quiet?: boolean;
 }
@@ -39,8 +43,9 @@ const limitSetting: Setting<NonNullable<PruneConfig['atLimit']>> = {
 
 const outputSetting: Setting<string> = {
   ...trainSettings.output,
-  help: 'folder of the pruned checkpoint',
-  examples: ['models/pruned'],
+  value: 'PATH',
+  help: 'folder of the pruned checkpoint, or file of the pruned ONNX model',
+  examples: ['models/pruned', 'pruned.onnx'],
 };
 
 /** Settings of an analysis that change what is pruned; the others only change the report. */
@@ -78,17 +83,47 @@ function readAmount(flags: Flags & PruneFlags): Pick<PruneConfig, 'ratio' | 'atL
   return { ratio: null, atLimit: readSetting(limitSetting, limit, null) };
 }
 
+/** Where the checkpoint goes, checked: a folder, or the file of an ONNX model. */
+async function checkOutput(output: string, { format, path }: Checkpoint): Promise<string> {
+  if (format !== 'onnx') {
+    await checkOutputFolder('--output', output, dirname(path));
+    return output;
+  }
+  const file = await fileToWrite(output, basename(path));
+  const intoFolder = file !== output;
+  if (intoFolder) await checkOutputFolder('--output', output, null);
+  // A folder that is to be made holds no file yet.
+  if (!intoFolder || (await exists(output))) await checkOutputFile('--output', file, [path]);
+  return file;
+}
+
+function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function runPrune(model: string, flags: Flags & PruneFlags, context: Context): Promise<void> {
   readFlags(analyzeSettings, flags);
   const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
   const amount = readAmount(flags);
   if (flags.output === undefined) {
-    throw new InputError('usage/output', 'say where to write with -o DIR, for example -o models/pruned');
+    throw new InputError(
+      'usage/output',
+      'say where to write with -o PATH, for example -o models/pruned or -o pruned.onnx',
+    );
   }
-  const output = pathFrom(context.cwd, readSetting(outputSetting, flags.output, null));
+  const givenOutput = pathFrom(context.cwd, readSetting(outputSetting, flags.output, null));
   const progress = await context.progress(flags.quiet === true);
   const checkpoint = await context.work.readCheckpoint(pathFrom(context.cwd, model));
-  await checkOutputFolder('--output', output, dirname(checkpoint.path));
+  if (flags.sparse && checkpoint.format !== 'onnx') {
+    throw new InputError(
+      'usage/sparse',
+      '--sparse is for ONNX models; a TensorFlow.js layers model has no sparse weights, leave it out',
+    );
+  }
+  const output = await checkOutput(givenOutput, checkpoint);
 
   const request = {
     flags,
@@ -103,6 +138,7 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
     {
       model: checkpoint.path,
       output,
+      sparse: flags.sparse === true,
       ...amount,
       report: flags.report === undefined ? null : pathFrom(context.cwd, flags.report),
       include,
@@ -130,12 +166,19 @@ export function addPruneCommand(program: Command, context: Context): void {
       'Sets the weights of smallest magnitude to 0, over all prunable weights at once, and writes the\n' +
         'result as a new checkpoint. The model that is read stays as it is.',
     )
-    .argument('<model>', 'model.json of a TensorFlow.js layers model, or the folder that holds it');
+    .argument(
+      '<model>',
+      'ONNX model, model.json of a TensorFlow.js layers model, or the folder that holds it',
+    );
   command.optionsGroup('How far (one of):');
   addOption(command, ratioSetting as Setting<unknown>);
   command.addOption(new Option('--at-limit [NAME]', limitSetting.help));
   command.optionsGroup('Pruning:');
   addOption(command, outputSetting as Setting<unknown>);
+  command.option(
+    '--sparse',
+    'store ONNX weights as positions and values of what is left, where that is smaller',
+  );
   command.option('--report <FILE>', 'take the limit from this JSON report of analyze');
   addOptionGroup(command, 'Pruning:', analyzeSettings, ['include', 'exclude']);
   addOptionGroup(command, 'Finding the limit, where no report is given:', analyzeSettings, [
@@ -158,7 +201,8 @@ export function addPruneCommand(program: Command, context: Context): void {
 Examples:
   prune-limit prune models/mlp --ratio 0.9 -o models/mlp-90
   prune-limit prune models/mlp --at-limit -o models/mlp-pruned
-  prune-limit prune models/mlp --at-limit gaussian-width --report report.json -o models/mlp-sparse`,
+  prune-limit prune models/mlp --at-limit gaussian-width --report report.json -o models/mlp-sparse
+  prune-limit prune model.onnx --ratio 0.95 --sparse -o pruned.onnx`,
   );
   command.action((model: string, flags: Flags & PruneFlags) => runPrune(model, flags, context));
 }

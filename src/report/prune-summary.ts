@@ -3,7 +3,7 @@ import * as text from './text.js';
 
 /** What `prune` did. */
 export interface PruneSummary {
-  /** Directory of the pruned checkpoint. */
+  /** Directory of the pruned checkpoint; an ONNX model's file. */
   output: string;
   files: string[];
   prunedFraction: number;
@@ -13,6 +13,8 @@ export interface PruneSummary {
   threshold: number;
   /** Where the fraction came from. */
   source: 'ratio' | 'slice' | 'gaussian-width' | 'sharp';
+  /** Size of the model's file as it was and as written, external data apart; null where it was not to be made smaller. */
+  modelBytes: { before: number; after: number } | null;
 }
 
 const sources: Record<PruneSummary['source'], string> = {
@@ -22,6 +24,11 @@ const sources: Record<PruneSummary['source'], string> = {
   sharp: 'sharp limit: an existence limit, expect to retrain the kept weights',
 };
 
+function sizeLine({ before, after }: { before: number; after: number }): [string, string] {
+  const percent = before === 0 ? '' : ` (${((100 * after) / before).toFixed(1)} %)`;
+  return ['size', `${text.whole(after)} of ${text.whole(before)} bytes${percent}`];
+}
+
 /** What `prune` did, as text for a terminal. */
 export function renderPruneSummary(summary: PruneSummary, colors: Colors): string {
   const lines = pairLines(
@@ -30,6 +37,7 @@ export function renderPruneSummary(summary: PruneSummary, colors: Colors): strin
       ['weights', `${text.whole(summary.prunedWeights)} of ${text.whole(summary.prunableWeights)} set to 0`],
       ['threshold', `magnitudes up to ${text.quantity(summary.threshold)}`],
       ['chosen by', sources[summary.source]],
+      ...(summary.modelBytes ? [sizeLine(summary.modelBytes)] : []),
       ['written', text.printable(summary.output)],
     ],
     colors,

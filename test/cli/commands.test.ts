@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import picocolors from 'picocolors';
 import { describe, expect, test } from 'vitest';
+import type { OnnxCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { analyzeDefaults, trainDefaults } from '../../src/config.js';
 import { renderJson } from '../../src/report/json.js';
 import { renderMarkdown } from '../../src/report/markdown.js';
@@ -139,6 +140,7 @@ describe('prune', () => {
       {
         model: join(folder, 'm/model.json'),
         output: join(folder, 'out'),
+        sparse: false,
         ratio: 0.9,
         atLimit: null,
         report: null,
@@ -177,6 +179,59 @@ describe('prune', () => {
     );
     expect(asked.prune[0]).toMatchObject({ atLimit: 'sharp', report: join(folder, 'r.json'), analyze: null });
     expect(JSON.parse(stdout)).toMatchObject({ schemaVersion: 1, ok: true, source: 'sharp' });
+  });
+
+  /** Reads every model as an ONNX file. */
+  const onnxWork = {
+    readCheckpoint: async (path: string): Promise<OnnxCheckpoint> => ({
+      format: 'onnx',
+      path,
+      sha256: '',
+      graph: { nodes: [], inputs: [], outputs: [], constants: new Map(), opset: 17, producer: '' },
+      weights: [],
+      metadata: {},
+    }),
+  };
+
+  test.each([
+    ['out.onnx', 'out.onnx'],
+    ['folder', 'folder/net.onnx'],
+    ['new/', 'new/net.onnx'],
+  ])('an ONNX model goes to a file: -o %s', async (output, file) => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, 'folder'));
+    await writeFile(join(folder, 'out.onnx'), 'old');
+    const { exitCode, stderr, asked } = await runFake(
+      ['prune', 'net.onnx', '--ratio', '0.9', '-o', output, '--sparse'],
+      { folder, work: onnxWork },
+    );
+    expect([exitCode, stderr]).toEqual([0, '']);
+    expect(asked.prune).toMatchObject([{ output: join(folder, file), sparse: true }]);
+  });
+
+  test.each([
+    ['net.onnx', 'is read by this command'],
+    ['.', 'is read by this command'],
+    ['nowhere/out.onnx', 'does not exist'],
+    ['nowhere/new/', 'does not exist'],
+  ])('an ONNX model is not written to -o %s', async (output, part) => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'net.onnx'), 'model');
+    const args = ['prune', 'net.onnx', '--ratio', '0.9', '-o', output];
+    const { exitCode, stderr, asked } = await runFake(args, { folder, work: onnxWork });
+    expect([exitCode, asked.prune]).toEqual([2, []]);
+    expect(stderr).toContain(part);
+  });
+
+  test('--sparse is for ONNX models', async () => {
+    const { exitCode, stderr, asked } = await runFake(
+      ['prune', 'm', '--ratio', '0.9', '-o', 'out', '--sparse'],
+      {
+        folder: await temporaryFolder(),
+      },
+    );
+    expect([exitCode, asked.prune]).toEqual([2, []]);
+    expect(stderr).toContain('--sparse is for ONNX models');
   });
 
   test("the model's own folder is refused", async () => {

@@ -103,7 +103,10 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
       ['prune', 'm', '-o', 'o', '--ratio', '0.9', '--report', 'r'],
       '--report goes with --at-limit; --ratio says the amount itself',
     ],
-    [['prune', 'm', '--ratio', '0.9'], 'say where to write with -o DIR, for example -o models/pruned'],
+    [
+      ['prune', 'm', '--ratio', '0.9'],
+      'say where to write with -o PATH, for example -o models/pruned or -o pruned.onnx',
+    ],
     [
       ['train', 'vgg', '--data', 'd', '-o', 'o'],
       "command-argument value 'vgg' is invalid for argument 'network'. Allowed choices are mlp, lenet5.; " +

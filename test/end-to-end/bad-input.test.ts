@@ -366,7 +366,7 @@ describe('wrong usage', () => {
   });
 
   it('prune without an output folder', () =>
-    expectRefusal(['prune', model, '--ratio', '0.5'], /say where to write with -o DIR/));
+    expectRefusal(['prune', model, '--ratio', '0.5'], /say where to write with -o PATH/));
 });
 
 describe('an output that cannot be written', () => {

@@ -90,6 +90,7 @@ describe('summaries', () => {
       prunableWeights: 32360,
       threshold: 0.0312,
       source: 'gaussian-width' as const,
+      modelBytes: null,
     };
     expect(renderPruneSummary(summary, plain)).toMatchInlineSnapshot(`
       "Pruned checkpoint
@@ -100,6 +101,8 @@ describe('summaries', () => {
         written    out
       "
     `);
+    const sparse = { ...summary, modelBytes: { before: 130_031, after: 40_000 } };
+    expect(renderPruneSummary(sparse, plain)).toMatch(/\n {2}size {7}40,000 of 130,031 bytes \(30\.8 %\)\n/);
   });
 
   test('train', () => {

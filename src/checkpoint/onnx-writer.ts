@@ -1,0 +1,219 @@
+/** Writing ONNX models: the file that was read, with other values in its weights. */
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join, posix } from 'node:path';
+import { InputError } from '../errors.js';
+import { type CheckpointWeight, elementCount, type OnnxCheckpoint } from './checkpoint.js';
+import { fileToWrite, type NewFile, writeFilesAtomically } from './files.js';
+import {
+  type Initializer,
+  METADATA_KEY,
+  metadataEntry,
+  type OnnxFile,
+  readMetadata,
+  readOnnxFile,
+} from './onnx.js';
+import { changedElements, elementBytes, encodeSparse, putElements, smallerSparse } from './onnx-elements.js';
+import { encodeField, type FieldEdits, rewritten } from './onnx-rewrite.js';
+import { countOf, ELEMENT_RULES, expandedElements, MAX_EXPANDED_ELEMENTS } from './onnx-tensors.js';
+import { integerOf, messagesOf, textOf } from './onnx-wire.js';
+import { printable, quoted } from './printable.js';
+import { requireFinite } from './quantization.js';
+
+/** The IR version that brought sparse initialisers (ONNX 1.6). */
+const MIN_SPARSE_IR_VERSION = 6;
+
+/** How an ONNX model is written. */
+export interface OnnxWriteOptions {
+  /**
+   * Store weights as positions and values of what is not 0 where that takes fewer bytes. Weights in external
+   * data and those that are inputs of the graph, too, stay dense.
+   */
+  sparse?: boolean;
+}
+
+/**
+ * Writes an ONNX model with its weights and its `pruneLimit` metadata as the checkpoint has them. All else is
+ * taken from the file that the checkpoint was read from, byte for byte: that must still be there unchanged.
+ * Unchanged values keep their bits, changed ones their element type. Files of external data are copied with
+ * the same changes to where the new model looks for them.
+ *
+ * @param output the file to write, or a folder, in which the file gets the name it was read from
+ * @returns the paths written, the model last
+ * @throws InputError when the model that was read is not there, has changed or would be overwritten, when a
+ *   value does not fit its element type, or a file cannot be written
+ */
+export async function writeOnnx(
+  checkpoint: OnnxCheckpoint,
+  output: string,
+  options: OnnxWriteOptions = {},
+): Promise<string[]> {
+  if (checkpoint.path === '') {
+    throw new InputError(
+      'checkpoint/no-source',
+      'an ONNX model is written by changing the file it was read from, and this one was read from none.',
+    );
+  }
+  const file = await readOnnxFile(checkpoint.path);
+  if (file.sha256 !== checkpoint.sha256) {
+    throw new InputError(
+      'checkpoint/changed',
+      `${printable(checkpoint.path)} or its external data has changed since it was read; start again.`,
+    );
+  }
+  const target = await fileToWrite(output, basename(checkpoint.path));
+  const edits: FieldEdits = new Map();
+  changeWeights(file, checkpoint.weights, edits, options.sparse === true);
+  const appended = changeMetadata(file, checkpoint.metadata, edits);
+  const bytes = Buffer.concat([...rewritten(file.source.bytes, file.model, edits), ...appended]);
+  const files = [...externalCopies(file, basename(target)), { name: basename(target), data: bytes }];
+  await protectInput(file, dirname(target), files);
+  return writeFilesAtomically(dirname(target), files);
+}
+
+function changeWeights(
+  file: OnnxFile,
+  weights: readonly CheckpointWeight[],
+  edits: FieldEdits,
+  wantSparse: boolean,
+): void {
+  const { path } = file.source;
+  const floats = file.initializers.filter(({ head }) => ELEMENT_RULES[head.type].kind === 'float');
+  requireSameWeights(floats, weights);
+  if (wantSparse) requireSparseVersion(file);
+  const inputs = new Set(messagesOf(file.graph, 'input').map((input) => textOf(file.source, input, 'name')));
+  const shared = new Map<string, Uint8Array>();
+  let expanded = file.initializers.reduce(
+    (sum, { head, sparse }) => sum + (sparse ? countOf(sparse.shape) : expandedElements(head)),
+    0,
+  );
+  for (const [i, initializer] of floats.entries()) {
+    const { name, field, head, sparse } = initializer;
+    const weight = weights[i]!;
+    requireFinite(weight, path);
+    const old = elementBytes(file, initializer);
+    const changed = changedElements(old, head.type, weight, path);
+    requireSharedAlike(file, initializer, changed ?? old, shared);
+    if (sparse !== null) {
+      if (changed) edits.set(field, encodeSparse(file, initializer, changed));
+      continue;
+    }
+    const count = countOf(head.shape);
+    const canBeSparse =
+      wantSparse && head.external === null && !inputs.has(name) && expanded + count <= MAX_EXPANDED_ELEMENTS;
+    const smaller = canBeSparse ? smallerSparse(file, initializer, changed ?? old) : null;
+    if (smaller) {
+      expanded += count;
+      edits.set(field, smaller);
+    } else if (changed) putElements(file, head, changed, edits);
+  }
+}
+
+/** Other weights than the file's are a defect of the caller: a plain error. */
+function requireSameWeights(floats: readonly Initializer[], weights: readonly CheckpointWeight[]): void {
+  const same =
+    floats.length === weights.length &&
+    floats.every(({ name, head, sparse }, i) => {
+      const { name: own, shape, values } = weights[i]!;
+      const stored = sparse?.shape ?? head.shape;
+      return (
+        name === own &&
+        values instanceof Float32Array &&
+        values.length === elementCount(shape) &&
+        stored.length === shape.length &&
+        stored.every((size, axis) => size === shape[axis])
+      );
+    });
+  if (!same) throw new Error('the weights of the checkpoint are not those of its file');
+}
+
+function requireSparseVersion({ source, model }: OnnxFile): void {
+  const version = integerOf(source, model, 'irVersion');
+  if (version >= MIN_SPARSE_IR_VERSION) return;
+  throw new InputError(
+    'checkpoint/no-sparse',
+    `${printable(source.path)} has IR version ${version}; sparse initialisers are part of ONNX from ${MIN_SPARSE_IR_VERSION} on: ` +
+      'leave --sparse out, or export the model anew.',
+  );
+}
+
+/** Tied weights in external data have one place in the file, so they cannot come to differ. */
+function requireSharedAlike(
+  { source, external }: OnnxFile,
+  { name, head }: Initializer,
+  bytes: Uint8Array,
+  shared: Map<string, Uint8Array>,
+): void {
+  const range = external.ranges.get(head);
+  if (range === undefined || range.start === range.end) return;
+  const key = `${external.files.indexOf(range.file)}:${range.start}`;
+  const other = shared.get(key);
+  if (other !== undefined && Buffer.compare(other, bytes) !== 0) {
+    throw new InputError(
+      'checkpoint/shared-data',
+      `${printable(source.path)}: weight ${quoted(name)} has its data in common with another one and cannot be changed ` +
+        'alone; store them apart, or exclude both.',
+    );
+  }
+  shared.set(key, bytes);
+}
+
+/** Sets the entry `pruneLimit` where it differs from the file's; returns what is to be added to the model. */
+function changeMetadata(
+  { source, model }: OnnxFile,
+  metadata: OnnxCheckpoint['metadata'],
+  edits: FieldEdits,
+): Uint8Array[] {
+  const wanted = metadata[METADATA_KEY];
+  const value = JSON.stringify(wanted);
+  if (wanted === undefined || value === JSON.stringify(readMetadata(source, model)[METADATA_KEY])) return [];
+  const text = new TextEncoder();
+  const field = encodeField('Model', 'metadataProps', [
+    ...encodeField('StringEntry', 'key', [text.encode(METADATA_KEY)]),
+    ...encodeField('StringEntry', 'value', [text.encode(value)]),
+  ]);
+  const entry = metadataEntry(source, model);
+  if (entry === null) return field;
+  edits.set(entry, field);
+  return [];
+}
+
+/** The files of external data as the new model, of the name `model`, finds them. */
+function externalCopies({ source, external }: OnnxFile, model: string): NewFile[] {
+  return external.files.flatMap(({ locations, bytes }) => {
+    const names = new Set(locations.map((location) => posix.normalize(location)));
+    if (names.has(model)) {
+      throw new InputError(
+        'checkpoint/overwrites-input',
+        `${printable(source.path)} has external data of the name ${quoted(model)}, which the new model would have, too; give it another name.`,
+      );
+    }
+    return [...names].map((name) => ({ name, data: bytes }));
+  });
+}
+
+/** Refuses to replace a file that was read, by whatever path. */
+async function protectInput(
+  { source, external }: OnnxFile,
+  directory: string,
+  files: readonly NewFile[],
+): Promise<void> {
+  const inputs = await Promise.all([source.path, ...external.files.map(({ path }) => path)].map(identity));
+  for (const { name } of files) {
+    const target = join(directory, name);
+    const found = await identity(target);
+    if (found === null || !inputs.includes(found)) continue;
+    throw new InputError(
+      'checkpoint/overwrites-input',
+      `${printable(target)} is a file of the input model ${printable(source.path)} and would be overwritten; ` +
+        `write to another ${external.files.length > 0 ? 'folder' : 'file'}.`,
+    );
+  }
+}
+
+/** What a path leads to, whatever its names; null where there is nothing. */
+async function identity(path: string): Promise<string | null> {
+  return stat(path, { bigint: true }).then(
+    ({ dev, ino }) => `${dev}:${ino}`,
+    () => null,
+  );
+}
