@@ -9,6 +9,7 @@ import {
   zeros,
 } from '@tensorflow/tfjs-core';
 import { elementCount, type OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
+import type { OnnxNode } from '../../checkpoint/onnx-graph.js';
 import { printable } from '../../checkpoint/printable.js';
 import { InputError } from '../../errors.js';
 import { randomStream } from '../../random.js';
@@ -22,6 +23,8 @@ type Run = (weights: readonly Tensor[], inputs: Tensor) => Tensor2D;
 /** How a graph is run on batches of any size. */
 export interface BatchRule {
   outputs: number;
+  /** Shape of what the removed activation was applied to, for some examples. */
+  endingShape: readonly number[] | null;
   run: Run;
 }
 
@@ -60,6 +63,13 @@ export function batchRule(
 ): BatchRule {
   const [declared, ...extents] = program.plan.input.shape as readonly (number | null)[];
   const random = randomStream(1, 'example inputs');
+  const { ending } = program.plan;
+  let endingShape: readonly number[] | null = null;
+  const noteEnding = (node: OnnxNode, [value]: readonly Value[]): void => {
+    if (ending !== null && node.outputs[0] === ending.node.outputs[0]) {
+      endingShape = value.shape;
+    }
+  };
   const outputOf = (
     weightTensors: readonly Tensor[],
     inputs: Tensor,
@@ -69,7 +79,11 @@ export function batchRule(
       prunable.map(({ name }, index) => [name, tensorValue(weightTensors[index])]),
     );
     values.set(program.plan.input.name, tensorValue(inputs));
-    const output = runProgram(program, values, { tensors, ...options });
+    const output = runProgram(program, values, {
+      tensors,
+      ...options,
+      ...(options.explain === true ? { onOutputs: noteEnding } : {}),
+    });
     if (output === undefined || !program.batched.has(program.plan.output)) {
       throw new InputError('network/output-shape', `${path}: the output does not depend on the input`);
     }
@@ -135,9 +149,10 @@ export function batchRule(
           `${path}: the output for an example depends on the other examples of its batch: prune-limit needs a network that treats examples one by one`,
         );
       }
-      return { outputs, run: free(false) };
+      return { outputs, endingShape, run: free(false) };
     }
-    return { outputs, run: freed(examples, shape, count, separately) ? free(false) : pieces(fixed, false) };
+    const whole = freed(examples, shape, count, separately);
+    return { outputs, endingShape, run: whole ? free(false) : pieces(fixed, false) };
   };
   const freed = (
     examples: Float32Array,

@@ -23,6 +23,8 @@ export interface RunOptions {
   batchScale?: OperatorCall['batchScale'];
   /** Errors of tfjs become errors about the node (while a model is loaded). */
   explain?: boolean;
+  /** Told the outputs of every node. */
+  onOutputs?: (node: OnnxNode, values: readonly Value[]) => void;
 }
 
 function runNode(
@@ -105,6 +107,7 @@ export function runProgram(
   const all = new Map<string, Value>([...program.constants, ...values]);
   for (const node of program.nodes) {
     const results = runNode(node, program.plan, program.batched, (name) => all.get(name), options);
+    options.onOutputs?.(node, results);
     results.forEach((value, index) => {
       all.set(node.outputs[index], value);
     });

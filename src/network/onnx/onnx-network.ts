@@ -5,6 +5,7 @@ import type { Network, NetworkOptions, PrunableWeight } from '../network.js';
 import { weightFilter } from '../prunable.js';
 import type { NetworkDescription } from '../topology.js';
 import { batchRule } from './batch-rule.js';
+import { coversOutputs } from './ending.js';
 import { programOf } from './interpreter.js';
 import { unsupported } from './operator.js';
 import { isKnown } from './operators/table.js';
@@ -94,7 +95,15 @@ export async function createOnnxNetwork(
     .reduce((sum, { values }) => sum + values.length, 0);
   const tensors = new ConstantTensors();
   try {
-    const { outputs, run } = batchRule(checkpoint, program, prunable, weights, tensors);
+    const { outputs, endingShape, run } = batchRule(checkpoint, program, prunable, weights, tensors);
+    const { ending } = plan;
+    if (ending?.activation === 'softmax' && endingShape !== null) {
+      const { node } = ending;
+      if (node.opType !== 'Concat' && !coversOutputs(node, plan.opset, endingShape)) {
+        tensors.dispose();
+        return createOnnxNetwork(checkpoint, { ...options, keepFinalActivation: true });
+      }
+    }
     return {
       inputShape: (plan.input.shape as readonly (number | null)[]).slice(1),
       outputs,
@@ -102,7 +111,7 @@ export async function createOnnxNetwork(
       prunable,
       dimension,
       weights,
-      removedActivation: plan.removedActivation,
+      removedActivation: ending?.activation ?? null,
       logits: (weightTensors: readonly Tensor[], inputs: Tensor): Tensor2D =>
         tidy(() => run(weightTensors, inputs)),
       dispose: () => tensors.dispose(),
@@ -117,7 +126,7 @@ export async function createOnnxNetwork(
 export function describeOnnx(checkpoint: OnnxCheckpoint): NetworkDescription {
   const { nodes } = planOf(checkpoint, true);
   return {
-    finalActivation: planOf(checkpoint, false).removedActivation,
+    finalActivation: planOf(checkpoint, false).ending?.activation ?? null,
     trainedLoss: null,
     operations: [...new Set(nodes.map(({ opType }) => opType))].sort(),
   };

@@ -1,8 +1,8 @@
 import type { OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
-import type { OnnxGraph, OnnxNode, OnnxValue } from '../../checkpoint/onnx-graph.js';
+import type { OnnxNode, OnnxValue } from '../../checkpoint/onnx-graph.js';
 import { quoted, quotedList } from '../../checkpoint/printable.js';
 import { InputError } from '../../errors.js';
-import type { RemovedActivation } from '../topology.js';
+import { type Ending, endingOf, producers } from './ending.js';
 
 /** Numbers of TensorProto.DataType that are computed with as float32. */
 export const FLOAT_TYPES: ReadonlySet<number> = new Set([1, 10, 11, 16]);
@@ -14,12 +14,8 @@ export interface Plan {
   readonly input: OnnxValue;
   /** The name of the value that is the network's output. */
   readonly output: string;
-  readonly removedActivation: RemovedActivation | null;
-}
-
-/** Which node computes a value, by name. */
-export function producers(nodes: readonly OnnxNode[]): Map<string, OnnxNode> {
-  return new Map(nodes.flatMap((node) => node.outputs.map((output): [string, OnnxNode] => [output, node])));
+  /** The activation that was taken off the end, if any. */
+  readonly ending: Ending | null;
 }
 
 /** The nodes a value depends on, in order. */
@@ -84,40 +80,6 @@ function networkInput({ path, graph }: OnnxCheckpoint): OnnxValue {
   return input;
 }
 
-/** Operators that hand on what a softmax gave. */
-const PASSING = new Set(['Identity', 'Cast', 'Dropout', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
-const ENDINGS: Readonly<Record<string, RemovedActivation>> = {
-  Softmax: 'softmax',
-  LogSoftmax: 'softmax',
-  Sigmoid: 'sigmoid',
-};
-
-/**
- * The activation at the very end of a graph, also behind nodes that only hand
- * its numbers on. A log-softmax is as good as a softmax: its outputs are
- * logits of the same probabilities.
- */
-export function endingOf(
-  graph: OnnxGraph,
-  output: string,
-): { node: OnnxNode; activation: RemovedActivation } | null {
-  const made = producers(graph.nodes);
-  let name = output;
-  for (;;) {
-    const node = made.get(name);
-    if (node === undefined || node.domain !== '') {
-      return null;
-    }
-    if (Object.hasOwn(ENDINGS, node.opType)) {
-      return { node, activation: ENDINGS[node.opType] };
-    }
-    if (!PASSING.has(node.opType)) {
-      return null;
-    }
-    name = node.inputs[0];
-  }
-}
-
 /**
  * What must be computed for the network's output.
  *
@@ -128,19 +90,9 @@ export function planOf(checkpoint: OnnxCheckpoint, keepFinalActivation: boolean)
   const { graph } = checkpoint;
   const input = networkInput(checkpoint);
   const output = networkOutput(checkpoint);
-  const ending = keepFinalActivation ? null : endingOf(graph, output);
-  const nodes = graph.nodes.map((node) =>
-    node === ending?.node
-      ? { ...node, opType: 'Identity', inputs: node.inputs.slice(0, 1), attributes: new Map() }
-      : node,
-  );
-  return {
-    nodes: neededFor(nodes, output),
-    opset: graph.opset,
-    input,
-    output,
-    removedActivation: ending?.activation ?? null,
-  };
+  const ending = keepFinalActivation ? null : endingOf(checkpoint, output);
+  const nodes = graph.nodes.map((node) => ending?.replacements.get(node) ?? node);
+  return { nodes: neededFor(nodes, output), opset: graph.opset, input, output, ending };
 }
 
 /** Values that depend on the network's input. */

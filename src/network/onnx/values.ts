@@ -1,4 +1,4 @@
-import { keep, reshape, type Tensor, tensor, transpose } from '@tensorflow/tfjs-core';
+import { add, keep, reshape, type Tensor, tensor, transpose, zeros } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../checkpoint/checkpoint.js';
 import type { OnnxTensor } from '../../checkpoint/onnx-graph.js';
 
@@ -217,4 +217,15 @@ function moved(x: Tensor, perm: number[]): Tensor {
         perm.map((axis) => x.shape[axis]),
       )
     : transpose(x, perm);
+}
+
+/**
+ * Repeats a tensor along axes of extent 1, by adding zeros: the gradient of
+ * tfjs's own tile takes one kernel a repetition, a different program for every
+ * batch size.
+ *
+ * @param repeats how often, 1 for axes longer than 1
+ */
+export function repeated(x: Tensor, repeats: readonly number[]): Tensor {
+  return add(x, zeros([...repeats]));
 }

@@ -8,13 +8,16 @@ import { randomExamples } from '../../support/models.js';
 import { onnxCheckpoint } from '../../support/onnx-models.js';
 import type { SeededProblem } from '../../support/problems.js';
 import { dot, expectClose, norm } from '../../support/vectors.js';
-import { derivativeCases } from './cases.js';
+import { backendCases, derivativeCases } from './cases.js';
 
 /** Relative error that float32 derivatives and differences must stay below. */
 const TOLERANCE = 1e-3;
 
-describe.each(['wasm', 'cpu'] as const)('derivatives agree with finite differences on %s', (backend) => {
-  it.each(derivativeCases)('$name', async ({ sketch }) => {
+describe.each([
+  { backend: 'wasm', cases: derivativeCases },
+  { backend: 'cpu', cases: backendCases },
+] as const)('derivatives agree with finite differences on $backend', ({ backend, cases }) => {
+  it.each(cases)('$name', async ({ sketch }) => {
     await prepareBackend(backend);
     const checkpoint = onnxCheckpoint(sketch);
     const network = await createNetwork(checkpoint);

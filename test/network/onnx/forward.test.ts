@@ -376,7 +376,7 @@ describe.skipIf(!hasNative)('operators give what ONNX Runtime gives', () => {
           );
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 
@@ -522,7 +522,7 @@ describe.skipIf(!hasNative)('operators give what ONNX Runtime gives', () => {
           );
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 
@@ -603,7 +603,7 @@ describe.skipIf(!hasNative)('operators give what ONNX Runtime gives', () => {
           );
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
     await expectSame(
       {
@@ -816,7 +816,7 @@ describe.skipIf(!hasNative)('operators give what ONNX Runtime gives', () => {
           );
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
     await expectSame(
       around([3, 4, 5], [one('Slice', { starts: [1, -3], ends: [3, 100], axes: [1, 3] })], { opset: 9 }),
@@ -856,7 +856,7 @@ describe.skipIf(!hasNative)('operators give what ONNX Runtime gives', () => {
           );
         },
       ),
-      { numRuns: 30 },
+      { numRuns: 20 },
     );
     await expectSame(
       around([3, 4, 5], [one('Pad', { pads: [0, 0, 1, 2, 0, 1, 0, 1], value: { float: 2 } })], { opset: 10 }),
@@ -906,7 +906,7 @@ describe.skipIf(!hasNative)('operators give what ONNX Runtime gives', () => {
           );
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
     for (const opset of [7, 9]) {
       const scales = [1, 1, 2, 3];

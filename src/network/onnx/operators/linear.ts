@@ -1,4 +1,4 @@
-import { add, matMul, mul, reshape, type Tensor, tile, transpose } from '@tensorflow/tfjs-core';
+import { add, matMul, mul, reshape, type Tensor, transpose } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../../checkpoint/checkpoint.js';
 import {
   inOnnxOrder,
@@ -10,7 +10,7 @@ import {
   operand,
   real,
 } from '../operator.js';
-import { tensorValue } from '../values.js';
+import { repeated, tensorValue } from '../values.js';
 
 const gemm: Operator = (call) => {
   const [a, b] = [inOnnxOrder(call, operand(call, 0)), inOnnxOrder(call, operand(call, 1))];
@@ -37,7 +37,7 @@ function batched(x: Tensor, batch: readonly number[]): Tensor {
   const repeats = own.map((extent, axis) => batch[axis] / extent);
   const whole = repeats.every((repeat) => repeat === 1)
     ? x
-    : tile(reshape(x, [...own, rows * columns]), [...repeats, 1]);
+    : repeated(reshape(x, [...own, rows * columns]), [...repeats, 1]);
   return reshape(whole, [elementCount(batch), rows, columns]);
 }
 

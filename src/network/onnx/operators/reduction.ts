@@ -1,4 +1,4 @@
-import { abs, max, mean, min, sqrt, square, sum, type Tensor } from '@tensorflow/tfjs-core';
+import { abs, max, mean, neg, sqrt, square, sum, type Tensor } from '@tensorflow/tfjs-core';
 import {
   inLayout,
   integer,
@@ -44,7 +44,7 @@ export const reductionOperators: OperatorTable = {
   ReduceSum: reduction(sum, 13),
   ReduceMean: reduction(mean, 18),
   ReduceMax: reduction(max, 18),
-  ReduceMin: reduction(min, 18),
+  ReduceMin: reduction((x, axes, keepDims) => neg(max(neg(x), axes, keepDims)), 18),
   ReduceL1: reduction((x, axes, keepDims) => sum(abs(x), axes, keepDims), 18),
   ReduceL2: reduction((x, axes, keepDims) => sqrt(sum(square(x), axes, keepDims)), 18),
   ReduceSumSquare: reduction((x, axes, keepDims) => sum(square(x), axes, keepDims), 18),

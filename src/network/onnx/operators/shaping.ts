@@ -23,6 +23,7 @@ import {
   type HostValue,
   hostValue,
   permuted,
+  repeated,
   tensorValue,
   toChannelsFirst,
   toChannelsLast,
@@ -156,7 +157,7 @@ const concatenate: Operator = (call) => {
   const parts = values.map((value) => {
     const x = inLayout(call, value, layout);
     const freed = call.batchScale?.declared === 1 && axis !== 0 && value.kind === 'host' && x.shape[0] === 1;
-    return freed ? tile(x, [batch, ...Array(rank - 1).fill(1)]) : x;
+    return freed ? repeated(x, [batch, ...Array(rank - 1).fill(1)]) : x;
   });
   return [valueIn(layout, concat(parts, axisIn(layout, axis, rank)))];
 };
@@ -381,7 +382,7 @@ const expand: Operator = (call) => {
     }
     return extent === 1 ? wanted : 1;
   });
-  return [tensorValue(tile(reshape(inOnnxOrder(call, value), own), repeats))];
+  return [tensorValue(repeated(reshape(inOnnxOrder(call, value), own), repeats))];
 };
 
 const repeatAxes: Operator = (call) => {
