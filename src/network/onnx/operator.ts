@@ -1,4 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
+import { elementCount } from '../../checkpoint/checkpoint.js';
 import type { OnnxNode, OnnxTensor } from '../../checkpoint/onnx-graph.js';
 import { printable, quoted } from '../../checkpoint/printable.js';
 import { InputError } from '../../errors.js';
@@ -155,6 +156,21 @@ export function resolveAxis(call: OperatorCall, axis: number, rank: number): num
     throw malformed(call, `axis ${axis} is outside of a tensor of rank ${rank}`);
   }
   return resolved;
+}
+
+/** Most values a tensor may have, 1 GiB: a crafted file could ask for any number. */
+const MAX_VALUES = 2 ** 28;
+
+/**
+ * Refuses shapes that are none, or so large that no model means them.
+ *
+ * @throws InputError
+ */
+export function checkShape(call: OperatorCall, shape: readonly number[]): void {
+  const whole = shape.every((extent) => Number.isInteger(extent) && extent >= 0);
+  if (!whole || elementCount(shape) > MAX_VALUES) {
+    throw malformed(call, `gives a tensor of shape [${shape.slice(0, 12)}], which is too large or none`);
+  }
 }
 
 /** The layout an operator that keeps axes apart computes in: channels last where an operand is there already. */

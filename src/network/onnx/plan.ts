@@ -125,15 +125,19 @@ const REARRANGING = new Set(['Transpose', 'Identity', 'Cast', 'Reshape', 'Squeez
  */
 export function kernelNames({ nodes }: Plan, ranks: ReadonlyMap<string, number>): string[] {
   const made = producers(nodes);
-  const initialiser = (name: string): string | null => {
-    const rank = ranks.get(name);
-    if (rank !== undefined) {
-      return rank >= 2 ? name : null;
+  const initialiser = (operand: string): string | null => {
+    let name = operand;
+    for (;;) {
+      const rank = ranks.get(name);
+      if (rank !== undefined) {
+        return rank >= 2 ? name : null;
+      }
+      const node = made.get(name);
+      if (node === undefined || node.domain !== '' || !REARRANGING.has(node.opType)) {
+        return null;
+      }
+      name = node.inputs[0];
     }
-    const node = made.get(name);
-    return node !== undefined && node.domain === '' && REARRANGING.has(node.opType)
-      ? initialiser(node.inputs[0])
-      : null;
   };
   const found = nodes.flatMap((node) =>
     (node.domain === '' && Object.hasOwn(MATRIX_OPERANDS, node.opType) ? MATRIX_OPERANDS[node.opType] : [])

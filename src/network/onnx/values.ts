@@ -95,6 +95,7 @@ const HOST_DTYPES = { float: 'float32', integer: 'int32', boolean: 'bool' } as c
 
 /** Tensors of constants, made once and kept until the network is disposed of. */
 export class ConstantTensors {
+  private readonly computed = new Map<object, readonly HostValue[]>();
   private readonly kept = new Map<HostValue, Map<string, Tensor>>();
 
   /** The tensor of a host value under a key; kept if the value is a constant. */
@@ -118,7 +119,15 @@ export class ConstantTensors {
     return made;
   }
 
+  /** Constants that follow from constants, computed once. */
+  derived(key: object, compute: () => readonly HostValue[]): readonly HostValue[] {
+    const known = this.computed.get(key) ?? compute();
+    this.computed.set(key, known);
+    return known;
+  }
+
   dispose(): void {
+    this.computed.clear();
     for (const tensors of this.kept.values()) {
       for (const constant of tensors.values()) {
         constant.dispose();

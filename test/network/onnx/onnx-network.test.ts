@@ -246,6 +246,24 @@ describe('the activation at the end', () => {
   });
 });
 
+describe('free extents of the input', () => {
+  it('are free where the graph takes any, and found where it takes one', async () => {
+    const sketch = (after: NodeSketch[], features: number): ModelSketch => ({
+      input: [null, 2, null, null],
+      nodes: [node('Conv', ['input', 'k'], 'c'), ...after, node('MatMul', ['f', 'w'], 'y')],
+      weights: { k: normalWeight([3, 2, 1, 1], 1), w: normalWeight([features, 5], 2, 0.1) },
+    });
+    const pooled = [node('GlobalAveragePool', ['c'], 'g'), node('Flatten', ['g'], 'f')];
+    await withOnnxNetwork(sketch(pooled, 3), (network) => {
+      expect(network).toMatchObject({ inputShape: [2, null, null], outputs: 5 });
+      expect(outputOf(network, normalInputs([2, 2, 5, 7], 1), [2, 2, 5, 7])).toHaveLength(10);
+    });
+    await withOnnxNetwork(sketch([node('Flatten', ['c'], 'f')], 3 * 28 * 28), (network) => {
+      expect(network.outputs).toBe(5);
+    });
+  });
+});
+
 describe('a batch size that the file fixes', () => {
   /** As PyTorch exports without dynamic axes: the batch stands in the target of a reshape. */
   function fixed(batch: number | null, perm: number[] | null = null): ModelSketch {
@@ -368,6 +386,48 @@ describe('models that cannot be analysed', () => {
   ])('%s', async (_name, last, message) => {
     const sketch = perceptron([last], { weights: { four: normalWeight([4], 4) } });
     expect((await errorOf(sketch, { keepFinalActivation: true })).message).toMatch(message);
+  });
+
+  it.each([
+    ['Expand', node('Expand', ['z', 'huge'], 'y')],
+    ['Tile', node('Tile', ['z', 'huge'], 'y')],
+    ['Pad', node('Pad', ['z', 'pads'], 'y')],
+    ['ConstantOfShape', node('ConstantOfShape', ['huge'], 'y')],
+    ['Reshape', node('Reshape', ['z', 'huge'], 'y')],
+    ['Range', node('Range', ['zero', 'large', 'zero'], 'y')],
+  ])('%s asks for a tensor of any size', async (_name, last) => {
+    const sketch = perceptron([{ ...last, outputs: ['h'] }, node('Add', ['z', 'h'], 'y')], {
+      constants: {
+        huge: integerTensor([1e6, 1e6]),
+        pads: integerTensor([0, 0, 0, 2 ** 40]),
+        zero: integerTensor([0], []),
+        large: integerTensor([1e9], []),
+      },
+    });
+    const error = await errorOf(sketch);
+    expect(error.code).toBe('network/onnx-node');
+    expect(error.message).toContain(`operator ${last.op} `);
+  });
+
+  it('ask for windows, strides and dilations of any size', async () => {
+    const cases: [string, NodeSketch['attributes']][] = [
+      ['Conv', { pads: [1e9, 0, 0, 0] }],
+      ['Conv', { dilations: [1e9, 1] }],
+      ['Conv', { strides: [0, 1] }],
+      ['Conv', { group: 0 }],
+      ['Conv', { group: 3 }],
+      ['ConvTranspose', { strides: [1e9, 1] }],
+      ['ConvTranspose', { output_shape: [1e9, 1e9] }],
+      ['ConvTranspose', { group: 0 }],
+    ];
+    for (const [op, attributes] of cases) {
+      const sketch: ModelSketch = {
+        input: [null, 2, 4, 4],
+        nodes: [node(op, ['input', 'k'], 'y', attributes)],
+        weights: { k: normalWeight([2, 2, 2, 2], 1) },
+      };
+      expect((await errorOf(sketch)).code, JSON.stringify([op, attributes])).toBe('network/onnx-node');
+    }
   });
 
   it('have several inputs or outputs, inputs of integers or without shape', async () => {

@@ -12,6 +12,7 @@ import {
   transpose,
 } from '@tensorflow/tfjs-core';
 import {
+  checkShape,
   inOnnxOrder,
   integer,
   integers,
@@ -28,9 +29,9 @@ import {
   fromImages,
   images,
   overImage,
+  paddedImages,
   perAxis,
   spatialAxes,
-  tfjsPad,
   windowsOf,
 } from './windows.js';
 
@@ -115,14 +116,14 @@ const convolution: Operator = (call) => {
   const groups = integer(call, 'group', 1);
   const [filters, channelsPerGroup, ...sizes] = kernel.shape;
   const channels = value.shape[1];
-  if (channels !== channelsPerGroup * groups || filters % groups !== 0) {
+  if (channels !== channelsPerGroup * groups || filters % groups !== 0 || groups < 1) {
     throw malformed(call, `kernel [${kernel.shape}] and group ${groups} do not fit ${channels} channels`);
   }
   const windows = windowsOf(call, value, sizes);
   const image = overImage(windows);
   const strides: [number, number] = [image[0].stride, image[1].stride];
   const dilations = windows.map(({ dilation }) => dilation);
-  const x = images(call);
+  const { x, padding } = paddedImages(images(call), image);
   const result =
     channelsPerGroup === 1 && groups > 1
       ? depthwiseConv2d(
@@ -134,10 +135,10 @@ const convolution: Operator = (call) => {
             filters / channels,
           ]) as Tensor4D,
           strides,
-          tfjsPad(image),
+          padding,
         )
       : grouped(x, kernel, groups, (part, kernelPart) =>
-          conv2d(part, kernelTaps(kernelPart, true, dilations), strides, tfjsPad(image)),
+          conv2d(part, kernelTaps(kernelPart, true, dilations), strides, padding),
         );
   return [fromImages(withBias(call, result), axes)];
 };
@@ -152,7 +153,7 @@ const transposedConvolution: Operator = (call) => {
   const kernel = inOnnxOrder(call, operand(call, 1));
   const groups = integer(call, 'group', 1);
   const [channels, filtersPerGroup, ...sizes] = kernel.shape;
-  if (channels !== value.shape[1] || channels % groups !== 0 || sizes.length !== axes) {
+  if (channels !== value.shape[1] || channels % groups !== 0 || sizes.length !== axes || groups < 1) {
     throw malformed(call, `kernel [${kernel.shape}] and group ${groups} do not fit [${value.shape}]`);
   }
   const strides = perAxis(call, 'strides', axes, 1);
@@ -179,6 +180,8 @@ const transposedConvolution: Operator = (call) => {
     const before = autoPad === 'SAME_UPPER' ? Math.floor(total / 2) : Math.ceil(total / 2);
     return { before, extent: outputShape === null ? whole - total : wanted };
   });
+  checkShape(call, [value.shape[0], filtersPerGroup * groups, ...full]);
+  checkShape(call, [value.shape[0], filtersPerGroup * groups, ...ranges.map(({ extent }) => extent)]);
   const [rows, columns] = axes === 1 ? [{ before: 0, extent: 1 }, ranges[0]] : ranges;
   const [fullHeight, fullWidth] = axes === 1 ? [1, full[0]] : full;
   const step: [number, number] = axes === 1 ? [1, strides[0]] : [strides[0], strides[1]];

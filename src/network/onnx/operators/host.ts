@@ -1,6 +1,7 @@
 import { elementCount } from '../../../checkpoint/checkpoint.js';
 import type { OnnxTensor } from '../../../checkpoint/onnx-graph.js';
 import {
+  checkShape,
   integer,
   integers,
   integersOf,
@@ -50,6 +51,7 @@ function numbers(
       call,
       inputs.map((value) => value.shape),
     );
+    checkShape(call, shape);
     const { type } = inputs[inputs.length - 1];
     const result = new Float64Array(elementCount(shape));
     const strides = inputs.map((value) => {
@@ -144,22 +146,16 @@ const expanded: HostOperator = (call, [data, target]) => {
     return null;
   }
   const shape = broadcastShape(call, [data.shape, Array.from(target.values, Number)]);
-  const blank = hostValue('integer', shape, new Float64Array(checkedCount(call, shape)));
+  checkShape(call, shape);
+  const blank = hostValue('integer', shape, new Float64Array(elementCount(shape)));
   return numbers(([value]) => value, data.type)(call, [data, blank]);
 };
-
-function checkedCount(call: OperatorCall, shape: readonly number[]): number {
-  const count = elementCount(shape);
-  if (shape.some((extent) => !Number.isInteger(extent) || extent < 0) || count > 2 ** 26) {
-    throw malformed(call, `[${shape}] is no shape`);
-  }
-  return count;
-}
 
 const filled: HostOperator = (call, [target]) => {
   const value = tensorAttribute(call, 'value');
   const shape = Array.from(target.values, Number);
-  const count = checkedCount(call, shape);
+  checkShape(call, shape);
+  const count = elementCount(shape);
   return [hostValue(value?.type ?? 'float', shape, new Float64Array(count).fill(value?.values[0] ?? 0))];
 };
 
@@ -212,7 +208,7 @@ const converted: HostOperator = (call, [data]) => {
 const range: HostOperator = (call, [start, limit, step]) => {
   const [from, to, by] = [start, limit, step].map(({ values }) => values[0]);
   const count = Math.max(0, Math.ceil((to - from) / by));
-  checkedCount(call, [count]);
+  checkShape(call, [count]);
   return [
     hostValue(
       start.type,

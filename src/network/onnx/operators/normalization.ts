@@ -30,7 +30,7 @@ import {
   resolveAxis,
   unsupported,
 } from '../operator.js';
-import { axisIn, type Layout, type Value, valueIn } from '../values.js';
+import { axisIn, type HostValue, hostValue, type Layout, type Value, valueIn } from '../values.js';
 
 /** One number a channel [C] in the shape in which it broadcasts against a layout of that rank. */
 function perChannel(call: OperatorCall, value: Value, layout: Layout, rank: number): Tensor {
@@ -52,13 +52,30 @@ const batchNormalization: Operator = (call) => {
   const epsilon = real(call, 'epsilon', 1e-5);
   const layout = preferredLayout([value]);
   const rank = value.shape.length;
-  const [scale, shift, average, variance] = [1, 2, 3, 4].map((index) =>
-    perChannel(call, operand(call, index), layout, rank),
-  );
-  const factor = mul(scale, rsqrt(add(variance, epsilon)));
   const x = inLayout(call, value, layout);
+  const statistics = [1, 2, 3, 4].map((index) => operand(call, index));
+  const fixed = statistics.filter((each): each is HostValue => each.kind === 'host' && each.constant);
+  if (fixed.length === statistics.length) {
+    const [factor, term] = call.constants
+      .derived(call.node, () => affine(call, fixed, epsilon))
+      .map((each) => perChannel(call, each, layout, rank));
+    return [valueIn(layout, add(mul(x, factor), term))];
+  }
+  const [scale, shift, average, variance] = statistics.map((each) => perChannel(call, each, layout, rank));
+  const factor = mul(scale, rsqrt(add(variance, epsilon)));
   return [valueIn(layout, add(mul(x, factor), sub(shift, mul(average, factor))))];
 };
+
+/** Normalisation by constants is x * factor + term, one of each a channel. */
+function affine(call: OperatorCall, statistics: readonly HostValue[], epsilon: number): HostValue[] {
+  const [scale, shift, average, variance] = statistics.map(({ values }) => values);
+  if ([shift, average, variance].some(({ length }) => length !== scale.length)) {
+    throw malformed(call, 'scale, shift, mean and variance are not of one size');
+  }
+  const factors = Array.from(scale, (each, channel) => each / Math.sqrt(variance[channel] + epsilon));
+  const terms = factors.map((factor, channel) => shift[channel] - average[channel] * factor);
+  return [factors, terms].map((numbers) => hostValue('float', [scale.length], numbers, true));
+}
 
 /** (x - mean) / sqrt(variance + epsilon) over some axes. */
 function standardized(x: Tensor, axes: number[], epsilon: number): Tensor {

@@ -11,7 +11,7 @@ import {
   unsupported,
 } from '../operator.js';
 import { channelsLastValue, type Layout } from '../values.js';
-import { fromImages, images, overImage, tfjsPad, type WindowAxis, windowsOf } from './windows.js';
+import { fromImages, images, overImage, paddedImages, type WindowAxis, windowsOf } from './windows.js';
 
 function poolingWindows(call: OperatorCall): WindowAxis[] {
   const sizes = integers(call, 'kernel_shape');
@@ -28,26 +28,18 @@ function poolingWindows(call: OperatorCall): WindowAxis[] {
   return windows;
 }
 
-function pooled(
-  call: OperatorCall,
-  windows: readonly WindowAxis[],
-  pool: typeof maxPool | typeof avgPool,
-): Tensor {
-  const image = overImage(windows);
-  return pool(
-    images(call),
-    [image[0].size, image[1].size],
-    [image[0].stride, image[1].stride],
-    tfjsPad(image),
-  );
-}
+/** The lowest float32, which no maximum takes; infinity would give NaN where it is multiplied by 0. */
+const LOWEST = -3.4028234663852886e38;
 
 const maximumPooling: Operator = (call) => {
   if (call.node.outputs.length > 1 && call.node.outputs[1] !== '') {
     throw unsupported(call, 'an output of indices');
   }
   const windows = poolingWindows(call);
-  return [fromImages(pooled(call, windows, maxPool), windows.length)];
+  const image = overImage(windows);
+  const { x, padding } = paddedImages(images(call), image, LOWEST);
+  const result = maxPool(x, [image[0].size, image[1].size], [image[0].stride, image[1].stride], padding);
+  return [fromImages(result, windows.length)];
 };
 
 /** How many positions of each window lie between two ends. */
@@ -59,29 +51,30 @@ function counts(window: WindowAxis, from: number, to: number): number[] {
 }
 
 /**
- * tfjs averages over the positions inside of the data. Where those in the
- * padding count too, the mean is corrected by the ratio of the counts; what
- * `ceil_mode` adds beyond the padding never counts.
+ * Averages over the positions inside of the data, or with `count_include_pad`
+ * also over those in the padding; what `ceil_mode` adds beyond the padding
+ * never counts. tfjs counts what it does not pad itself, so its averages are
+ * corrected by the ratio of the counts.
  */
 const averagePooling: Operator = (call) => {
   const windows = poolingWindows(call);
-  const result = pooled(call, windows, avgPool);
-  if (integer(call, 'count_include_pad', 0) === 0) {
-    return [fromImages(result, windows.length)];
-  }
+  const image = overImage(windows);
+  const { x, padding } = paddedImages(images(call), image);
+  const result = avgPool(x, [image[0].size, image[1].size], [image[0].stride, image[1].stride], padding);
+  const includesPadding = integer(call, 'count_include_pad', 0) !== 0;
   const declared = integers(call, 'pads') ?? [];
-  const ratios = overImage(windows).map((window, axis) => {
-    const spatial = axis - (2 - windows.length);
-    const auto = declared.length === 0;
-    const after = auto ? window.after : (declared[windows.length + spatial] ?? 0);
+  const [rows, columns] = image.map((window, axis) => {
     const inside = counts(window, 0, window.extent);
-    const padded = counts(window, -window.before, window.extent + after);
-    return inside.map((count, position) => count / padded[position]);
+    const counted = padding === 'same' ? inside : inside.map(() => window.size);
+    const spatial = axis - (2 - windows.length);
+    const after = declared.length === 0 ? window.after : (declared[windows.length + spatial] ?? 0);
+    const wanted = includesPadding ? counts(window, -window.before, window.extent + after) : inside;
+    return counted.map((count, position) => count / wanted[position]);
   });
-  const factors = ratios[0].flatMap((row) => ratios[1].map((column) => row * column));
+  const factors = rows.flatMap((row) => columns.map((column) => row * column));
   const corrected = factors.every((factor) => factor === 1)
     ? result
-    : mul(result, tensor4d(factors, [1, ratios[0].length, ratios[1].length, 1]));
+    : mul(result, tensor4d(factors, [1, rows.length, columns.length, 1]));
   return [fromImages(corrected, windows.length)];
 };
 

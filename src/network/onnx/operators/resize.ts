@@ -1,6 +1,7 @@
 import { matMul, reshape, type Tensor, tensor2d, transpose } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../../checkpoint/checkpoint.js';
 import {
+  checkShape,
   inOnnxOrder,
   integer,
   integers,
@@ -129,6 +130,10 @@ const resize: Operator = (call) => {
   const transformation = old ? 'asymmetric' : text(call, 'coordinate_transformation_mode', 'half_pixel');
   const rounding = old ? 'floor' : text(call, 'nearest_mode', 'round_prefer_floor');
   const wanted = targets(call, value.shape);
+  checkShape(
+    call,
+    wanted.map(({ to }) => to),
+  );
   const changed = wanted.flatMap(({ to, scale }, axis): ResizedAxis[] => {
     const sizes = { from: value.shape[axis], to, scale };
     if (axis === 0 || (to === sizes.from && scale === 1)) {

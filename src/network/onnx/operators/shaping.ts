@@ -1,6 +1,7 @@
 import { concat, pad, reshape, reverse, slice, type Tensor, tile, transpose } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../../checkpoint/checkpoint.js';
 import {
+  checkShape,
   inLayout,
   inOnnxOrder,
   integer,
@@ -309,6 +310,10 @@ const padAxes: Operator = (call) => {
   const pads = permuted(layout, paddings(call, rank));
   const mode = text(call, 'mode', 'constant');
   const x = inLayout(call, value, layout);
+  checkShape(
+    call,
+    x.shape.map((extent, axis) => extent + pads[axis][0] + pads[axis][1]),
+  );
   const cropped = pads.some(([before, after]) => before < 0 || after < 0)
     ? slice(
         x,
@@ -382,12 +387,24 @@ const expand: Operator = (call) => {
     }
     return extent === 1 ? wanted : 1;
   });
+  checkShape(
+    call,
+    own.map((extent, axis) => extent * repeats[axis]),
+  );
   return [tensorValue(repeated(reshape(inOnnxOrder(call, value), own), repeats))];
 };
 
 const repeatAxes: Operator = (call) => {
   const repeats = Array.from((knownOperand(call, 1, 'repeats') as HostValue).values, Number);
-  return [tensorValue(tile(inOnnxOrder(call, operand(call, 0)), repeats))];
+  const value = operand(call, 0);
+  if (repeats.length !== value.shape.length) {
+    throw malformed(call, `${repeats.length} repeats do not fit [${value.shape}]`);
+  }
+  checkShape(
+    call,
+    value.shape.map((extent, axis) => extent * repeats[axis]),
+  );
+  return [tensorValue(tile(inOnnxOrder(call, value), repeats))];
 };
 
 const shapeOf: Operator = (call) => {

@@ -1,5 +1,6 @@
-import { reshape, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
+import { pad, reshape, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import {
+  checkShape,
   inLayout,
   integer,
   integers,
@@ -78,7 +79,7 @@ export function windowsOf(call: OperatorCall, value: Value, sizes: readonly numb
   const pads = explicitPads(call, axes);
   const autoPad = text(call, 'auto_pad', 'NOTSET');
   const ceil = integer(call, 'ceil_mode', 0) === 1;
-  return sizes.map((size, axis) => {
+  const windows = sizes.map((size, axis) => {
     const [stride, dilation, extent] = [strides[axis], dilations[axis], value.shape[axis + 2]];
     const reach = covered({ size, dilation });
     let [before, after] = pads[axis];
@@ -107,6 +108,11 @@ export function windowsOf(call: OperatorCall, value: Value, sizes: readonly numb
     after = Math.max(after, (positions - 1) * stride + reach - extent - before);
     return { size, stride, dilation, before, after, extent, positions };
   });
+  checkShape(call, [
+    ...value.shape.slice(0, 2),
+    ...windows.map(({ before, extent, after }) => before + extent + after),
+  ]);
+  return windows;
 }
 
 /** Windows over a sequence as windows over an image of one row. */
@@ -115,16 +121,38 @@ export function overImage(windows: readonly WindowAxis[]): [WindowAxis, WindowAx
   return windows.length === 1 ? [row, windows[0]] : [windows[0], windows[1]];
 }
 
-/** Padding as tfjs takes it. */
-export function tfjsPad([rows, columns]: readonly [WindowAxis, WindowAxis]): 'valid' {
-  const none = [rows, columns].every(({ before, after }) => before === 0 && after === 0);
-  const pads = [
+function isSamePadding(window: WindowAxis): boolean {
+  const { extent, stride, positions, before } = window;
+  const total = Math.max(0, (positions - 1) * stride + covered(window) - extent);
+  return positions === Math.ceil(extent / stride) && before === Math.floor(total / 2);
+}
+
+/**
+ * Images with the padding of their windows, and what is left of it to tfjs:
+ * not all of its backends take paddings other than `same` and `valid`, in
+ * gradients above all.
+ *
+ * @param filling what the padding is made of
+ */
+export function paddedImages(
+  x: Tensor4D,
+  windows: readonly [WindowAxis, WindowAxis],
+  filling = 0,
+): { x: Tensor4D; padding: 'same' | 'valid' } {
+  if (windows.every(({ before, after }) => before === 0 && after === 0)) {
+    return { x, padding: 'valid' };
+  }
+  if (windows.every(isSamePadding)) {
+    return { x, padding: 'same' };
+  }
+  const [rows, columns] = windows;
+  const pads: [number, number][] = [
     [0, 0],
     [rows.before, rows.after],
     [columns.before, columns.after],
     [0, 0],
   ];
-  return none ? 'valid' : (pads as unknown as 'valid');
+  return { x: pad(x, pads, filling) as Tensor4D, padding: 'valid' };
 }
 
 /** The first operand as images [N, H, W, C]; a sequence is an image of one row. */
