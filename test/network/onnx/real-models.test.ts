@@ -25,7 +25,12 @@ function channelsFirst(images: Float32Array, [count, height, width, channels]: n
   return moved;
 }
 
-describe.skipIf(!existsSync(models))('models trained elsewhere', () => {
+const present = existsSync(models);
+if (!present) {
+  console.warn('skipped: published models are not at ../shared/models beside the repository');
+}
+
+describe.skipIf(!present)('models trained elsewhere', () => {
   it.each([
     ['mlpnet/mlpnet.onnx', 'mlpnet/model.json'],
     ['resnet20/resnet20.onnx', 'resnet20/model.json'],

@@ -21,7 +21,7 @@ import {
   rowMajorStrides,
   transposedNumbers,
 } from '../values.js';
-import { sliceRanges } from './shaping.js';
+import { sliceRanges } from './slicing.js';
 
 /** Computes a node outside of tfjs; null where it leaves that to the tensor operator. */
 type HostOperator = (call: OperatorCall, inputs: readonly HostValue[]) => HostValue[] | null;

@@ -9,6 +9,7 @@ import { poolingOperators } from './pooling.js';
 import { reductionOperators } from './reduction.js';
 import { resizeOperators } from './resize.js';
 import { shapingOperators } from './shaping.js';
+import { slicingOperators } from './slicing.js';
 
 const operators: OperatorTable = {
   ...convolutionOperators,
@@ -19,6 +20,7 @@ const operators: OperatorTable = {
   ...reductionOperators,
   ...resizeOperators,
   ...shapingOperators,
+  ...slicingOperators,
 };
 
 /**
