@@ -1,25 +1,133 @@
-import type { OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
+import { type Tensor, type Tensor2D, tidy } from '@tensorflow/tfjs-core';
+import { type CheckpointWeight, elementCount, type OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
 import { InputError } from '../../errors.js';
-import type { Network, NetworkOptions } from '../network.js';
+import type { Network, NetworkOptions, PrunableWeight } from '../network.js';
+import { weightFilter } from '../prunable.js';
 import type { NetworkDescription } from '../topology.js';
+import { batchRule } from './batch-rule.js';
+import { coversOutputs } from './ending.js';
+import { programOf } from './interpreter.js';
+import { unsupported } from './operator.js';
+import { isKnown } from './operators/table.js';
+import { kernelNames, type Plan, planOf } from './plan.js';
+import { ConstantTensors, constantValue, type HostValue } from './values.js';
+
+/** Initialisers by name, as values. */
+function initialisers({ weights, graph }: OnnxCheckpoint): Map<string, HostValue> {
+  const floats = weights.map(({ name, shape, values }): [string, HostValue] => [
+    name,
+    constantValue({ shape, type: 'float', values: values as Float32Array }),
+  ]);
+  const others = [...graph.constants].map(([name, tensor]): [string, HostValue] => [
+    name,
+    constantValue(tensor),
+  ]);
+  return new Map([...others, ...floats]);
+}
+
+function checkOperators({ nodes, opset }: Plan): void {
+  const unknown = nodes.find((node) => !isKnown(node));
+  if (unknown !== undefined) {
+    throw unsupported({ node: unknown, opset });
+  }
+}
+
+function selectKernels(
+  checkpoint: OnnxCheckpoint,
+  plan: Plan,
+  { include = [], exclude = [] }: NetworkOptions,
+): CheckpointWeight[] {
+  const byName = new Map(checkpoint.weights.map((weight) => [weight.name, weight]));
+  const names = kernelNames(plan, new Map(checkpoint.weights.map(({ name, shape }) => [name, shape.length])));
+  const accepts = weightFilter(include, exclude, names);
+  const selected = names.filter(accepts).map((name) => byName.get(name) as CheckpointWeight);
+  if (selected.length === 0) {
+    throw new InputError(
+      'network/nothing-prunable',
+      `${checkpoint.path}: no prunable weight (a kernel of rank 2 or more) is left; check --include and --exclude`,
+    );
+  }
+  return selected;
+}
+
+function laidOut(selected: readonly CheckpointWeight[]): { prunable: PrunableWeight[]; dimension: number } {
+  let dimension = 0;
+  const prunable = selected.map(({ name, shape }): PrunableWeight => {
+    const size = elementCount(shape);
+    const weight = { name, checkpointName: name, shape, offset: dimension, size };
+    dimension += size;
+    return weight;
+  });
+  return { prunable, dimension };
+}
 
 /**
  * Builds the network of an ONNX model on the current tfjs backend.
  *
- * @throws InputError
+ * Prunable are the initialisers that a convolution or matrix product takes as
+ * its kernel (see `kernelNames`); `parameters` counts the values of all
+ * floating-point initialisers that the network's output depends on.
+ *
+ * @throws InputError when the graph has not one input and one output of real
+ *   numbers, an operator or a use of one is not supported, a node contradicts
+ *   its operands, or no weight is prunable
  */
 export async function createOnnxNetwork(
   checkpoint: OnnxCheckpoint,
-  _options: NetworkOptions,
+  options: NetworkOptions,
 ): Promise<Network> {
-  throw new InputError('network/onnx', `${checkpoint.path}: ONNX models are not supported yet`);
+  const plan = planOf(checkpoint, options.keepFinalActivation ?? false);
+  checkOperators(plan);
+  const selected = selectKernels(checkpoint, plan, options);
+  const { prunable, dimension } = laidOut(selected);
+  const constants = initialisers(checkpoint);
+  for (const { name } of selected) {
+    constants.delete(name);
+  }
+  const program = programOf(plan, constants);
+  const weights = new Float32Array(dimension);
+  selected.forEach(({ values }, index) => {
+    weights.set(values, prunable[index].offset);
+  });
+  const used = new Set(plan.nodes.flatMap(({ inputs }) => inputs));
+  const parameters = checkpoint.weights
+    .filter(({ name }) => used.has(name))
+    .reduce((sum, { values }) => sum + values.length, 0);
+  const tensors = new ConstantTensors();
+  try {
+    const { outputs, endingShape, run } = batchRule(checkpoint, program, prunable, weights, tensors);
+    const { ending } = plan;
+    if (ending?.activation === 'softmax' && endingShape !== null) {
+      const { node } = ending;
+      if (node.opType !== 'Concat' && !coversOutputs(node, plan.opset, endingShape)) {
+        tensors.dispose();
+        return createOnnxNetwork(checkpoint, { ...options, keepFinalActivation: true });
+      }
+    }
+    return {
+      inputShape: (plan.input.shape as readonly (number | null)[]).slice(1),
+      outputs,
+      parameters,
+      prunable,
+      dimension,
+      weights,
+      removedActivation: ending?.activation ?? null,
+      logits: (weightTensors: readonly Tensor[], inputs: Tensor): Tensor2D =>
+        tidy(() => run(weightTensors, inputs)),
+      dispose: () => tensors.dispose(),
+    };
+  } catch (error) {
+    tensors.dispose();
+    throw error;
+  }
 }
 
 /** What the graph says of its network, without building it. */
-export function describeOnnx({ graph }: OnnxCheckpoint): NetworkDescription {
+export function describeOnnx(checkpoint: OnnxCheckpoint): NetworkDescription {
+  const { nodes } = planOf(checkpoint, true);
   return {
-    finalActivation: null,
+    finalActivation: planOf(checkpoint, false).ending?.activation ?? null,
     trainedLoss: null,
-    operations: [...new Set(graph.nodes.map(({ opType }) => opType))].sort(),
+    operations: [...new Set(nodes.map(({ opType }) => opType))].sort(),
   };
 }

@@ -1,0 +1,188 @@
+import {
+  concat,
+  reshape,
+  slice,
+  type Tensor,
+  type Tensor2D,
+  tensor,
+  tidy,
+  zeros,
+} from '@tensorflow/tfjs-core';
+import { elementCount, type OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
+import type { OnnxNode } from '../../checkpoint/onnx-graph.js';
+import { printable } from '../../checkpoint/printable.js';
+import { InputError } from '../../errors.js';
+import { randomStream } from '../../random.js';
+import type { PrunableWeight } from '../network.js';
+import { type Program, type RunOptions, runProgram } from './interpreter.js';
+import { type ConstantTensors, tensorIn, tensorValue, type Value } from './values.js';
+
+/** The network's output [examples, outputs] for weights and inputs; to be called inside a tidy. */
+type Run = (weights: readonly Tensor[], inputs: Tensor) => Tensor2D;
+
+/** How a graph is run on batches of any size. */
+export interface BatchRule {
+  outputs: number;
+  /** Shape of what the removed activation was applied to, for some examples. */
+  endingShape: readonly number[] | null;
+  run: Run;
+}
+
+/** Extents tried where the file leaves an extent of the input free. */
+const TRIED_EXTENTS = [32, 28, 224, 64, 16, 8, 1];
+
+/** Relative difference of outputs that counts as the same, at float32. */
+const SAME = 1e-3;
+
+function differs(left: Float32Array, right: Float32Array): boolean {
+  const scale = right.reduce((largest, value) => Math.max(largest, Math.abs(value) || 0), 0);
+  return (
+    left.length !== right.length ||
+    left.some((value, i) => value !== right[i] && Math.abs(value - right[i]) > SAME * scale)
+  );
+}
+
+/**
+ * Finds how a graph is run on batches of any size, and how many outputs it has
+ * for an example, by running it.
+ *
+ * A graph with a free batch axis runs on any batch as it is. One that was
+ * exported for batches of a fixed size is freed of it, by scaling the leading
+ * extents that stand in it as numbers; if that does not give the same values,
+ * batches are cut into pieces of the fixed size.
+ *
+ * @throws InputError naming the node that fails; or when the output has no row
+ *   for each example, or one that depends on the other examples
+ */
+export function batchRule(
+  { path }: OnnxCheckpoint,
+  program: Program,
+  prunable: readonly PrunableWeight[],
+  weights: Float32Array,
+  tensors: ConstantTensors,
+): BatchRule {
+  const [declared, ...extents] = program.plan.input.shape as readonly (number | null)[];
+  const random = randomStream(1, 'example inputs');
+  const { ending } = program.plan;
+  let endingShape: readonly number[] | null = null;
+  const noteEnding = (node: OnnxNode, [value]: readonly Value[]): void => {
+    if (ending !== null && node.outputs[0] === ending.node.outputs[0]) {
+      endingShape = value.shape;
+    }
+  };
+  const outputOf = (
+    weightTensors: readonly Tensor[],
+    inputs: Tensor,
+    options: Partial<RunOptions>,
+  ): Tensor => {
+    const values = new Map<string, Value>(
+      prunable.map(({ name }, index) => [name, tensorValue(weightTensors[index])]),
+    );
+    values.set(program.plan.input.name, tensorValue(inputs));
+    const output = runProgram(program, values, {
+      tensors,
+      ...options,
+      ...(options.explain === true ? { onOutputs: noteEnding } : {}),
+    });
+    if (output === undefined || !program.batched.has(program.plan.output)) {
+      throw new InputError('network/output-shape', `${path}: the output does not depend on the input`);
+    }
+    return tensorIn(output, 'first', tensors);
+  };
+  const rows = (result: Tensor, examples: number): Tensor2D => {
+    if (result.rank === 0 || result.shape[0] !== examples) {
+      throw new InputError(
+        'network/output-shape',
+        `${path}: output "${printable(program.plan.output)}" has the shape [${result.shape}] for ${examples} examples: prune-limit needs one row of outputs per example`,
+      );
+    }
+    return reshape(result, [examples, elementCount(result.shape.slice(1))]) as Tensor2D;
+  };
+  /** Runs on random examples with the trained weights and reads the numbers. */
+  const probe = (run: Run, examples: Float32Array, shape: readonly number[], count: number): Float32Array =>
+    tidy(() => {
+      const trained = prunable.map(({ offset, size, shape: own }) =>
+        tensor(weights.slice(offset, offset + size), [...own]),
+      );
+      const inputs = tensor(examples.subarray(0, count * elementCount(shape)), [count, ...shape]);
+      return run(trained, inputs).dataSync() as Float32Array;
+    });
+  const free =
+    (explain: boolean): Run =>
+    (weightTensors, inputs) => {
+      const actual = inputs.shape[0];
+      const batchScale = declared === null ? null : { declared, actual };
+      return rows(outputOf(weightTensors, inputs, { batchScale, explain }), actual);
+    };
+  const pieces =
+    (batch: number, explain: boolean): Run =>
+    (weightTensors, inputs) => {
+      const [examples, ...shape] = inputs.shape;
+      const missing = (batch - (examples % batch)) % batch;
+      const whole = missing === 0 ? inputs : concat([inputs, zeros([missing, ...shape])], 0);
+      const parts: Tensor2D[] = [];
+      for (let start = 0; start < examples; start += batch) {
+        const part = slice(
+          whole,
+          inputs.shape.map((_, axis) => (axis === 0 ? start : 0)),
+          [batch, ...shape],
+        );
+        parts.push(rows(outputOf(weightTensors, part, { explain }), batch));
+      }
+      const all = parts.length === 1 ? parts[0] : concat(parts, 0);
+      return missing === 0 ? all : (slice(all, [0, 0], [examples, all.shape[1]]) as Tensor2D);
+    };
+
+  /** Tries the rule on examples of one shape. */
+  const ruleFor = (shape: readonly number[]): BatchRule => {
+    const size = elementCount(shape);
+    const count = declared === null || declared === 1 ? 3 : declared + 1;
+    const examples = Float32Array.from({ length: count * size }, () => random.normal());
+    const fixed = declared ?? 1;
+    const separately = probe(pieces(fixed, true), examples, shape, count);
+    const outputs = separately.length / count;
+    if (declared === null) {
+      const together = probe(free(true), examples, shape, count);
+      if (differs(together, separately)) {
+        throw new InputError(
+          'network/batch',
+          `${path}: the output for an example depends on the other examples of its batch: prune-limit needs a network that treats examples one by one`,
+        );
+      }
+      return { outputs, endingShape, run: free(false) };
+    }
+    const whole = freed(examples, shape, count, separately);
+    return { outputs, endingShape, run: whole ? free(false) : pieces(fixed, false) };
+  };
+  const freed = (
+    examples: Float32Array,
+    shape: readonly number[],
+    count: number,
+    expected: Float32Array,
+  ): boolean => {
+    try {
+      return !differs(probe(free(true), examples, shape, count), expected);
+    } catch (error) {
+      if (error instanceof InputError) {
+        return false;
+      }
+      throw error;
+    }
+  };
+
+  if (!extents.includes(null)) {
+    return ruleFor(extents as number[]);
+  }
+  let failure: unknown = null;
+  for (const tried of TRIED_EXTENTS) {
+    try {
+      return ruleFor(extents.map((extent) => extent ?? tried));
+    } catch (error) {
+      if (!(error instanceof InputError) || error.code !== 'network/onnx-node') {
+        throw error;
+      }
+      failure ??= error;
+    }
+  }
+  throw failure;
+}

@@ -1,0 +1,54 @@
+import { beforeAll, describe, it } from 'vitest';
+import { prepareBackend } from '../../../src/compute/backend.js';
+import { nativeCurvatureOperator } from '../../../src/curvature/native.js';
+import { type NativeSetting, nativeBatches } from '../../../src/curvature/native-batches.js';
+import { curvatureOperator, type LossProblem } from '../../../src/curvature/products.js';
+import { createBatches } from '../../../src/network/batches.js';
+import { hasNative, native } from '../../compute/compile/support.js';
+import { randomExamples } from '../../support/models.js';
+import { expectClose, normalVector } from '../../support/vectors.js';
+import { compiledCases, type NetworkCase } from './cases.js';
+import { withOnnxNetwork } from './support.js';
+
+/** Relative difference that rounding to float32 in another order stays below. */
+const TOLERANCE = 1e-4;
+/** Batches of 3 and 2. */
+const SIZES = { examples: 5, batchSize: 3 };
+
+beforeAll(async () => {
+  await prepareBackend('wasm');
+});
+
+async function expectProductsAgree({ sketch }: NetworkCase): Promise<void> {
+  await withOnnxNetwork(sketch, async (network) => {
+    const shape = sketch.input.slice(1) as number[];
+    const source = randomExamples({
+      count: SIZES.examples,
+      shape,
+      outputs: network.outputs,
+      targets: 'one-hot',
+      seed: 2,
+    });
+    const batches = createBatches(source, network.outputs, { batchSize: SIZES.batchSize, keepBytes: 1e8 });
+    const problem: LossProblem = { network, loss: 'cross-entropy', batches };
+    const setting: NativeSetting = { network, loss: 'cross-entropy', options: native };
+    const inNative = nativeBatches(setting, source, SIZES.batchSize, 1e8);
+    const eager = curvatureOperator(problem, 'hessian');
+    const compiled = await nativeCurvatureOperator(setting, 'hessian', source, inNative, {
+      batchSize: SIZES.batchSize,
+      cacheBytes: 1e8,
+    });
+    try {
+      const vector = normalVector(network.dimension, 1);
+      expectClose(await compiled.apply(vector), await eager.apply(vector), TOLERANCE, { label: 'product' });
+    } finally {
+      compiled.dispose();
+      eager.dispose();
+      batches.dispose();
+    }
+  });
+}
+
+describe.skipIf(!hasNative)('compiled Hessian products are those of tfjs', () => {
+  it.each(compiledCases)('$name', (networkCase) => expectProductsAgree(networkCase));
+});
