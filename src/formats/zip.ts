@@ -23,14 +23,14 @@ const STORED = 0;
 function checkMember(info: UnzipFileInfo, where: string): void {
   if (info.originalSize > MAX_MEMBER_BYTES) {
     throw new InputError(
-      'dataset/zip-too-large',
+      'format/zip-too-large',
       `${where}: unpacks to ${info.originalSize} bytes, more than the limit of ${MAX_MEMBER_BYTES}; store fewer examples or a smaller type`,
     );
   }
   const largest = info.compression === STORED ? info.size : (info.size + 1) * MAX_DEFLATE_RATIO;
   if (info.originalSize > largest) {
     throw new InputError(
-      'dataset/zip-bomb',
+      'format/zip-bomb',
       `${where}: declares ${info.originalSize} bytes, which its ${info.size} stored bytes cannot hold; the archive is damaged, save it again`,
     );
   }
@@ -54,7 +54,7 @@ export function unzipMembers(
   const filter = (info: UnzipFileInfo): boolean => {
     if (++members > MAX_MEMBERS) {
       throw new InputError(
-        'dataset/zip-members',
+        'format/zip-members',
         `${path}: more than ${MAX_MEMBERS} members; this is no data archive`,
       );
     }
@@ -62,7 +62,7 @@ export function unzipMembers(
       return false;
     }
     if (declaredSizes.has(info.name)) {
-      throw new InputError('dataset/zip-members', `${path}: holds ${info.name} twice; save it again`);
+      throw new InputError('format/zip-members', `${path}: holds ${info.name} twice; save it again`);
     }
     declaredSizes.set(info.name, info.originalSize);
     checkMember(info, `${path}, ${info.name}`);
@@ -72,7 +72,7 @@ export function unzipMembers(
   for (const [name, content] of unpacked) {
     if (content.length !== declaredSizes.get(name)) {
       throw new InputError(
-        'dataset/corrupt-zip',
+        'format/corrupt-zip',
         `${path}, ${name}: unpacks to ${content.length} bytes, but declares ${declaredSizes.get(name)}; download or save it again`,
       );
     }
@@ -92,7 +92,7 @@ function unzip(
       throw error;
     }
     throw new InputError(
-      'dataset/corrupt-zip',
+      'format/corrupt-zip',
       `${path}: damaged zip archive (${(error as Error).message}); download or save it again`,
       { cause: error },
     );
