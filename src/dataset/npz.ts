@@ -130,7 +130,7 @@ function splitOf(pair: Pair, labels: Labels, layout: Layout, path: string, warni
  */
 export async function readNpz(path: string, options: ReadDatasetOptions = {}): Promise<Dataset> {
   const wanted = new Set<string>(MEMBERS.map((member) => `${member}.npy`));
-  const members = unzipMembers(await readBytes(path), wanted, path);
+  const members = unzipMembers(await readBytes(path), (name) => wanted.has(name), path);
   const arrays = new Map<string, NpyArray>();
   for (const [name, bytes] of members) {
     const member = name.replace(/\.npy$/, '') as Member;

@@ -15,8 +15,16 @@ export const MAX_MEMBER_BYTES = 2 ** 31;
 /** Deflate cannot expand by more than this, so a larger declared size is a lie (and would be allocated). */
 const MAX_DEFLATE_RATIO = 1032;
 
-/** A data archive has a handful; the count is a field of the file, and a crafted one keeps a reader busy. */
-const MAX_MEMBERS = 1024;
+/** What an archive may hold. */
+export interface ArchiveLimits {
+  /** The count is a field of the file, and a crafted one keeps a reader busy. */
+  members: number;
+  /** Unpacked bytes of the wanted members together; members of a crafted archive can share their stored bytes. */
+  totalBytes: number;
+}
+
+/** A data archive has a handful of members. */
+const DATA_LIMITS: ArchiveLimits = { members: 1024, totalBytes: 4 * MAX_MEMBER_BYTES };
 
 const STORED = 0;
 
@@ -39,26 +47,28 @@ function checkMember(info: UnzipFileInfo, where: string): void {
 /**
  * Unpacks some members of a zip archive.
  *
- * @param wanted names of the members; others are not unpacked
+ * @param wanted whether a member of that name is to be unpacked
  * @param path for messages
  * @returns the members that are present, by name
- * @throws InputError when the archive is damaged or a declared size is beyond the limit or impossible
+ * @throws InputError when the archive is damaged, holds more than the limits allow, or a declared size is impossible
  */
 export function unzipMembers(
   bytes: Uint8Array,
-  wanted: ReadonlySet<string>,
+  wanted: (name: string) => boolean,
   path: string,
+  limits: ArchiveLimits = DATA_LIMITS,
 ): Map<string, Uint8Array> {
   const declaredSizes = new Map<string, number>();
   let members = 0;
+  let totalBytes = 0;
   const filter = (info: UnzipFileInfo): boolean => {
-    if (++members > MAX_MEMBERS) {
+    if (++members > limits.members) {
       throw new InputError(
         'format/zip-members',
-        `${path}: more than ${MAX_MEMBERS} members; this is no data archive`,
+        `${path}: more than ${limits.members} members; this is no data archive`,
       );
     }
-    if (!wanted.has(info.name)) {
+    if (!wanted(info.name)) {
       return false;
     }
     if (declaredSizes.has(info.name)) {
@@ -66,6 +76,13 @@ export function unzipMembers(
     }
     declaredSizes.set(info.name, info.originalSize);
     checkMember(info, `${path}, ${info.name}`);
+    totalBytes += info.originalSize;
+    if (totalBytes > limits.totalBytes) {
+      throw new InputError(
+        'format/zip-too-large',
+        `${path}: its arrays unpack to more than the limit of ${limits.totalBytes} bytes together; store fewer or a smaller type`,
+      );
+    }
     return true;
   };
   const unpacked = unzip(bytes, filter, path);
