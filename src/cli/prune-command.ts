@@ -7,8 +7,21 @@ import { toJson } from '../report/text.js';
 import type { Context } from './context.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkOutputFolder } from './output.js';
-import { type Flags, pathFrom, resolveAnalyzeConfig, resolveSettings } from './resolve-config.js';
-import { analyzeSettings, readFlags, readSetting, type Setting, trainSettings } from './settings.js';
+import {
+  type Flags,
+  pathFrom,
+  readWeightsOption,
+  resolveAnalyzeConfig,
+  resolveSettings,
+} from './resolve-config.js';
+import {
+  analyzeSettings,
+  readFlags,
+  readSetting,
+  type Setting,
+  trainSettings,
+  weightsSetting,
+} from './settings.js';
 import { oneOf, prunedFraction } from './values.js';
 
 interface PruneFlags {
@@ -87,8 +100,12 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
   }
   const output = pathFrom(context.cwd, readSetting(outputSetting, flags.output, null));
   const progress = await context.progress(flags.quiet === true);
-  const checkpoint = await context.work.readCheckpoint(pathFrom(context.cwd, model));
+  const weights = readWeightsOption(flags, context.cwd);
+  const checkpoint = await context.work.readCheckpoint(pathFrom(context.cwd, model), weights, progress);
   await checkOutputFolder('--output', output, dirname(checkpoint.path));
+  if (weights !== null) {
+    await checkOutputFolder('--output', output, dirname(weights));
+  }
 
   const request = {
     flags,
@@ -136,6 +153,7 @@ export function addPruneCommand(program: Command, context: Context): void {
   command.addOption(new Option('--at-limit [NAME]', limitSetting.help));
   command.optionsGroup('Pruning:');
   addOption(command, outputSetting as Setting<unknown>);
+  addOption(command, weightsSetting as Setting<unknown>);
   command.option('--report <FILE>', 'take the limit from this JSON report of analyze');
   addOptionGroup(command, 'Pruning:', analyzeSettings, ['include', 'exclude']);
   addOptionGroup(command, 'Finding the limit, where no report is given:', analyzeSettings, [

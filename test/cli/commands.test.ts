@@ -50,6 +50,7 @@ describe('analyze', () => {
     expect(asked.analyze).toEqual([
       {
         model: '/nowhere/m/model.json',
+        weights: null,
         data: '/nowhere/d',
         labelColumn: 'y',
         layout: 'NCHW',
@@ -306,6 +307,7 @@ test('every default of an analysis reaches it', async () => {
   const { asked } = await runFake(analyze);
   expect(asked.analyze[0]).toEqual({
     ...analyzeDefaults,
+    weights: null,
     model: '/nowhere/m/model.json',
     data: '/nowhere/d',
   });
