@@ -50,9 +50,9 @@ export interface SafetensorsHeader {
   tensors: SafetensorsEntry[];
 }
 
-/** Whether a file may be a safetensors file: what follows the length field opens an object. */
+/** Whether a file may be a safetensors file: a length below 4 GiB, then an object is opened. */
 export function looksLikeSafetensors(head: Uint8Array): boolean {
-  return head.length > LENGTH_BYTES && head[LENGTH_BYTES] === 0x7b;
+  return head[LENGTH_BYTES] === 0x7b && head.subarray(4, LENGTH_BYTES).every((byte) => byte === 0);
 }
 
 /**

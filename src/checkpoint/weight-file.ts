@@ -66,6 +66,8 @@ export async function openWeightFile(path: string): Promise<WeightFile> {
   const head = new Uint8Array(Math.min(SNIFFED_BYTES, file.size));
   await readInto(file, head, head.length);
   if (startsWith(head, ZIP_SIGNATURE)) return openArchive(file);
+  // Before the others: the length of a header can begin with the byte that a pickle begins with.
+  if (looksLikeSafetensors(head)) return openSafetensors(file);
   const other = otherKind(head);
   if (other !== null) {
     throw new InputError(
@@ -73,7 +75,7 @@ export async function openWeightFile(path: string): Promise<WeightFile> {
       `${printable(path)} is ${other}, which --weights does not read: save the weights with safetensors or numpy.savez.`,
     );
   }
-  if (looksLikeSafetensors(head) || /\.safetensors$/i.test(path)) return openSafetensors(file);
+  if (/\.safetensors$/i.test(path)) return openSafetensors(file);
   if (/\.npz$/i.test(path)) return openArchive(file);
   throw new InputError(
     'checkpoint/unsupported-weights',

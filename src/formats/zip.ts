@@ -2,6 +2,7 @@
 
 import { type UnzipFileInfo, unzipSync } from 'fflate';
 import { InputError } from '../errors.js';
+import { quoted } from './quoted.js';
 
 /** First bytes of a zip archive that is not empty. */
 export const ZIP_SIGNATURE = [0x50, 0x4b, 0x03, 0x04] as const;
@@ -72,10 +73,10 @@ export function unzipMembers(
       return false;
     }
     if (declaredSizes.has(info.name)) {
-      throw new InputError('format/zip-members', `${path}: holds ${info.name} twice; save it again`);
+      throw new InputError('format/zip-members', `${path}: holds ${quoted(info.name)} twice; save it again`);
     }
     declaredSizes.set(info.name, info.originalSize);
-    checkMember(info, `${path}, ${info.name}`);
+    checkMember(info, `${path}, ${quoted(info.name)}`);
     totalBytes += info.originalSize;
     if (totalBytes > limits.totalBytes) {
       throw new InputError(
@@ -90,7 +91,7 @@ export function unzipMembers(
     if (content.length !== declaredSizes.get(name)) {
       throw new InputError(
         'format/corrupt-zip',
-        `${path}, ${name}: unpacks to ${content.length} bytes, but declares ${declaredSizes.get(name)}; download or save it again`,
+        `${path}, ${quoted(name)}: unpacks to ${content.length} bytes, but declares ${declaredSizes.get(name)}; download or save it again`,
       );
     }
   }
