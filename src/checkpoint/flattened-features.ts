@@ -96,19 +96,19 @@ function outputOf({ className, config }: Layer, { shape, image }: Features): Fea
   if (className === 'Dense') return { shape: [...from.slice(0, -1), Number(config.units)], image: null };
   if (className.startsWith('Global')) return { shape: from.slice(-1), image: null };
   if (config.data_format === 'channels_first') return UNKNOWN;
-  const window = windowOf(className, config, from.slice(0, -1));
   const channels = channelsOf(className, config, from.at(-1)!);
+  const window = channels && windowOf(className, config, from.slice(0, -1));
   return window && channels ? { shape: [...window, channels], image: null } : UNKNOWN;
 }
 
 function channelsOf(className: string, config: Record<string, unknown>, inputs: number): number | null {
-  if (/^(Separable)?Conv[123]D$/.test(className)) return Number(config.filters);
+  if (/^(Separable)?Conv[123]D$|^Conv[23]DTranspose$/.test(className)) return Number(config.filters);
   if (className === 'DepthwiseConv2D') return inputs * Number(config.depth_multiplier ?? 1);
   return /^(Max|Average)Pooling[123]D$|^ZeroPadding2D$/.test(className) ? inputs : null;
 }
 
 /** Sizes of the output window of convolution, pooling and padding, as Keras documents them. */
-function windowOf(className: string, config: Record<string, unknown>, sizes: number[]): number[] | null {
+function windowOf(className: string, config: Record<string, unknown>, sizes: number[]): number[] {
   if (className === 'ZeroPadding2D') {
     const padding = sizes.map((_, axis) => [at(config.padding ?? 1, axis)].flat().map(Number));
     return sizes.map((size, axis) => {
@@ -120,8 +120,11 @@ function windowOf(className: string, config: Record<string, unknown>, sizes: num
   const strides = config.strides ?? (config.pool_size === undefined ? 1 : kernel);
   return sizes.map((size, axis) => {
     const stride = Number(at(strides, axis));
-    if (config.padding === 'same') return Math.ceil(size / stride);
     const reach = (Number(at(kernel, axis)) - 1) * Number(at(config.dilation_rate ?? 1, axis)) + 1;
+    if (className.endsWith('Transpose')) {
+      return size * stride + (config.padding === 'same' ? 0 : Math.max(reach - stride, 0));
+    }
+    if (config.padding === 'same') return Math.ceil(size / stride);
     return Math.floor((size - reach) / stride) + 1;
   });
 }

@@ -10,6 +10,9 @@ import {
   type WeightName,
 } from './weight-names.js';
 
+/** Layers of the model times layers of the file that shapes are compared for; a crafted header holds a million. */
+const MAX_LAYER_PAIRS = 1e7;
+
 /** A weight of the model and the array that is to become it. */
 export interface Match {
   /** Position among the weights of the checkpoint. */
@@ -215,6 +218,7 @@ function matchLayers(
       const other = source.parts.get(part);
       return other !== undefined && agree(weight, other);
     });
+  if (targets.length * sources.length > MAX_LAYER_PAIRS) return [];
   const pairs: [Named, Named][] = [];
   const done = new Set<LayerParts>();
   for (const target of targets) {

@@ -522,6 +522,26 @@ describe('features that a LayersModel flattens', () => {
     expect((await assigned(model, arrays)).values['out/kernel']).toEqual(channelsLast);
   });
 
+  it('are found behind a transposed convolution', async () => {
+    const up = (config: Record<string, unknown>): LayerEntry => [
+      'Conv2DTranspose',
+      { name: 'up', filters: 2, data_format: 'channels_last', ...config },
+    ];
+    for (const [size, config] of [
+      [[2, 1], { kernel_size: [3, 2], strides: [2, 2], padding: 'same' }],
+      [[1, 1], { kernel_size: [4, 2], strides: [1, 2], padding: 'valid' }],
+      [[2, 2], { kernel_size: [1, 1], strides: [2, 1], padding: 'valid' }],
+    ] as const) {
+      const start: LayerEntry = ['InputLayer', { name: 'in', batch_input_shape: [null, ...size, 3] }];
+      const end: LayerEntry[] = [
+        ['Flatten', { name: 'flat' }],
+        ['Dense', { name: 'out', units: 1 }],
+      ];
+      const { values, notes } = await assigned(layersModel(shapes, [start, up(config), ...end]), arrays);
+      expect([values['out/kernel'], notes]).toEqual([channelsLast, []]);
+    }
+  });
+
   it.each<[string, LayerEntry[]]>([
     ['an unknown layer', [input, ['Cropping2D', { name: 'crop' }], conv(), ['Flatten', { name: 'flat' }]]],
     ['channels first', [input, conv({ data_format: 'channels_first' }), ['Flatten', { name: 'flat' }]]],
