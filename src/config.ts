@@ -27,6 +27,8 @@ export type EpsilonConfig =
 export interface AnalyzeConfig {
   /** Path of model.json. */
   model: string;
+  /** A file whose weights replace those of the model; null: the model's own. */
+  weights: string | null;
   data: string;
   labelColumn: string | null;
   layout: 'NHWC' | 'NCHW' | null;
@@ -63,8 +65,8 @@ export interface AnalyzeConfig {
   dumpGraph: string | null;
 }
 
-/** Everything of `AnalyzeConfig` that has a default; `model` and `data` have none. */
-export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'data'> = {
+/** Everything of `AnalyzeConfig` that has a default; `model`, `weights` and `data` have none. */
+export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'weights' | 'data'> = {
   labelColumn: null,
   layout: null,
   normalize: null,

@@ -1,5 +1,5 @@
 /**
- * IEEE 754 binary16, bit for bit.
+ * IEEE 754 binary16 and bfloat16, bit for bit.
  *
  * Everything works on bit patterns, so signed zeros, subnormals, infinities and
  * the payloads of NaN survive (a JavaScript number may quiet a NaN on the way).
@@ -18,6 +18,13 @@ export function encodeFloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
   const halves = new Uint16Array(values.length);
   for (let i = 0; i < halves.length; i++) halves[i] = float32BitsToFloat16(bits[i]!);
   return halves;
+}
+
+/** Values of an array of bfloat16, which are the upper halves of float32. */
+export function decodeBfloat16(halves: Uint16Array): Float32Array<ArrayBuffer> {
+  const bits = new Uint32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) bits[i] = halves[i]! << 16;
+  return new Float32Array(bits.buffer);
 }
 
 function float16ToFloat32Bits(half: number): number {

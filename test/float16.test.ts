@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decodeFloat16, encodeFloat16 } from '../src/float16.js';
+import { decodeBfloat16, decodeFloat16, encodeFloat16 } from '../src/float16.js';
 
 const ALL_HALVES = Uint16Array.from({ length: 65536 }, (_, i) => i);
 
@@ -62,5 +62,19 @@ describe('float16', () => {
   it('keeps a NaN whose payload lies below the half a NaN', () => {
     const bits = Uint32Array.of(0x7f800001, 0xff800001);
     expect([...encodeFloat16(new Float32Array(bits.buffer))]).toEqual([0x7e00, 0xfe00]);
+  });
+});
+
+describe('bfloat16', () => {
+  it('decodes every value by the definition: sign, 8 bits of exponent, 7 of fraction', () => {
+    const value = (half: number): number => {
+      const sign = half & 0x8000 ? -1 : 1;
+      const exponent = (half >>> 7) & 0xff;
+      const fraction = (half & 0x7f) / 128;
+      if (exponent === 255) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+      return sign * (exponent ? (1 + fraction) * 2 ** (exponent - 127) : fraction * 2 ** -126);
+    };
+    const wrong = [...decodeBfloat16(ALL_HALVES)].findIndex((got, half) => !Object.is(got, value(half)));
+    expect(wrong).toBe(-1);
   });
 });

@@ -145,6 +145,7 @@ export function assembleReport(findings: Findings): Report {
     },
     model: {
       path: config.model,
+      ...(config.weights !== null && { weights: config.weights }),
       format: checkpoint.format,
       parameters: network.parameters,
       prunable: network.dimension,

@@ -49,6 +49,8 @@ export interface OnnxCheckpoint {
   path: string;
   /** Hex digest over the bytes of the model and then of every external data file in order of first use, as read. */
   sha256: string;
+  /** The same digest of the files; `sha256` is another one where the weights came from elsewhere. */
+  fileSha256: string;
   graph: OnnxGraph;
   /** The floating-point initialisers, in file order. */
   weights: CheckpointWeight[];

@@ -1,6 +1,6 @@
 /** JSON whose syntax errors say where they are: V8's own messages do not always. */
 import { InputError } from '../errors.js';
-import { printable } from './printable.js';
+import { printable, quoted } from './printable.js';
 
 /** Real models nest about ten deep; a crafted file could exhaust the stack of whatever walks over its value. */
 const MAX_DEPTH = 500;
@@ -9,23 +9,48 @@ const MAX_DEPTH = 500;
  * Parses the bytes of a JSON file (UTF-8, byte order mark allowed).
  *
  * @param path names the file in the error
+ * @param what it should be
  * @throws InputError `checkpoint/invalid-json` with line and column, or for absurd nesting
  */
-export function parseJson(bytes: Uint8Array, path: string): unknown {
-  let text: string;
+export function parseJson(bytes: Uint8Array, path: string, what = 'a model.json'): unknown {
+  return parseText(decodeText(bytes, path, what), path, what);
+}
+
+/**
+ * `parseJson` for files where the same key twice in an object is an error, too.
+ *
+ * @throws InputError as `parseJson`, and `checkpoint/duplicate-key`
+ */
+export function parseJsonOfUniqueKeys(bytes: Uint8Array, path: string, what: string): unknown {
+  const text = decodeText(bytes, path, what);
+  const value = parseText(text, path, what);
+  const twice = findDuplicateKey(text);
+  if (twice !== null) {
+    throw new InputError(
+      'checkpoint/duplicate-key',
+      `${printable(path)} holds the key ${quoted(twice)} twice in one object; keys must be unique.`,
+    );
+  }
+  return value;
+}
+
+function decodeText(bytes: Uint8Array, path: string, what: string): string {
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
     throw new InputError(
       'checkpoint/invalid-json',
-      `${printable(path)} is not a model.json: it is not UTF-8 text.`,
+      `${printable(path)} is not ${what}: it is not UTF-8 text.`,
       { cause },
     );
   }
+}
+
+function parseText(text: string, path: string, what: string): unknown {
   if (nestingDepth(text) > MAX_DEPTH) {
     throw new InputError(
       'checkpoint/invalid-json',
-      `${printable(path)} nests more than ${MAX_DEPTH} brackets deep: it is not a model.json.`,
+      `${printable(path)} nests more than ${MAX_DEPTH} brackets deep: it is not ${what}.`,
     );
   }
   try {
@@ -37,6 +62,33 @@ export function parseJson(bytes: Uint8Array, path: string): unknown {
       { cause },
     );
   }
+}
+
+/**
+ * The first key, escapes resolved, that an object of a JSON document holds a second time; null where none does.
+ *
+ * @param text valid JSON
+ */
+export function findDuplicateKey(text: string): string | null {
+  // The keys of each object that is open; null for an array.
+  const open: (Set<string> | null)[] = [];
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i];
+    if (c === '{') open.push(new Set());
+    else if (c === '[') open.push(null);
+    else if (c === '}' || c === ']') open.pop();
+    else if (c === '"') {
+      const end = scanString(text, i);
+      const keys = open.at(-1);
+      if (keys && text[skipSpace(text, end)] === ':') {
+        const key = JSON.parse(text.slice(i, end)) as string;
+        if (keys.has(key)) return key;
+        keys.add(key);
+      }
+      i = end - 1;
+    }
+  }
+  return null;
 }
 
 /** Deepest nesting of brackets outside strings. */

@@ -78,7 +78,7 @@ export async function checkOnnxOutput(
     );
   }
   const file = await readOnnxFile(checkpoint.path);
-  if (file.sha256 !== checkpoint.sha256) {
+  if (file.sha256 !== checkpoint.fileSha256) {
     throw new InputError(
       'checkpoint/changed',
       `${printable(checkpoint.path)} or its external data has changed since it was read; start again.`,

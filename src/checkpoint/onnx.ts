@@ -92,6 +92,7 @@ export async function readOnnx(path: string): Promise<OnnxCheckpoint> {
     format: 'onnx',
     path,
     sha256: file.sha256,
+    fileSha256: file.sha256,
     graph: readGraph(file, constants),
     weights,
     metadata: readMetadata(source, model),

@@ -7,7 +7,7 @@ import { checkFile, readInto, readProblem } from './files.js';
 import { readOnnx } from './onnx.js';
 import { checkOnnxOutput, writeOnnx } from './onnx-writer.js';
 import { printable, quotedList } from './printable.js';
-import { readTfjsLayers, writeTfjsLayers } from './tfjs-layers.js';
+import { readTfjsArchitecture, readTfjsLayers, writeTfjsLayers } from './tfjs-layers.js';
 
 /** Enough for every signature and for white space before the first brace of a JSON file. */
 const SNIFFED_BYTES = 256;
@@ -38,13 +38,19 @@ const UNSUPPORTED: { matches: (head: Uint8Array, path: string) => boolean; what:
  * Reads a checkpoint.
  *
  * @param path a model.json or ONNX model, by whatever name, or a directory that holds one
+ * @param options `withoutWeights`: the weights are to be replaced, so that they may be left unread, their values
+ *   empty, their files absent
  * @throws InputError that says what is wrong, where, and for other formats what to convert them to
  */
-export async function readCheckpoint(path: string): Promise<Checkpoint> {
+export async function readCheckpoint(
+  path: string,
+  options: { withoutWeights?: boolean } = {},
+): Promise<Checkpoint> {
+  const readLayers = options.withoutWeights ? readTfjsArchitecture : readTfjsLayers;
   const found = await stat(path).catch((error) => Promise.reject(readProblem(error, path)));
   const file = found.isDirectory() ? await modelInDirectory(path) : path;
   const head = await readHead(file);
-  if (looksLikeJson(head)) return readTfjsLayers(file);
+  if (looksLikeJson(head)) return readLayers(file);
   const unsupported = UNSUPPORTED.find(({ matches }) => matches(head, file));
   if (unsupported) {
     throw new InputError(
@@ -54,7 +60,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   }
   if (looksLikeOnnx(head, file)) return readOnnx(file);
   // A damaged model.json: its reader says where it stops being one.
-  if (/\.json$/i.test(file)) return readTfjsLayers(file);
+  if (/\.json$/i.test(file)) return readLayers(file);
   throw new InputError(
     'checkpoint/unsupported-format',
     `${printable(file)} is ${head.length ? 'a file of an unknown format' : 'empty'}, which is not supported: ` +

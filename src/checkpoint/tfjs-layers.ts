@@ -57,6 +57,35 @@ export async function readTfjsLayers(path: string): Promise<LayersCheckpoint> {
   };
 }
 
+/**
+ * Reads the model.json of a LayersModel alone: its weights have names, shapes and dtypes, but no values, and the
+ * shards need not exist.
+ *
+ * @param path of model.json, over which alone the sha256 is
+ * @throws InputError that names the file and the weight
+ */
+export async function readTfjsArchitecture(path: string): Promise<LayersCheckpoint> {
+  const bytes = await readModelJson(path);
+  const { topology, metadata, extra, groups } = parseManifest(bytes, path);
+  const specs = groups.map(({ weights }) => weights.filter(({ optimizer }) => !optimizer));
+  return {
+    format: 'tfjs-layers',
+    path,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+    topology,
+    weights: specs.flat().map(({ name, shape, dtype }) => ({
+      name,
+      shape,
+      dtype,
+      values: new Float32Array(0),
+      storage: null,
+    })),
+    metadata,
+    manifestGroups: specs.map((group) => group.length),
+    extra,
+  };
+}
+
 async function readModelJson(path: string): Promise<Uint8Array> {
   const file = await checkFile(path);
   if (file.size > MAX_MODEL_JSON_BYTES) {

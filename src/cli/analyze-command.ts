@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import type { Report } from '../report/schema.js';
 import type { Context } from './context.js';
-import { addOptionGroup, addOutputOptions, outputFormat } from './options.js';
+import { addOption, addOptionGroup, addOutputOptions, outputFormat } from './options.js';
 import { checkOutputFile, writeWhole } from './output.js';
-import { type Flags, pathFrom, resolveAnalyzeConfig } from './resolve-config.js';
-import { analyzeSettings, readFlags, readSetting } from './settings.js';
+import { type Flags, pathFrom, readWeightsOption, resolveAnalyzeConfig } from './resolve-config.js';
+import { analyzeSettings, readFlags, readSetting, type Setting, weightsSetting } from './settings.js';
 
 interface OutputFlags {
   format?: string;
@@ -47,13 +47,18 @@ async function runAnalyze(model: string, flags: Flags & OutputFlags, context: Co
     throw new InputError('usage/same-file', `--json and --markdown name the same file ${files[0]!.path}`);
   }
   const progress = await context.progress(flags.quiet === true);
-  const checkpoint = await context.work.readCheckpoint(pathFrom(context.cwd, model));
+  const weights = readWeightsOption(flags, context.cwd);
+  const checkpoint = await context.work.readCheckpoint(pathFrom(context.cwd, model), weights, progress);
   const config = await resolveAnalyzeConfig(
     { flags, modelPath: checkpoint.path, cwd: context.host.cwd(), metadata: checkpoint.metadata },
     progress,
   );
   for (const { kind, path } of files) {
-    await checkOutputFile(`--${kind}`, path, [config.model, config.data]);
+    await checkOutputFile(`--${kind}`, path, [
+      config.model,
+      config.data,
+      ...(weights === null ? [] : [weights]),
+    ]);
   }
 
   const { validateReport } = await import('../report/schema.js');
@@ -81,6 +86,8 @@ export function addAnalyzeCommand(program: Command, context: Context): void {
         'step, measures, and shows theory and measurement side by side.',
     )
     .argument('<model>', 'model.json of a TensorFlow.js layers model, or the folder that holds it');
+  command.optionsGroup('Model:');
+  addOption(command, weightsSetting as Setting<unknown>);
   addOptionGroup(command, 'Data:', analyzeSettings, [
     'data',
     'labelColumn',

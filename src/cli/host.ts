@@ -27,7 +27,8 @@ export interface Host {
 
 /** What the commands do. */
 export interface Work {
-  readCheckpoint(path: string): Promise<Checkpoint>;
+  /** @param weights a file whose weights replace those of the model; null: the model's own */
+  readCheckpoint(path: string, weights: string | null, progress: Progress): Promise<Checkpoint>;
   analyze(config: AnalyzeConfig, progress: Progress, checkpoint: Checkpoint): Promise<Report>;
   prune(config: PruneConfig, progress: Progress, checkpoint: Checkpoint): Promise<PruneSummary>;
   train(config: TrainConfig, progress: Progress): Promise<TrainSummary>;
@@ -36,7 +37,10 @@ export interface Work {
 
 /** The real work, each part loaded when it is needed: `--help` must not load a numeric library. */
 export const lazyWork: Work = {
-  readCheckpoint: async (path) => (await import('../checkpoint/registry.js')).readCheckpoint(path),
+  readCheckpoint: async (path, weights, progress) =>
+    weights === null
+      ? (await import('../checkpoint/registry.js')).readCheckpoint(path)
+      : (await import('../checkpoint/assign-weights.js')).readCheckpointWithWeights(path, weights, progress),
   analyze: async (...args) => (await import('../analyze.js')).analyze(...args),
   prune: async (...args) => (await import('../prune.js')).prune(...args),
   train: async (...args) => (await import('../train.js')).train(...args),

@@ -10,8 +10,21 @@ import { toJson } from '../report/text.js';
 import type { Context } from './context.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkOutputFile, checkOutputFolder } from './output.js';
-import { type Flags, pathFrom, resolveAnalyzeConfig, resolveSettings } from './resolve-config.js';
-import { analyzeSettings, readFlags, readSetting, type Setting, trainSettings } from './settings.js';
+import {
+  type Flags,
+  pathFrom,
+  readWeightsOption,
+  resolveAnalyzeConfig,
+  resolveSettings,
+} from './resolve-config.js';
+import {
+  analyzeSettings,
+  readFlags,
+  readSetting,
+  type Setting,
+  trainSettings,
+  weightsSetting,
+} from './settings.js';
 import { oneOf, prunedFraction } from './values.js';
 
 interface PruneFlags {
@@ -84,16 +97,23 @@ function readAmount(flags: Flags & PruneFlags): Pick<PruneConfig, 'ratio' | 'atL
 }
 
 /** Where the checkpoint goes, checked: a folder, or the file of an ONNX model. */
-async function checkOutput(output: string, { format, path }: Checkpoint): Promise<string> {
+async function checkOutput(
+  output: string,
+  { format, path }: Checkpoint,
+  weights: string | null,
+): Promise<string> {
+  const inputs = weights === null ? [path] : [path, weights];
   if (format !== 'onnx') {
-    await checkOutputFolder('--output', output, dirname(path));
+    for (const input of inputs) {
+      await checkOutputFolder('--output', output, dirname(input));
+    }
     return output;
   }
   const file = await fileToWrite(output, basename(path));
   const intoFolder = file !== output;
   if (intoFolder) await checkOutputFolder('--output', output, null);
   // A folder that is to be made holds no file yet.
-  if (!intoFolder || (await exists(output))) await checkOutputFile('--output', file, [path]);
+  if (!intoFolder || (await exists(output))) await checkOutputFile('--output', file, inputs);
   return file;
 }
 
@@ -116,14 +136,15 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
   }
   const givenOutput = pathFrom(context.cwd, readSetting(outputSetting, flags.output, null));
   const progress = await context.progress(flags.quiet === true);
-  const checkpoint = await context.work.readCheckpoint(pathFrom(context.cwd, model));
+  const weights = readWeightsOption(flags, context.cwd);
+  const checkpoint = await context.work.readCheckpoint(pathFrom(context.cwd, model), weights, progress);
   if (flags.sparse && checkpoint.format !== 'onnx') {
     throw new InputError(
       'usage/sparse',
       '--sparse is for ONNX models; a TensorFlow.js layers model has no sparse weights, leave it out',
     );
   }
-  const output = await checkOutput(givenOutput, checkpoint);
+  const output = await checkOutput(givenOutput, checkpoint, weights);
 
   const request = {
     flags,
@@ -179,6 +200,7 @@ export function addPruneCommand(program: Command, context: Context): void {
     '--sparse',
     'store ONNX weights as positions and values of what is left, where that is smaller',
   );
+  addOption(command, weightsSetting as Setting<unknown>);
   command.option('--report <FILE>', 'take the limit from this JSON report of analyze');
   addOptionGroup(command, 'Pruning:', analyzeSettings, ['include', 'exclude']);
   addOptionGroup(command, 'Finding the limit, where no report is given:', analyzeSettings, [

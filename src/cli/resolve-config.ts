@@ -4,7 +4,14 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { type AnalyzeConfig, analyzeDefaults } from '../config.js';
 import { InputError } from '../errors.js';
 import type { Progress } from '../progress.js';
-import { type AnalyzeSettings, analyzeSettings, readSetting, type Setting, settingKey } from './settings.js';
+import {
+  type AnalyzeSettings,
+  analyzeSettings,
+  readSetting,
+  type Setting,
+  settingKey,
+  weightsSetting,
+} from './settings.js';
 
 const configFileName = 'prune-limit.json';
 /** More is no configuration file; prevents reading a huge file that was put in its place. */
@@ -32,6 +39,11 @@ export function pathFrom(directory: string, path: string): string {
 /** The prefix for paths relative to `cwd`: nothing where that is the process's own. */
 export function workingDirectory(cwd: string): string {
   return cwd === process.cwd() ? '' : cwd;
+}
+
+/** The path that `--weights` names; null without it. */
+export function readWeightsOption(flags: Flags, cwd: string): string | null {
+  return flags.weights === undefined ? null : pathFrom(cwd, readSetting(weightsSetting, flags.weights, null));
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -126,7 +138,12 @@ export async function resolveSettings(
   request: ResolveRequest,
 ): Promise<{ config: Omit<AnalyzeConfig, 'data'> & { data: string | null }; dataSource: string | null }> {
   const sources = await findSources(request);
-  const resolved: Record<string, unknown> = { ...analyzeDefaults, model: request.modelPath, data: null };
+  const resolved: Record<string, unknown> = {
+    ...analyzeDefaults,
+    model: request.modelPath,
+    weights: readWeightsOption(request.flags, workingDirectory(request.cwd)),
+    data: null,
+  };
   let dataSource: string | null = null;
   for (const [key, setting] of settingEntries) {
     const name = settingKey(setting);

@@ -28,7 +28,7 @@ export interface Setting<T> {
 export type Settings<Config> = { [Key in keyof Config]-?: Setting<Exclude<Config[Key], null>> };
 
 /** What `analyze` can be told, by option, configuration file or metadata. */
-export type AnalyzeSettings = Omit<AnalyzeConfig, 'model'>;
+export type AnalyzeSettings = Omit<AnalyzeConfig, 'model' | 'weights'>;
 
 type DataSettings = Pick<AnalyzeConfig, 'data' | 'labelColumn' | 'layout' | 'normalize'>;
 type EngineSettings = Pick<AnalyzeConfig, 'seed' | 'backend' | 'threads'>;
@@ -250,6 +250,16 @@ export const analyzeSettings: Settings<AnalyzeSettings> = {
     read: read.text,
     path: true,
   },
+};
+
+/** `--weights`: a part of the model, like the argument, so that no configuration file or metadata can name it. */
+export const weightsSetting: Setting<string> = {
+  option: 'weights',
+  value: 'FILE',
+  help: 'take the weights from this .safetensors or .npz file; of the model, only the network',
+  defaultText: "the model's own",
+  examples: ['model.safetensors'],
+  read: read.text,
 };
 
 /** What `train` can be told; the network is its argument. */

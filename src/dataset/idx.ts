@@ -6,10 +6,11 @@
  */
 
 import { InputError } from '../errors.js';
+import { startsWith } from '../formats/signature.js';
 import type { Dataset, Labels, Split } from './dataset.js';
 import { gunzipBytes, peekGunzipped } from './gzip.js';
 import { labelsFromNumbers } from './labels.js';
-import { GZIP_SIGNATURE, readBytes, type SourceFile, startsWith } from './source.js';
+import { GZIP_SIGNATURE, readBytes, type SourceFile } from './source.js';
 
 /**
  * Content of one IDX file. MNIST's training images have 47 MB, the largest of the family (EMNIST ByClass) 547 MB;

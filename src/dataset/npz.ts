@@ -1,12 +1,12 @@
 /** NumPy archives (`numpy.savez`) with `x_train`, `y_train` and, if there is a test set, `x_test`, `y_test`. */
 
 import { InputError } from '../errors.js';
+import { type NpyArray, parseNpy } from '../formats/npy.js';
+import { unzipMembers } from '../formats/zip.js';
 import type { Dataset, Labels, Layout, ReadDatasetOptions, Split } from './dataset.js';
 import { firstNonFinite, unscaledBytesWarning } from './features.js';
 import { labelsFromNumbers } from './labels.js';
-import { type NpyArray, parseNpy } from './npy.js';
 import { readBytes } from './source.js';
-import { unzipMembers } from './zip.js';
 
 const MEMBERS = ['x_train', 'y_train', 'x_test', 'y_test'] as const;
 type Member = (typeof MEMBERS)[number];
@@ -130,7 +130,7 @@ function splitOf(pair: Pair, labels: Labels, layout: Layout, path: string, warni
  */
 export async function readNpz(path: string, options: ReadDatasetOptions = {}): Promise<Dataset> {
   const wanted = new Set<string>(MEMBERS.map((member) => `${member}.npy`));
-  const members = unzipMembers(await readBytes(path), wanted, path);
+  const members = unzipMembers(await readBytes(path), (name) => wanted.has(name), path);
   const arrays = new Map<string, NpyArray>();
   for (const [name, bytes] of members) {
     const member = name.replace(/\.npy$/, '') as Member;

@@ -1,14 +1,15 @@
 /** Finds out which format data is in, by content first and names second, and reads it. */
 
 import { InputError } from '../errors.js';
+import { NPY_SIGNATURE } from '../formats/npy.js';
+import { startsWith } from '../formats/signature.js';
+import { ZIP_SIGNATURE } from '../formats/zip.js';
 import { hasCifarFiles, readCifarDirectory } from './cifar.js';
 import { hasCsvFiles, readCsv } from './csv.js';
 import type { Dataset, ReadDatasetOptions } from './dataset.js';
 import { hasIdxFiles, looksLikeIdx, readIdxDirectory } from './idx.js';
-import { NPY_SIGNATURE } from './npy.js';
 import { readNpz } from './npz.js';
-import { GZIP_SIGNATURE, openSource, type Source, type SourceFile, startsWith } from './source.js';
-import { ZIP_SIGNATURE } from './zip.js';
+import { GZIP_SIGNATURE, openSource, type Source, type SourceFile } from './source.js';
 
 const UNDERSTOOD =
   'give a directory of IDX files (MNIST), a directory of CIFAR .bin files, a .npz archive, a .csv file, or a directory with train.csv and test.csv';

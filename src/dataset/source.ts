@@ -29,11 +29,6 @@ export type Source =
   | { kind: 'file'; path: string; file: SourceFile }
   | { kind: 'directory'; path: string; files: SourceFile[] };
 
-/** Shows text from a file in a message: quoted, on one line, not too long. */
-export function quoted(text: string): string {
-  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
-}
-
 /** An InputError for an error of the file system. */
 function fileError(path: string, error: unknown): InputError {
   const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
@@ -116,11 +111,6 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   } catch (error) {
     throw error instanceof InputError ? error : fileError(path, error);
   }
-}
-
-/** Whether bytes begin with a signature. */
-export function startsWith(bytes: Uint8Array, signature: readonly number[]): boolean {
-  return bytes.length >= signature.length && signature.every((byte, index) => bytes[index] === byte);
 }
 
 /** First bytes of a gzip file (RFC 1952). */

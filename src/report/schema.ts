@@ -40,6 +40,7 @@ const engineSchema = z.object({
 
 const modelSchema = z.object({
   path: z.string(),
+  weights: z.string().optional().describe("the file of the weights, where these are not the model's own"),
   format: z.string(),
   parameters: count.describe('all weights of the model'),
   prunable: count.describe('D: the weights that may be pruned'),

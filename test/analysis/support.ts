@@ -13,7 +13,7 @@ import { checkpointOf, randomExamples } from '../support/models.js';
 
 /** The default configuration of an analysis, changed in places. */
 export function configWith(changes: Partial<AnalyzeConfig> = {}): AnalyzeConfig {
-  return { ...analyzeDefaults, model: 'model.json', data: 'data', ...changes };
+  return { ...analyzeDefaults, model: 'model.json', weights: null, data: 'data', ...changes };
 }
 
 /** A checkpoint of a model with weights that are the same in every run; disposes of the model. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findSyntaxError, parseJson } from '../../src/checkpoint/json.js';
+import { findDuplicateKey, findSyntaxError, parseJson } from '../../src/checkpoint/json.js';
 import { expectInputError } from './fixtures.js';
 
 function isJson(text: string): boolean {
@@ -76,5 +76,21 @@ describe('parseJson', () => {
     await expectInputError(parse('['.repeat(1e6)), 'checkpoint/invalid-json', 'dir/model.json', 'nests');
     expect(await parse(JSON.stringify('['.repeat(1000)))).toHaveLength(1000);
     expect(await parse(JSON.stringify([`\\"${'['.repeat(1000)}`]))).toHaveLength(1);
+  });
+});
+
+describe('findDuplicateKey', () => {
+  it.each<[string, string | null]>([
+    ['{"a": 1, "b": {"a": 2}, "c": [{"a": 1}, {"a": 1}]}', null],
+    ['{"a": "a", "b": "a"}', null],
+    ['["a", "a"]', null],
+    ['{"a\\"": 1, "a": "{\\"a\\":"}', null],
+    ['{"a": 1, "a": 1}', 'a'],
+    ['{"a": 1, "\\u0061" : 1}', 'a'],
+    ['[{"x": {"b": [], "b" \n: 1}}]', 'b'],
+    ['{"__proto__": 1, "__proto__": 2}', '__proto__'],
+  ])('of %s is %s', (text, key) => {
+    expect(() => JSON.parse(text)).not.toThrow();
+    expect(findDuplicateKey(text)).toBe(key);
   });
 });

@@ -52,6 +52,7 @@ describe('analyze', () => {
     expect(asked.analyze).toEqual([
       {
         model: '/nowhere/m/model.json',
+        weights: null,
         data: '/nowhere/d',
         labelColumn: 'y',
         layout: 'NCHW',
@@ -190,6 +191,7 @@ describe('prune', () => {
       format: 'onnx',
       path,
       sha256: '',
+      fileSha256: '',
       graph: { nodes: [], inputs: [], outputs: [], constants: new Map(), opset: 17, producer: '' },
       weights: [],
       metadata: {},
@@ -364,6 +366,7 @@ test('every default of an analysis reaches it', async () => {
   const { asked } = await runFake(analyze);
   expect(asked.analyze[0]).toEqual({
     ...analyzeDefaults,
+    weights: null,
     model: '/nowhere/m/model.json',
     data: '/nowhere/d',
   });

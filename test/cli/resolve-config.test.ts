@@ -53,6 +53,7 @@ describe('precedence', () => {
     const { resolve, modelPath, cwd } = await place();
     expect(await resolve({ data: 'd' })).toEqual({
       ...analyzeDefaults,
+      weights: null,
       model: modelPath,
       data: join(cwd, 'd'),
     });

@@ -99,6 +99,7 @@ export function onnxCheckpoint(sketch: ModelSketch): OnnxCheckpoint {
     format: 'onnx',
     path: 'model.onnx',
     sha256: '',
+    fileSha256: '',
     weights,
     metadata: {},
     graph: {

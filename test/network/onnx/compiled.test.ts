@@ -1,7 +1,9 @@
 import { beforeAll, describe, it } from 'vitest';
 import { prepareBackend } from '../../../src/compute/backend.js';
-import { nativeCurvatureOperator } from '../../../src/curvature/native.js';
 import { type NativeSetting, nativeBatches } from '../../../src/curvature/native-batches.js';
+import { nativeCurvatureOperator } from '../../../src/curvature/native-curvature.js';
+import { traceProduct, vectorInputs } from '../../../src/curvature/native-programs.js';
+import { planProducts } from '../../../src/curvature/product-plan.js';
 import { curvatureOperator, type LossProblem } from '../../../src/curvature/products.js';
 import { createBatches } from '../../../src/network/batches.js';
 import { hasNative, native } from '../../compute/compile/support.js';
@@ -34,10 +36,10 @@ async function expectProductsAgree({ sketch }: NetworkCase): Promise<void> {
     const setting: NativeSetting = { network, loss: 'cross-entropy', options: native };
     const inNative = nativeBatches(setting, source, SIZES.batchSize, 1e8);
     const eager = curvatureOperator(problem, 'hessian');
-    const compiled = await nativeCurvatureOperator(setting, 'hessian', source, inNative, {
-      batchSize: SIZES.batchSize,
-      cacheBytes: 1e8,
-    });
+    const product = traceProduct(network, 'cross-entropy', 'hessian', source);
+    const demand = { ...SIZES, cacheBytes: 1e8, workingBytes: 1e8, vectors: 1 };
+    const plan = planProducts(product, vectorInputs(network), native, demand);
+    const compiled = await nativeCurvatureOperator(setting, 'hessian', product, inNative, plan);
     try {
       const vector = normalVector(network.dimension, 1);
       expectClose(await compiled.apply(vector), await eager.apply(vector), TOLERANCE, { label: 'product' });

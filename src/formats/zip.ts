@@ -2,6 +2,7 @@
 
 import { type UnzipFileInfo, unzipSync } from 'fflate';
 import { InputError } from '../errors.js';
+import { quoted } from './quoted.js';
 
 /** First bytes of a zip archive that is not empty. */
 export const ZIP_SIGNATURE = [0x50, 0x4b, 0x03, 0x04] as const;
@@ -15,22 +16,30 @@ export const MAX_MEMBER_BYTES = 2 ** 31;
 /** Deflate cannot expand by more than this, so a larger declared size is a lie (and would be allocated). */
 const MAX_DEFLATE_RATIO = 1032;
 
-/** A data archive has a handful; the count is a field of the file, and a crafted one keeps a reader busy. */
-const MAX_MEMBERS = 1024;
+/** What an archive may hold. */
+export interface ArchiveLimits {
+  /** The count is a field of the file, and a crafted one keeps a reader busy. */
+  members: number;
+  /** Unpacked bytes of the wanted members together; members of a crafted archive can share their stored bytes. */
+  totalBytes: number;
+}
+
+/** A data archive has a handful of members. */
+const DATA_LIMITS: ArchiveLimits = { members: 1024, totalBytes: 4 * MAX_MEMBER_BYTES };
 
 const STORED = 0;
 
 function checkMember(info: UnzipFileInfo, where: string): void {
   if (info.originalSize > MAX_MEMBER_BYTES) {
     throw new InputError(
-      'dataset/zip-too-large',
+      'format/zip-too-large',
       `${where}: unpacks to ${info.originalSize} bytes, more than the limit of ${MAX_MEMBER_BYTES}; store fewer examples or a smaller type`,
     );
   }
   const largest = info.compression === STORED ? info.size : (info.size + 1) * MAX_DEFLATE_RATIO;
   if (info.originalSize > largest) {
     throw new InputError(
-      'dataset/zip-bomb',
+      'format/zip-bomb',
       `${where}: declares ${info.originalSize} bytes, which its ${info.size} stored bytes cannot hold; the archive is damaged, save it again`,
     );
   }
@@ -39,41 +48,50 @@ function checkMember(info: UnzipFileInfo, where: string): void {
 /**
  * Unpacks some members of a zip archive.
  *
- * @param wanted names of the members; others are not unpacked
+ * @param wanted whether a member of that name is to be unpacked
  * @param path for messages
  * @returns the members that are present, by name
- * @throws InputError when the archive is damaged or a declared size is beyond the limit or impossible
+ * @throws InputError when the archive is damaged, holds more than the limits allow, or a declared size is impossible
  */
 export function unzipMembers(
   bytes: Uint8Array,
-  wanted: ReadonlySet<string>,
+  wanted: (name: string) => boolean,
   path: string,
+  limits: ArchiveLimits = DATA_LIMITS,
 ): Map<string, Uint8Array> {
   const declaredSizes = new Map<string, number>();
   let members = 0;
+  let totalBytes = 0;
   const filter = (info: UnzipFileInfo): boolean => {
-    if (++members > MAX_MEMBERS) {
+    if (++members > limits.members) {
       throw new InputError(
-        'dataset/zip-members',
-        `${path}: more than ${MAX_MEMBERS} members; this is no data archive`,
+        'format/zip-members',
+        `${path}: more than ${limits.members} members; this is no data archive`,
       );
     }
-    if (!wanted.has(info.name)) {
+    if (!wanted(info.name)) {
       return false;
     }
     if (declaredSizes.has(info.name)) {
-      throw new InputError('dataset/zip-members', `${path}: holds ${info.name} twice; save it again`);
+      throw new InputError('format/zip-members', `${path}: holds ${quoted(info.name)} twice; save it again`);
     }
     declaredSizes.set(info.name, info.originalSize);
-    checkMember(info, `${path}, ${info.name}`);
+    checkMember(info, `${path}, ${quoted(info.name)}`);
+    totalBytes += info.originalSize;
+    if (totalBytes > limits.totalBytes) {
+      throw new InputError(
+        'format/zip-too-large',
+        `${path}: its arrays unpack to more than the limit of ${limits.totalBytes} bytes together; store fewer or a smaller type`,
+      );
+    }
     return true;
   };
   const unpacked = unzip(bytes, filter, path);
   for (const [name, content] of unpacked) {
     if (content.length !== declaredSizes.get(name)) {
       throw new InputError(
-        'dataset/corrupt-zip',
-        `${path}, ${name}: unpacks to ${content.length} bytes, but declares ${declaredSizes.get(name)}; download or save it again`,
+        'format/corrupt-zip',
+        `${path}, ${quoted(name)}: unpacks to ${content.length} bytes, but declares ${declaredSizes.get(name)}; download or save it again`,
       );
     }
   }
@@ -92,7 +110,7 @@ function unzip(
       throw error;
     }
     throw new InputError(
-      'dataset/corrupt-zip',
+      'format/corrupt-zip',
       `${path}: damaged zip archive (${(error as Error).message}); download or save it again`,
       { cause: error },
     );

@@ -5,7 +5,8 @@
 
 import { InputError } from '../errors.js';
 import { decodeFloat16 } from '../float16.js';
-import { quoted, startsWith } from './source.js';
+import { quoted } from './quoted.js';
+import { startsWith } from './signature.js';
 
 /** `\x93NUMPY`. */
 export const NPY_SIGNATURE = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59] as const;
@@ -47,7 +48,7 @@ export interface NpyArray {
 }
 
 function fail(where: string, problem: string, remedy: string): never {
-  throw new InputError('dataset/npy', `${where}: ${problem}; ${remedy}`);
+  throw new InputError('format/npy', `${where}: ${problem}; ${remedy}`);
 }
 
 /** The `key: value` pairs of the header, each value still as text. */
