@@ -1,4 +1,4 @@
-import { createSimdKernels, PAGE_BYTES, type SimdKernels } from './simd-kernels.js';
+import { createSimdKernels, KERNEL_BYTES, PAGE_BYTES, type SimdKernels } from './simd-kernels.js';
 
 /**
  * The Lanczos vectors kept so far. Two targets are handled together, so that
@@ -14,7 +14,7 @@ export interface LanczosBasis {
 }
 
 /** Entries of a vector that are worked on at a time: two targets and four vectors of them stay in cache. */
-const TILE = 4096;
+const TILE = 2048;
 /** Vectors that one call of a kernel takes. */
 const GROUP = 4;
 /** A memory starts with space for this many vectors, and grows by as many. */
@@ -26,6 +26,7 @@ const X = 0;
 const Y = 4 * TILE;
 const SUMS = 8 * TILE;
 const COEFFICIENTS = SUMS + 128;
+/** The vectors follow. */
 const VECTORS = PAGE_BYTES;
 
 /** A basis of vectors of the given length: float32 in SIMD loops where there are any, float64 in plain ones. */
@@ -112,8 +113,8 @@ interface Chunk {
 
 /** A float32 basis that SIMD loops work on; null where the engine has none. Sums are carried over tiles in float64. */
 function simdBasis(length: number): LanczosBasis | null {
-  // Tiles need whole SIMD vectors; what is added stays 0.
-  const padded = Math.ceil(length / 4) * 4;
+  // The loops take a few SIMD vectors at a time; what is added stays 0.
+  const padded = (Math.ceil((4 * length) / KERNEL_BYTES) * KERNEL_BYTES) / 4;
   const stride = 4 * padded;
   const chunkVectors = Math.max(GROUP, Math.floor(CHUNK_BYTES / stride / GROUP) * GROUP);
   const bytesFor = (vectors: number): number => VECTORS + vectors * stride;
@@ -147,7 +148,7 @@ function simdBasis(length: number): LanczosBasis | null {
     last.floats = new Float32Array(memory.buffer);
     return last;
   };
-  if (4 * Math.max(GROUP, 1) * padded > 2 ** 32 - 2 * PAGE_BYTES || !addChunk()) {
+  if (4 * GROUP * padded > 2 ** 32 - 2 * PAGE_BYTES || !addChunk()) {
     return null;
   }
   /** Calls back for every tile of every chunk and, in it, every group of vectors. */
@@ -220,12 +221,12 @@ function simdBasis(length: number): LanczosBasis | null {
   };
 }
 
-/** Copies entries of a vector to a tile, zeros behind them up to a whole SIMD vector. */
+/** Copies entries of a vector to a tile, zeros behind them up to what the loops take at a time. */
 function loadTile(floats: Float32Array, at: number, vector: Float64Array, start: number, end: number): void {
   for (let i = start; i < end; i++) {
     floats[at + i - start] = vector[i];
   }
-  for (let i = at + end - start; (i & 3) !== 0; i++) {
+  for (let i = at + end - start; (4 * i) % KERNEL_BYTES !== 0; i++) {
     floats[i] = 0;
   }
 }

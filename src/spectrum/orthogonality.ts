@@ -14,7 +14,7 @@
 const LARGEST_OVERLAP = Math.sqrt(2 ** -24);
 /** The first vectors are always reorthogonalised; it costs nothing and shows the rounding errors. */
 const FIRST_STEPS = 8;
-/** How fast the estimate of the rounding errors may fall from one measurement to the next: one may be lucky. */
+/** The estimate of the rounding errors falls by no more than this factor at a measurement: one may be lucky. */
 const SLOWEST_FALL = 0.5;
 
 export interface OrthogonalityMonitor {
@@ -34,17 +34,18 @@ export interface OrthogonalityMonitor {
    * @param measured largest overlap of the newest vector found before
    */
   reset(measured: number): void;
-  /** Overlap above which a further pass of reorthogonalisation is due, given what the first removed. */
+  /** Whether a pass that removed overlaps as large as `measured` leaves some above the rounding errors. */
   needsSecondPass(measured: number): boolean;
 }
 
+/** A monitor for one Lanczos run; deterministic, O(steps) work a step. */
 export function monitorOrthogonality(): OrthogonalityMonitor {
   let rounding = 2 ** -52;
   let previous: Float64Array = new Float64Array(0);
   let current: Float64Array = Float64Array.of(1);
   let relativeScale = 1;
-  // Semi-orthogonality to the square root of the rounding errors keeps the coefficients accurate to them (Simon 1984).
-  const threshold = (): number => Math.min(LARGEST_OVERLAP, 0.1 * Math.sqrt(rounding));
+  // Semi-orthogonality to the square root of a step's rounding errors keeps the coefficients accurate to them (Simon 1984).
+  const threshold = (): number => Math.min(LARGEST_OVERLAP, Math.sqrt(rounding * relativeScale));
   return {
     advance: (alpha, beta, scale) => {
       const j = alpha.length - 1;

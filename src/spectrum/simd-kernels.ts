@@ -19,7 +19,7 @@ export interface KernelMemory {
   grow(pages: number): number;
 }
 
-/** The loops; arguments are byte addresses in the memory and byte counts, multiples of 16. */
+/** The loops; arguments are byte addresses in the memory and byte counts, multiples of {@link KERNEL_BYTES}. */
 export interface SimdKernels {
   readonly memory: KernelMemory;
   /**
@@ -36,6 +36,11 @@ export interface SimdKernels {
 }
 
 export const PAGE_BYTES = 65536;
+
+const UNROLLED = 4;
+
+/** What the loops take at a time. */
+export const KERNEL_BYTES = 16 * UNROLLED;
 
 const VECTORS = 4;
 const TYPE = { i32: 0x7f, v128: 0x7b } as const;
@@ -60,7 +65,10 @@ const VECTOR = 20;
 
 const get = (local: number): number[] => [0x20, local];
 const set = (local: number): number[] => [0x21, local];
-const constant = (value: number): number[] => [0x41, value];
+const constant = (value: number): number[] => [
+  0x41,
+  ...(value < 64 ? [value] : [(value & 127) | 128, value >> 7]),
+];
 const END = 0x0b;
 const ADD = [0x6a];
 const LESS_UNSIGNED = [0x49];
@@ -94,20 +102,23 @@ function forVectors(code: (vector: number, pointer: number) => number[]): number
   ).flat();
 }
 
-/** A loop over `bytes` in steps of one SIMD vector, with a pointer to each of the four basis vectors. */
-function loopOver(before: number[], body: number[], after: number[]): number[] {
+/** A loop over `bytes`, unrolled, with a pointer to each of the four basis vectors. */
+function loopOver(before: number[], body: (offset: number) => number[], after: number[]): number[] {
   const pointers = [1, 2, 3].flatMap((k) => [
     ...get(k === 1 ? LOCAL.base : LOCAL.firstPointer + k - 1),
     ...get(LOCAL.stride),
     ...ADD,
     ...set(LOCAL.firstPointer + k),
   ]);
+  const round = Array.from({ length: UNROLLED }, (_, n) => [
+    ...[...address(LOCAL.x), ...load(16 * n), ...set(LOCAL.a)],
+    ...[...address(LOCAL.y), ...load(16 * n), ...set(LOCAL.b)],
+    ...body(16 * n),
+  ]).flat();
   const loop = [
     ...[0x03, BLOCK_WITHOUT_RESULT],
-    ...[...address(LOCAL.x), ...load(0), ...set(LOCAL.a)],
-    ...[...address(LOCAL.y), ...load(0), ...set(LOCAL.b)],
-    ...body,
-    ...[...get(LOCAL.at), ...constant(16), ...ADD, ...set(LOCAL.at)],
+    ...round,
+    ...[...get(LOCAL.at), ...constant(KERNEL_BYTES), ...ADD, ...set(LOCAL.at)],
     ...[...get(LOCAL.at), ...get(LOCAL.bytes), ...LESS_UNSIGNED, 0x0d, 0],
     END,
   ];
@@ -127,11 +138,12 @@ const multiplyAdd = (sum: number, factor: number, other: number): number[] => [
 
 const PROJECT = loopOver(
   [],
-  forVectors((k, pointer) => [
-    ...[...address(pointer), ...load(0), ...set(VECTOR)],
-    ...multiplyAdd(LOCAL.values + 2 * k, VECTOR, LOCAL.a),
-    ...multiplyAdd(LOCAL.values + 2 * k + 1, VECTOR, LOCAL.b),
-  ]),
+  (offset) =>
+    forVectors((k, pointer) => [
+      ...[...address(pointer), ...load(offset), ...set(VECTOR)],
+      ...multiplyAdd(LOCAL.values + 2 * k, VECTOR, LOCAL.a),
+      ...multiplyAdd(LOCAL.values + 2 * k + 1, VECTOR, LOCAL.b),
+    ]),
   Array.from({ length: 2 * VECTORS }, (_, n) => [
     ...get(LOCAL.other),
     ...get(LOCAL.values + n),
@@ -145,14 +157,14 @@ const COMBINE = loopOver(
     ...loadSplat(4 * n),
     ...set(LOCAL.values + n),
   ]).flat(),
-  [
+  (offset) => [
     ...forVectors((k, pointer) => [
-      ...[...address(pointer), ...load(0), ...set(VECTOR)],
+      ...[...address(pointer), ...load(offset), ...set(VECTOR)],
       ...multiplyAdd(LOCAL.a, VECTOR, LOCAL.values + 2 * k),
       ...multiplyAdd(LOCAL.b, VECTOR, LOCAL.values + 2 * k + 1),
     ]),
-    ...[...address(LOCAL.x), ...get(LOCAL.a), ...store(0)],
-    ...[...address(LOCAL.y), ...get(LOCAL.b), ...store(0)],
+    ...[...address(LOCAL.x), ...get(LOCAL.a), ...store(offset)],
+    ...[...address(LOCAL.y), ...get(LOCAL.b), ...store(offset)],
   ],
   [],
 );
