@@ -14,9 +14,13 @@
 const LARGEST_OVERLAP = Math.sqrt(2 ** -24);
 /** The first vectors are always reorthogonalised; it costs nothing and shows the rounding errors. */
 const FIRST_STEPS = 8;
-/** The estimate of the rounding errors falls by no more than this factor at a measurement: one may be lucky. */
-const SLOWEST_FALL = 0.5;
+/**
+ * Share of that at which to act: predictions of largest overlaps are too small
+ * by up to ten times where eigenvalues come in clusters.
+ */
+const MARGIN = 0.3;
 
+/** The overlaps of one Lanczos run, as far as they are known. */
 export interface OrthogonalityMonitor {
   /**
    * Estimates the overlaps of the vector that step `steps` (from 1) has
@@ -34,7 +38,7 @@ export interface OrthogonalityMonitor {
    * @param measured largest overlap of the newest vector found before
    */
   reset(measured: number): void;
-  /** Whether a pass that removed overlaps as large as `measured` leaves some above the rounding errors. */
+  /** Whether a pass that removed overlaps as large as `measured` leaves some well above the rounding errors. */
   needsSecondPass(measured: number): boolean;
 }
 
@@ -45,7 +49,7 @@ export function monitorOrthogonality(): OrthogonalityMonitor {
   let current: Float64Array = Float64Array.of(1);
   let relativeScale = 1;
   // Semi-orthogonality to the square root of a step's rounding errors keeps the coefficients accurate to them (Simon 1984).
-  const threshold = (): number => Math.min(LARGEST_OVERLAP, Math.sqrt(rounding * relativeScale));
+  const threshold = (): number => MARGIN * Math.min(LARGEST_OVERLAP, Math.sqrt(rounding * relativeScale));
   return {
     advance: (alpha, beta, scale) => {
       const j = alpha.length - 1;
@@ -76,11 +80,12 @@ export function monitorOrthogonality(): OrthogonalityMonitor {
       for (let k = 0; k < count; k++) {
         predicted = Math.max(predicted, Math.abs(current[k]));
       }
-      rounding *= Math.max(SLOWEST_FALL, measured / predicted);
-      rounding = Math.min(Math.max(rounding, 2 ** -53), LARGEST_OVERLAP);
+      // Never less than before: a small one may be luck.
+      rounding *= Math.max(1, measured / predicted);
+      rounding = Math.min(rounding, LARGEST_OVERLAP);
       current.fill(rounding, 0, count);
       previous.fill(rounding, 0, count - 1);
     },
-    needsSecondPass: (measured) => measured * threshold() > rounding * relativeScale,
+    needsSecondPass: (measured) => measured * threshold() > 10 * rounding * relativeScale,
   };
 }

@@ -188,6 +188,9 @@ const MODULE = Uint8Array.from([
   ...section(10, list([PROJECT, COMBINE])),
 ]);
 
+/** Compiled at first use and kept, so that every run has the optimised code the engine made for an earlier one. */
+let compiled: object | null = null;
+
 /**
  * The kernels over a memory of their own; null where the JavaScript engine has
  * no WebAssembly SIMD or no address space for the memory.
@@ -201,11 +204,12 @@ export function createSimdKernels(bytes: number, maximumBytes: number): SimdKern
     return null;
   }
   try {
+    compiled ??= new engine.Module(MODULE);
     const memory = new engine.Memory({
       initial: Math.ceil(bytes / PAGE_BYTES),
       maximum: Math.ceil(maximumBytes / PAGE_BYTES),
     });
-    const { exports } = new engine.Instance(new engine.Module(MODULE), { engine: { memory } });
+    const { exports } = new engine.Instance(compiled, { engine: { memory } });
     return { memory, ...(exports as Omit<SimdKernels, 'memory'>) };
   } catch {
     return null;
