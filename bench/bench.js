@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { cases, missing } from './cases.js';
+import { runLanczosShare } from './lanczos-share.js';
 import { runPeerComparison } from './peer.js';
 
 function runParts() {
@@ -67,4 +68,5 @@ if (process.argv.includes('--peer')) {
   await runPeerComparison();
 } else {
   runParts();
+  await runLanczosShare();
 }

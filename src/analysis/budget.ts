@@ -13,13 +13,13 @@ const MAXIMUM_BATCH = 4096;
 const EVALUATION_BATCH = 1000;
 /**
  * How much slower an operation on the Lanczos basis is than one of a product.
- * Measured: about 11 GFLOPS over a float32 basis (SIMD loops on one core, 11
- * GB/s from memory, two targets at once), against 17 of the vectorised kernels
- * and 130 of native programs on two cores.
+ * Native: from `bench/lanczos-share.js`, where orthogonalising took 53 % of a
+ * product of the fixture and 7 % of one of MLPNet over 100 steps, on two
+ * cores. Eager: the same share of it as with plain loops, not measured.
  */
-const BASIS_OPERATION_COST = { eager: 1.5, native: 12 };
-/** Steps from one reorthogonalisation, of two vectors, to the next: 2.8 and 3.2 measured for MLPs in float32. */
-const STEPS_BETWEEN = 3;
+const BASIS_OPERATION_COST = { eager: 3, native: 27 };
+/** Steps from one reorthogonalisation, of two vectors, to the next: 2.3 for the fixture and 2.0 for MLPNet. */
+const STEPS_BETWEEN = 2;
 /** Steps after which a limit is typically settled; what orthogonalisation costs grows with them. */
 const TYPICAL_STEPS = 80;
 /**
