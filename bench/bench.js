@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { cases, missing } from './cases.js';
 import { runGrowth } from './growth.js';
+import { runLanczosShare } from './lanczos-share.js';
 import { runPeerComparison } from './peer.js';
 
 function runParts() {
@@ -69,4 +70,5 @@ if (process.argv.includes('--peer')) {
 } else {
   runParts();
   await runGrowth();
+  await runLanczosShare();
 }

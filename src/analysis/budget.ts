@@ -10,11 +10,14 @@ const MAXIMUM_BATCH = 4096;
 /** Batches in a forward pass; its memory is below a product's. */
 const EVALUATION_BATCH = 1000;
 /**
- * How much slower an operation on the Lanczos basis is than one of a product:
- * plain loops, bound by memory, against vectorised kernels on one core or
- * native ones on several.
+ * How much slower an operation on the Lanczos basis is than one of a product.
+ * Native: from `bench/lanczos-share.js`, where orthogonalising took 53 % of a
+ * product of the fixture and 7 % of one of MLPNet over 100 steps, on two
+ * cores. Eager: the same share of it as with plain loops, not measured.
  */
-export const BASIS_OPERATION_COST = { eager: 10, native: 80 };
+export const BASIS_OPERATION_COST = { eager: 3, native: 27 };
+/** Steps from one reorthogonalisation, of two vectors, to the next: 2.3 for the fixture and 2.0 for MLPNet. */
+const STEPS_BETWEEN = 2;
 /** Steps after which a limit is typically settled; what orthogonalisation costs grows with them. */
 const TYPICAL_STEPS = 80;
 /**
@@ -22,7 +25,7 @@ const TYPICAL_STEPS = 80;
  * needed for the same tolerance; with it, a step may cost up to that much more.
  */
 const REORTHOGONALIZATION_SHARE = 0.45;
-/** Operations on the basis in a whole run that take seconds only: then the better quadrature is worth them. */
+/** Operations on the basis in a whole run that take a few seconds only: then the better quadrature is worth them. */
 const SMALL_BASIS_OPERATIONS = 2e10;
 /** How the Lanczos vectors are treated. */
 export interface LanczosSizes {
@@ -44,7 +47,8 @@ export interface WorkSizes extends LanczosSizes {
 }
 
 /**
- * Whether to reorthogonalise, and in which precision to keep the basis.
+ * Whether to reorthogonalise, and in which precision to keep the basis: always
+ * float32, as no limit moves by it (`test/spectrum/orthogonality.test.ts`).
  *
  * @param productOperations operations of one curvature product
  * @param basisBytes memory the basis may take
@@ -59,19 +63,18 @@ export function chooseReorthogonalization(
 ): LanczosSizes {
   const budget = Math.min(config.steps, dimension);
   const basisValues = config.probes * budget * dimension;
-  const basisPrecision = basisValues * 8 <= basisBytes ? 'float64' : 'float32';
   const sizes = (reorthogonalization: Reorthogonalization): LanczosSizes => ({
     reorthogonalization,
-    basisPrecision,
-    basisBytes: reorthogonalization === 'none' ? 0 : basisValues * (basisPrecision === 'float64' ? 8 : 4),
+    basisPrecision: 'float32',
+    basisBytes: reorthogonalization === 'none' ? 0 : 4 * basisValues,
   });
   if (config.reorthogonalization !== 'auto') {
     return sizes(config.reorthogonalization);
   }
   const fits = basisValues * 4 <= basisBytes;
   const steps = Math.min(budget, TYPICAL_STEPS);
-  // Two Gram-Schmidt passes, each a product with the basis and one with its transpose, half full on average.
-  const basisOperations = 4 * dimension * steps;
+  // Of two vectors, a product with the basis and one with its transpose, half full on average.
+  const basisOperations = (4 * dimension * steps) / STEPS_BETWEEN;
   const pays =
     basisOperations * operationCost <= REORTHOGONALIZATION_SHARE * productOperations ||
     config.probes * steps * basisOperations <= SMALL_BASIS_OPERATIONS;

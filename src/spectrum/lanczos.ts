@@ -1,4 +1,6 @@
 import type { LinearOperator } from '../curvature/linear-operator.js';
+import { createLanczosBasis, type LanczosBasis } from './lanczos-basis.js';
+import { monitorOrthogonality, type OrthogonalityMonitor } from './orthogonality.js';
 
 /**
  * What m Lanczos steps leave behind: the Jacobi matrix of the spectral
@@ -16,7 +18,10 @@ export interface LanczosCoefficients {
 }
 
 /**
- * `full`: every new vector is orthogonalised against all earlier ones.
+ * `full`: the vectors are kept semi-orthogonal, to the square root of the
+ * products' rounding errors, by orthogonalising two successive ones against all
+ * earlier ones whenever it is due. The coefficients are then as accurate as
+ * with vectors orthogonal to the last place (Simon 1984).
  * `none`: the three-term recurrence alone; two vectors are kept. Converged
  * eigenvalues then reappear as ghost copies, but spectral averages stay as
  * accurate (Chen, Trogdon & Ubaru 2022, "Randomized matrix-free quadrature").
@@ -27,9 +32,9 @@ export interface LanczosOptions {
   /** Default `full`. */
   reorthogonalization?: Reorthogonalization;
   /**
-   * How the basis is stored under `full`. `float32` halves the memory; the
-   * basis is then orthogonal to about 1e-7, enough to keep ghosts away.
-   * Default `float64`.
+   * How the basis is stored under `full`. `float32` halves the memory and runs
+   * in SIMD loops; rounding errors of 1e-7 keep ghosts away as well. Default
+   * `float64`.
    */
   basisPrecision?: 'float64' | 'float32';
 }
@@ -52,9 +57,8 @@ export class LanczosRun implements LanczosCoefficients {
   exhausted = false;
 
   readonly #operator: LinearOperator;
-  readonly #keepBasis: boolean;
-  readonly #float32: boolean;
-  readonly #basis: (Float64Array | Float32Array)[] = [];
+  readonly #monitor: OrthogonalityMonitor = monitorOrthogonality();
+  #basis: LanczosBasis | null = null;
   #current: Float64Array;
   #previous: Float64Array | null = null;
   #scale = 0;
@@ -71,8 +75,9 @@ export class LanczosRun implements LanczosCoefficients {
       throw new RangeError(`LanczosRun: expected a start vector of unit norm, got norm ${norm}`);
     }
     this.#operator = operator;
-    this.#keepBasis = (options.reorthogonalization ?? 'full') === 'full';
-    this.#float32 = options.basisPrecision === 'float32';
+    if ((options.reorthogonalization ?? 'full') === 'full') {
+      this.#basis = createLanczosBasis(operator.dim, options.basisPrecision ?? 'float64');
+    }
     this.#current = start;
   }
 
@@ -91,45 +96,84 @@ export class LanczosRun implements LanczosCoefficients {
     if (next.length !== current.length) {
       throw new RangeError(`LanczosRun: the operator of dimension ${current.length} returned ${next.length}`);
     }
-    if (this.#previous !== null) {
-      subtractScaled(next, this.#previous, this.beta[this.beta.length - 1]);
-    }
-    const alpha = dot(current, next);
-    subtractScaled(next, current, alpha);
-    let beta = Math.sqrt(dot(next, next));
+    const alpha =
+      this.#previous === null
+        ? dot(current, next)
+        : subtractAndProject(next, this.#previous, this.beta[this.beta.length - 1], current);
+    const beta = subtractScaled(next, current, alpha);
     if (!Number.isFinite(alpha) || !Number.isFinite(beta)) {
       throw new Error(
         `LanczosRun: step ${this.steps + 1} gave a value that is not finite; the operator's products overflow or hold NaN`,
       );
     }
-    if (this.#keepBasis) {
-      this.#basis.push(this.#float32 ? Float32Array.from(current) : current);
-      for (let pass = 0; pass < 2; pass++) {
-        const before = beta;
-        orthogonalize(next, this.#basis);
-        beta = Math.sqrt(dot(next, next));
-        if (beta > REPEAT_BELOW * before) {
-          break;
-        }
-      }
-    }
     this.alpha.push(alpha);
+    this.beta.push(beta);
     this.#scale = Math.max(this.#scale, Math.abs(alpha), beta);
-    const complete = this.#keepBasis && this.steps >= this.#operator.dim;
-    if (complete || beta <= BREAKDOWN_TOLERANCE * this.#scale) {
-      this.beta.push(0);
-      this.exhausted = true;
-      this.#basis.length = 0;
+    const complete = this.#basis !== null && this.steps >= this.#operator.dim;
+    if (complete || this.#isRounding(beta)) {
+      this.#finish();
       return;
     }
-    this.beta.push(beta);
-    const inverse = 1 / beta;
-    for (let i = 0; i < next.length; i++) {
-      next[i] *= inverse;
+    scale(next, 1 / beta);
+    if (this.#basis !== null) {
+      if (this.#monitor.advance(this.alpha, this.beta, this.#scale)) {
+        this.#orthogonalize(this.#basis, next);
+        if (this.exhausted) {
+          return;
+        }
+      }
+      this.#basis.push(current);
     }
     this.#previous = current;
     this.#current = next;
   }
+
+  /**
+   * Orthogonalises the newest vector (unit norm) and the one before against all earlier ones, the newest against
+   * the one before too, and corrects the newest coefficient.
+   *
+   * Both, because the recurrence would bring the overlaps of the one before back in the next step.
+   */
+  #orthogonalize(basis: LanczosBasis, next: Float64Array): void {
+    const current = this.#current;
+    const last = this.steps - 1;
+    let measured = 0;
+    for (let pass = 0; pass < 2; pass++) {
+      const overlaps = basis.project(next, current);
+      basis.subtract(next, overlaps.x, current, overlaps.y);
+      const norm = subtractScaled(next, current, dot(current, next));
+      const removed = largestMagnitude(overlaps.x);
+      measured = Math.max(measured, removed);
+      this.beta[last] *= norm;
+      if (this.#isRounding(this.beta[last])) {
+        this.#finish();
+        return;
+      }
+      scale(next, 1 / norm);
+      if (norm > REPEAT_BELOW && !this.#monitor.needsSecondPass(removed)) {
+        break;
+      }
+    }
+    this.#monitor.reset(measured);
+  }
+
+  #isRounding(beta: number): boolean {
+    return beta <= BREAKDOWN_TOLERANCE * this.#scale;
+  }
+
+  #finish(): void {
+    this.beta[this.steps - 1] = 0;
+    this.exhausted = true;
+    this.#basis = null;
+  }
+}
+
+function largestMagnitude(values: Float64Array): number {
+  let largest = 0;
+  for (const value of values) {
+    largest = Math.max(largest, Math.abs(value));
+  }
+  return largest;
 }
 
 function dot(x: Float64Array, y: Float64Array): number {
@@ -150,72 +194,71 @@ function dot(x: Float64Array, y: Float64Array): number {
   return a + b + (c + d);
 }
 
-/** target -= factor * vector */
-function subtractScaled(target: Float64Array, vector: Float64Array, factor: number): void {
-  for (let i = 0; i < target.length; i++) {
-    target[i] -= factor * vector[i];
+/** target -= factor * vector, and the inner product of target with `other` afterwards, in one pass over memory. */
+function subtractAndProject(
+  target: Float64Array,
+  vector: Float64Array,
+  factor: number,
+  other: Float64Array,
+): number {
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  const length = target.length;
+  const whole = length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    const t0 = target[i] - factor * vector[i];
+    const t1 = target[i + 1] - factor * vector[i + 1];
+    const t2 = target[i + 2] - factor * vector[i + 2];
+    const t3 = target[i + 3] - factor * vector[i + 3];
+    target[i] = t0;
+    target[i + 1] = t1;
+    target[i + 2] = t2;
+    target[i + 3] = t3;
+    a += t0 * other[i];
+    b += t1 * other[i + 1];
+    c += t2 * other[i + 2];
+    d += t3 * other[i + 3];
   }
+  for (let i = whole; i < length; i++) {
+    target[i] -= factor * vector[i];
+    a += target[i] * other[i];
+  }
+  return a + b + (c + d);
 }
 
-/**
- * One pass of classical Gram-Schmidt: target -= V V' target.
- *
- * Four basis vectors are taken at a time, so that the target is read and
- * written a quarter as often; the basis itself streams through memory twice.
- */
-function orthogonalize(target: Float64Array, basis: readonly (Float64Array | Float32Array)[]): void {
+/** target -= factor * vector, and the norm of target afterwards, in one pass over memory. */
+function subtractScaled(target: Float64Array, vector: Float64Array, factor: number): number {
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
   const length = target.length;
-  const count = basis.length;
-  const coefficients = new Float64Array(count + 3);
-  let j = 0;
-  for (; j + 3 < count; j += 4) {
-    const v0 = basis[j];
-    const v1 = basis[j + 1];
-    const v2 = basis[j + 2];
-    const v3 = basis[j + 3];
-    let a = 0;
-    let b = 0;
-    let c = 0;
-    let d = 0;
-    for (let i = 0; i < length; i++) {
-      const t = target[i];
-      a += v0[i] * t;
-      b += v1[i] * t;
-      c += v2[i] * t;
-      d += v3[i] * t;
-    }
-    coefficients[j] = a;
-    coefficients[j + 1] = b;
-    coefficients[j + 2] = c;
-    coefficients[j + 3] = d;
+  const whole = length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    const t0 = target[i] - factor * vector[i];
+    const t1 = target[i + 1] - factor * vector[i + 1];
+    const t2 = target[i + 2] - factor * vector[i + 2];
+    const t3 = target[i + 3] - factor * vector[i + 3];
+    target[i] = t0;
+    target[i + 1] = t1;
+    target[i + 2] = t2;
+    target[i + 3] = t3;
+    a += t0 * t0;
+    b += t1 * t1;
+    c += t2 * t2;
+    d += t3 * t3;
   }
-  for (; j < count; j++) {
-    const v = basis[j];
-    let a = 0;
-    for (let i = 0; i < length; i++) {
-      a += v[i] * target[i];
-    }
-    coefficients[j] = a;
+  for (let i = whole; i < length; i++) {
+    target[i] -= factor * vector[i];
+    a += target[i] * target[i];
   }
-  j = 0;
-  for (; j + 3 < count; j += 4) {
-    const v0 = basis[j];
-    const v1 = basis[j + 1];
-    const v2 = basis[j + 2];
-    const v3 = basis[j + 3];
-    const a = coefficients[j];
-    const b = coefficients[j + 1];
-    const c = coefficients[j + 2];
-    const d = coefficients[j + 3];
-    for (let i = 0; i < length; i++) {
-      target[i] -= a * v0[i] + b * v1[i] + (c * v2[i] + d * v3[i]);
-    }
-  }
-  for (; j < count; j++) {
-    const v = basis[j];
-    const a = coefficients[j];
-    for (let i = 0; i < length; i++) {
-      target[i] -= a * v[i];
-    }
+  return Math.sqrt(a + b + (c + d));
+}
+
+function scale(vector: Float64Array, factor: number): void {
+  for (let i = 0; i < vector.length; i++) {
+    vector[i] *= factor;
   }
 }

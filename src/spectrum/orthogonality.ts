@@ -1,0 +1,91 @@
+/**
+ * How far the newest Lanczos vectors are from orthogonal to the earlier ones,
+ * without looking at them: the recurrence of Simon (1984, "The Lanczos
+ * algorithm with partial reorthogonalization", equation 2.1).
+ *
+ * The overlaps `omega[j][k] = q_j'q_k` follow the three-term recurrence of the
+ * vectors, driven by the rounding errors of a step. Those are dominated by the
+ * operator's products - in float32 a billion times those of float64 - and are
+ * not known beforehand. As the overlaps are linear in them, every
+ * reorthogonalisation, which measures the overlaps, also calibrates them.
+ */
+
+/** Overlaps above this never stay: at it the coefficients are accurate to float32 rounding, its square. */
+const LARGEST_OVERLAP = Math.sqrt(2 ** -24);
+/** The first vectors are always reorthogonalised; it costs nothing and shows the rounding errors. */
+const FIRST_STEPS = 8;
+/**
+ * Share of that at which to act: predictions of largest overlaps are too small
+ * by up to ten times where eigenvalues come in clusters.
+ */
+const MARGIN = 0.3;
+
+/** The overlaps of one Lanczos run, as far as they are known. */
+export interface OrthogonalityMonitor {
+  /**
+   * Estimates the overlaps of the vector that step `steps` (from 1) has
+   * produced with all earlier ones.
+   *
+   * @param alpha diagonal entries of all steps so far
+   * @param beta couplings of all steps so far, the newest vector's norm last
+   * @param scale of the operator
+   * @returns whether the newest two vectors must be reorthogonalised
+   */
+  advance(alpha: readonly number[], beta: readonly number[], scale: number): boolean;
+  /**
+   * Both newest vectors were reorthogonalised.
+   *
+   * @param measured largest overlap of the newest vector found before
+   */
+  reset(measured: number): void;
+  /** Whether a pass that removed overlaps as large as `measured` leaves some well above the rounding errors. */
+  needsSecondPass(measured: number): boolean;
+}
+
+/** A monitor for one Lanczos run; deterministic, O(steps) work a step. */
+export function monitorOrthogonality(): OrthogonalityMonitor {
+  let rounding = 2 ** -52;
+  let previous: Float64Array = new Float64Array(0);
+  let current: Float64Array = Float64Array.of(1);
+  let relativeScale = 1;
+  // Semi-orthogonality to the square root of a step's rounding errors keeps the coefficients accurate to them (Simon 1984).
+  const threshold = (): number => MARGIN * Math.min(LARGEST_OVERLAP, Math.sqrt(rounding * relativeScale));
+  return {
+    advance: (alpha, beta, scale) => {
+      const j = alpha.length - 1;
+      const next = new Float64Array(j + 2);
+      const norm = beta[j];
+      relativeScale = scale / norm;
+      const noise = rounding * relativeScale;
+      let largest = 0;
+      for (let k = 0; k < j; k++) {
+        const sum =
+          beta[k] * current[k + 1] +
+          (alpha[k] - alpha[j]) * current[k] +
+          (k > 0 ? beta[k - 1] * current[k - 1] : 0) -
+          beta[j - 1] * previous[k];
+        next[k] = sum / norm;
+        next[k] += next[k] < 0 ? -noise : noise;
+        largest = Math.max(largest, Math.abs(next[k]));
+      }
+      next[j] = noise;
+      next[j + 1] = 1;
+      previous = current;
+      current = next;
+      return j > 0 && (j < FIRST_STEPS || !(largest < threshold()));
+    },
+    reset: (measured) => {
+      const count = current.length - 1;
+      let predicted = rounding * relativeScale;
+      for (let k = 0; k < count; k++) {
+        predicted = Math.max(predicted, Math.abs(current[k]));
+      }
+      // Never less than before: a small one may be luck.
+      rounding *= Math.max(1, measured / predicted);
+      rounding = Math.min(rounding, LARGEST_OVERLAP);
+      current.fill(rounding, 0, count);
+      previous.fill(rounding, 0, count - 1);
+    },
+    needsSecondPass: (measured) => measured * threshold() > 10 * rounding * relativeScale,
+  };
+}
