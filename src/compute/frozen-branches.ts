@@ -87,7 +87,8 @@ function exponentialUnit(x: Tensor, scale: number, scaleAlpha: number): Decision
 
 /** Maximum or minimum over axes, as a mean over the positions that attain it. */
 const reduceExtreme: Decide = ({ x }, attrs, output) => {
-  const axes = util.parseAxisParam(attrs.reductionIndices as number[], x.shape);
+  // tfjs names the axes of a maximum and of a minimum differently.
+  const axes = util.parseAxisParam((attrs.reductionIndices ?? attrs.axis) as number[], x.shape);
   const keptShape = x.shape.map((extent, axis) => (axes.includes(axis) ? 1 : extent));
   const attained = floatEqual(x, reshape(output(), keptShape));
   const share = div(attained, sum(attained, axes, true));
