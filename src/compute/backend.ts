@@ -105,6 +105,9 @@ export async function prepareBackend(
     const problem = await tryBackend(name);
     if (problem === null) {
       await completeBackend(name);
+      if (name !== 'tensorflow' && threads !== null && threads > 1) {
+        notes.push(`--threads ${threads} has no effect: the ${name} backend has one thread in Node`);
+      }
       return {
         backend: name,
         threads: name === 'tensorflow' ? (threads ?? 0) : 1,
