@@ -103,8 +103,8 @@ export async function prune(
 ): Promise<PruneSummary> {
   await checkOutput(checkpoint, config.output, { sparse: config.sparse });
   const { prunedFraction, include, exclude } = await amount(config, progress, checkpoint);
-  // Nothing is computed here: the plain backend loads fastest.
-  await prepareBackend('cpu');
+  // A LayersModel is only built, for which the plain backend loads fastest; an ONNX graph is run on a few examples.
+  await prepareBackend(checkpoint.format === 'onnx' ? 'wasm' : 'cpu');
   return resourceScope(async (scope) => {
     const network = scope.own(await createNetwork(checkpoint, { include, exclude }));
     const ranking = rankByMagnitude(network.weights);

@@ -139,7 +139,7 @@ export function assembleReport(findings: Findings): Report {
         batchSize: plan.batchSize,
         batches: plan.batches,
         keptBatches: plan.keptBatches,
-        keepsUnfolded: plan.keepsUnfolded,
+        unfoldedBatches: plan.unfoldedBatches,
         estimatedBytes: plan.bytes,
       },
     },

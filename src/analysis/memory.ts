@@ -2,7 +2,7 @@ import { totalmem } from 'node:os';
 import type { AnalyzeConfig } from '../config.js';
 
 /** Share of the machine's memory that an analysis takes where --memory-limit is not given. */
-const DEFAULT_SHARE = 1 / 4;
+const DEFAULT_SHARE = 1 / 2;
 
 /**
  * Memory that an analysis may take for tensors, in bytes.

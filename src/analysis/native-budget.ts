@@ -8,7 +8,7 @@ import { BASIS_OPERATION_COST, chooseReorthogonalization, type LanczosSizes } fr
 import { memoryLimit } from './memory.js';
 import type { Problem } from './problem.js';
 
-/** How the memory limit is divided; what the basis does not take goes to what products keep. */
+/** Largest shares of the memory limit; what they leave goes to what products keep. */
 const WORKING_SHARE = 0.35;
 const BASIS_SHARE = 0.25;
 const INPUT_SHARE = 1 / 16;
@@ -66,16 +66,13 @@ export function nativeWorkSizes(
     BASIS_SHARE * limit,
     BASIS_OPERATION_COST.native,
   );
+  // Two programs of a product have buffers of their own, as large as what a pass takes.
+  const passBytes = 2 * (fixedBytes + batchSize * bytesPerExample);
+  const basisBytes = Math.min(lanczos.basisBytes, BASIS_SHARE * limit);
   const demand = {
     examples: train.count,
     batchSize,
-    cacheBytes: Math.max(
-      0,
-      limit -
-        WORKING_SHARE * limit -
-        2 * INPUT_SHARE * limit -
-        Math.min(lanczos.basisBytes, BASIS_SHARE * limit),
-    ),
+    cacheBytes: Math.max(0, limit - passBytes - basisBytes - 2 * INPUT_SHARE * limit),
     workingBytes,
     vectors: config.probes,
   };

@@ -69,7 +69,7 @@ export function compareComputations(
   kind: AnalyzeConfig['curvature'],
   programs: LossPrograms,
   setting: NativeSetting,
-  plan: Pick<ProductPlan, 'name' | 'keepsUnfolded'>,
+  plan: ProductPlan,
   group = 0,
 ): Promise<number> {
   return resourceScope(async (scope) => {
@@ -85,7 +85,14 @@ export function compareComputations(
     const small: Problem = { ...problem, train: few, allTraining: few, test: null };
     const sizes = { productBatch: few.count, evaluationBatch: few.count, keepBytes: 0 };
     const eager = eagerComputation(small, kind, sizes, scope);
-    const smallPlan = { ...plan, batchSize: few.count, batches: 1, keptBatches: 0, bytes: 0 };
+    const smallPlan: ProductPlan = {
+      ...plan,
+      batchSize: few.count,
+      batches: 1,
+      keptBatches: 0,
+      unfoldedBatches: 0,
+      recomputesUnfolded: plan.unfoldedBatches > 0,
+    };
     const native = await nativeComputation(
       small,
       kind,

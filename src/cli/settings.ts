@@ -230,7 +230,7 @@ export const analyzeSettings: Settings<AnalyzeSettings> = {
     option: 'memory-limit',
     value: 'SIZE',
     help: 'memory that tensors may take, e.g. 512M or 1.5G',
-    defaultText: "a quarter of the machine's",
+    defaultText: "half of the machine's",
     examples: ['512M', '1.5G', '2GiB'],
     read: read.memorySize,
   },

@@ -30,11 +30,12 @@ export async function nativeCurvatureOperator(
   const variable = vectorInputs(network);
   const fixed = flatInputs(setting, 'w', network.weights);
   const whole = compiledBySize<NativeProgram>((size) => program.compile(size, options));
-  const split = compiledBySize<SplitProgram>((size) =>
-    program.compileSplit(size, variable, plan.keepsUnfolded, options),
+  const [plain, unfolded] = [false, true].map((keepUnfolded) =>
+    compiledBySize<SplitProgram>((size) => program.compileSplit(size, variable, keepUnfolded, options)),
   );
-  const programs = plan.name === 'whole' ? whole : split;
-  await programs.of(Math.min(plan.batchSize, batches.examples));
+  const splitOf = (index: number): typeof plain =>
+    index < plan.unfoldedBatches || (index >= plan.keptBatches && plan.recomputesUnfolded) ? unfolded : plain;
+  await (plan.name === 'whole' ? whole : splitOf(0)).of(Math.min(plan.batchSize, batches.examples));
   const shared = new Map<number, Tensors>();
 
   const wholeProduct = async (size: number, x: NativeTensor, y: NativeTensor): Promise<BatchProduct> => {
@@ -47,7 +48,7 @@ export async function nativeCurvatureOperator(
     y: NativeTensor,
     index: number,
   ): Promise<BatchProduct> => {
-    const { prologue, step } = await split.of(size);
+    const { prologue, step } = await splitOf(index).of(size);
     const known = shared.get(index) ?? (await prologue.run({ ...fixed, x, y }));
     if (index < plan.keptBatches) {
       shared.set(index, known);
@@ -72,7 +73,9 @@ export async function nativeCurvatureOperator(
     }),
     dispose: () => {
       shared.clear();
-      programs.dispose();
+      for (const programs of [whole, plain, unfolded]) {
+        programs.dispose();
+      }
     },
   };
 }

@@ -21,8 +21,10 @@ export interface ProductPlan {
   batches: number;
   /** Batches whose shared part is kept. */
   keptBatches: number;
-  /** Unfolded images are computed with the shared part, not in every product. */
-  keepsUnfolded: boolean;
+  /** The first of them: those whose unfolded images are kept, too, several times the memory. */
+  unfoldedBatches: number;
+  /** Where the shared part is recomputed, images are unfolded in it, not in every product. */
+  recomputesUnfolded: boolean;
   /** Estimated memory: what is kept and what one pass takes, in bytes. */
   bytes: number;
 }
@@ -51,6 +53,14 @@ function work({ operations, trafficBytes }: GraphCost): number {
   return operations + OPERATIONS_PER_BYTE * trafficBytes;
 }
 
+/** A plan and the work of one pass by it. */
+interface Candidate {
+  plan: ProductPlan;
+  work: number;
+  /** Tensors of one batch beyond what is kept, in bytes. */
+  passBytes: number;
+}
+
 /**
  * The fastest plan that fits, by the operation counts of the traced program.
  *
@@ -66,48 +76,66 @@ export function planProducts(
   demand: ProductDemand,
   asked: ProductPlanName | 'auto' = 'auto',
 ): ProductPlan {
-  const { examples, batchSize, vectors } = demand;
+  const { examples, batchSize, cacheBytes, vectors } = demand;
   const batches = Math.ceil(examples / batchSize);
   const whole = product.wholeCost(batchSize, options);
-  const candidates: { plan: ProductPlan; work: number; fits: boolean }[] = [
+  const [plain, unfolded] = [false, true].map((keepUnfolded) => {
+    const { prologue, step, keptBytes } = product.splitCost(batchSize, variable, keepUnfolded, options);
+    return {
+      keptBytes,
+      step: vectors * work(step),
+      // The outputs of a shared part are copied out of the runtime.
+      prologue: work(prologue) + OPERATIONS_PER_BYTE * 2 * keptBytes,
+      passBytes: keptBytes + Math.max(prologue.peakBytes, step.peakBytes),
+    };
+  });
+  const common = { batchSize, batches, keptBatches: 0, unfoldedBatches: 0, recomputesUnfolded: false };
+  const candidates: Candidate[] = [
     {
-      plan: {
-        name: 'whole',
-        batchSize,
-        batches,
-        keptBatches: 0,
-        keepsUnfolded: false,
-        bytes: whole.peakBytes,
-      },
+      plan: { ...common, name: 'whole', bytes: whole.peakBytes },
       work: batches * vectors * work(whole),
-      fits: true,
+      passBytes: whole.peakBytes,
     },
   ];
-  for (const keepsUnfolded of [false, true]) {
-    const { prologue, step, keptBytes } = product.splitCost(batchSize, variable, keepsUnfolded, options);
-    const passBytes = keptBytes + Math.max(prologue.peakBytes, step.peakBytes);
-    const keepable = Math.min(batches, Math.floor(demand.cacheBytes / Math.max(1, keptBytes)));
-    // The outputs of a shared part are copied out of the runtime.
-    const recomputing = work(prologue) + OPERATIONS_PER_BYTE * 2 * keptBytes;
-    for (const keptBatches of keepable > 0 ? [0, keepable] : [0]) {
-      candidates.push({
-        plan: {
-          name: keptBatches > 0 ? 'kept' : 'recomputed',
-          batchSize,
-          batches,
-          keptBatches,
-          keepsUnfolded,
-          bytes: keptBatches * keptBytes + passBytes,
-        },
-        work: (batches - keptBatches) * recomputing + batches * vectors * work(step),
-        fits: passBytes <= demand.workingBytes,
-      });
+  const mostUnfolded = Math.min(batches, Math.floor(cacheBytes / Math.max(1, unfolded.keptBytes)));
+  for (let unfoldedBatches = 0; unfoldedBatches <= mostUnfolded; unfoldedBatches++) {
+    const left = cacheBytes - unfoldedBatches * unfolded.keptBytes;
+    const most = Math.min(batches - unfoldedBatches, Math.floor(left / Math.max(1, plain.keptBytes)));
+    for (const plainBatches of new Set([0, most])) {
+      const keptBatches = unfoldedBatches + plainBatches;
+      const rest = batches - keptBatches;
+      const keptBytes = unfoldedBatches * unfolded.keptBytes + plainBatches * plain.keptBytes;
+      for (const recomputesUnfolded of rest > 0 ? [false, true] : [false]) {
+        const recomputed = recomputesUnfolded ? unfolded : plain;
+        const used = [
+          ...(unfoldedBatches > 0 ? [unfolded] : []),
+          ...(plainBatches > 0 ? [plain] : []),
+          ...(rest > 0 ? [recomputed] : []),
+        ];
+        const passBytes = Math.max(...used.map((variant) => variant.passBytes));
+        candidates.push({
+          plan: {
+            name: keptBatches > 0 ? 'kept' : 'recomputed',
+            batchSize,
+            batches,
+            keptBatches,
+            unfoldedBatches,
+            recomputesUnfolded,
+            bytes: keptBytes + passBytes,
+          },
+          work:
+            unfoldedBatches * unfolded.step +
+            plainBatches * plain.step +
+            rest * (recomputed.prologue + recomputed.step),
+          passBytes,
+        });
+      }
     }
   }
   const named = candidates.filter(({ plan }) => asked === 'auto' || plan.name === asked);
   // `kept` with no room for one batch is `recomputed`.
   const possible = named.length > 0 ? named : candidates.filter(({ plan }) => plan.name === 'recomputed');
-  const fitting = possible.filter(({ fits }) => fits);
+  const fitting = possible.filter(({ passBytes }) => passBytes <= demand.workingBytes);
   return (fitting.length > 0 ? fitting : possible).reduce((best, candidate) =>
     candidate.work < best.work ? candidate : best,
   ).plan;

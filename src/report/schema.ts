@@ -30,7 +30,7 @@ const engineSchema = z.object({
       batchSize: count,
       batches: count,
       keptBatches: count.describe('batches whose shared part is kept between products'),
-      keepsUnfolded: z.boolean().describe('unfolded images belong to the shared part'),
+      unfoldedBatches: count.describe('batches whose unfolded images are kept, too'),
       estimatedBytes: count.describe('of memory for products'),
     })
     .nullable()

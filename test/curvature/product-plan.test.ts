@@ -34,8 +34,9 @@ const demand: ProductDemand = {
 describe('planProducts', () => {
   it('keeps what fits, unfolded images too where there is room for all of it', () => {
     const plan = (cacheBytes: number) => planProducts(typical, ['v'], options, { ...demand, cacheBytes });
-    expect(plan(2000)).toMatchObject({ name: 'kept', keptBatches: 4, keepsUnfolded: true });
-    expect(plan(400)).toMatchObject({ name: 'kept', keptBatches: 4, keepsUnfolded: false });
+    expect(plan(2000)).toMatchObject({ name: 'kept', keptBatches: 4, unfoldedBatches: 4 });
+    expect(plan(400)).toMatchObject({ name: 'kept', keptBatches: 4, unfoldedBatches: 0 });
+    expect(plan(600)).toMatchObject({ name: 'kept', keptBatches: 4, unfoldedBatches: 1 });
     expect(plan(2000).bytes).toBe(4 * 500 + 500 + 400);
   });
 
@@ -43,14 +44,14 @@ describe('planProducts', () => {
     // One vector: 2000 against 1000 + 1200 and the copies; two: 4000 against 1000 + 2400 and the copies.
     const plan = (vectors: number) => planProducts(typical, ['v'], options, { ...demand, vectors });
     expect(plan(1)).toMatchObject({ name: 'whole', keptBatches: 0, bytes: 300 });
-    expect(plan(2)).toMatchObject({ name: 'recomputed', keptBatches: 0, keepsUnfolded: false });
+    expect(plan(2)).toMatchObject({ name: 'recomputed', keptBatches: 0, recomputesUnfolded: false });
   });
 
   it('leaves out what takes more than a pass may', () => {
     const wide = { ...demand, cacheBytes: 2000 };
     expect(planProducts(typical, ['v'], options, { ...wide, workingBytes: 260 })).toMatchObject({
       name: 'kept',
-      keepsUnfolded: false,
+      unfoldedBatches: 0,
     });
   });
 

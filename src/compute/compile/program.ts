@@ -98,8 +98,9 @@ export class TracedProgram {
     options: NativeOptions,
   ): Promise<SplitProgram> {
     const graphs = this.split(batchSize, variableInputs, keepUnfolded, options);
-    const prologue = await compileNative(graphs.prologue, `${this.name}-prologue-${batchSize}`, options);
-    const step = await compileNative(graphs.step, `${this.name}-step-${batchSize}`, options);
+    const suffix = `${keepUnfolded ? '-unfolded' : ''}-${batchSize}`;
+    const prologue = await compileNative(graphs.prologue, `${this.name}-prologue${suffix}`, options);
+    const step = await compileNative(graphs.step, `${this.name}-step${suffix}`, options);
     return {
       prologue,
       step,
