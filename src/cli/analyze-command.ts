@@ -18,6 +18,7 @@ const examples = `
 Examples:
   prune-limit analyze models/mlp
   prune-limit analyze models/mlp/model.json --data data/mnist --normalize 0.1307/0.3081
+  prune-limit analyze resnet20.onnx --data cifar-10-batches-bin --examples 512
   prune-limit analyze models/mlp --epsilon 1% --examples all --tolerance 0.2
   prune-limit analyze models/mlp --exclude "dense_3/*" --json report.json --markdown report.md
   prune-limit analyze models/mlp --format json --quiet | jq .limits`;
@@ -85,7 +86,10 @@ export function addAnalyzeCommand(program: Command, context: Context): void {
       'Estimates from the curvature of the loss how far a network can be pruned, prunes it step by\n' +
         'step, measures, and shows theory and measurement side by side.',
     )
-    .argument('<model>', 'model.json of a TensorFlow.js layers model, or the folder that holds it');
+    .argument(
+      '<model>',
+      'ONNX model, model.json of a TensorFlow.js layers model, or the folder that holds it',
+    );
   command.optionsGroup('Model:');
   addOption(command, weightsSetting as Setting<unknown>);
   addOptionGroup(command, 'Data:', analyzeSettings, [

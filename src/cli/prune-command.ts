@@ -223,6 +223,7 @@ export function addPruneCommand(program: Command, context: Context): void {
 Examples:
   prune-limit prune models/mlp --ratio 0.9 -o models/mlp-90
   prune-limit prune models/mlp --at-limit -o models/mlp-pruned
+  prune-limit prune resnet20.onnx --at-limit slice -o resnet20-pruned.onnx
   prune-limit prune models/mlp --at-limit gaussian-width --report report.json -o models/mlp-sparse
   prune-limit prune model.onnx --ratio 0.95 --sparse -o pruned.onnx`,
   );
