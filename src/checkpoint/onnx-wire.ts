@@ -1,11 +1,12 @@
 /**
- * The protobuf wire format (https://protobuf.dev/programming-guides/encoding), read against the schema of ONNX
- * into a tree of byte ranges.
+ * ONNX files as a tree of byte ranges: protobufjs reads the wire format (https://protobuf.dev/programming-guides/encoding),
+ * the schema of ONNX says what may stand where.
  *
- * protobufjs is not used to read: it skips fields of the wrong wire type, makes an array of numbers of every
- * list before its length can be checked, and does not say where in the file a message lies, which writing
+ * Its whole-message decoders are not used: they skip fields of the wrong wire type, make an array of numbers of
+ * every list before its length can be checked, and do not say where in the file a message lies, which writing
  * changed weights back needs. Here nothing is decoded until it is asked for.
  */
+import protobuf from 'protobufjs/light.js';
 import { InputError } from '../errors.js';
 import { onnxSchema } from '../onnx-schema.js';
 import { printable } from './printable.js';
@@ -106,21 +107,29 @@ interface Varint {
   next: number;
 }
 
-function readVarint({ bytes, path }: WireSource, start: number, end: number): Varint {
-  let low = 0;
-  let high = 0;
-  for (let i = 0; i < 10; i++) {
-    if (start + i >= end) break;
-    const byte = bytes[start + i]!;
-    const bits = byte & 0x7f;
-    if (i < 4) low |= bits << (7 * i);
-    else if (i === 4) {
-      low |= bits << 28;
-      high = bits >>> 4;
-    } else high |= bits << (7 * i - 32);
-    if (byte < 0x80) return { low: low >>> 0, high: high >>> 0, next: start + i + 1 };
+/** A reader of the bytes from `start` to `end`. */
+function readerOf({ bytes }: WireSource, start: number, end: number): protobuf.Reader {
+  const reader = protobuf.Reader.create(bytes);
+  reader.pos = start;
+  reader.len = end;
+  return reader;
+}
+
+function readVarint(source: WireSource, start: number, end: number): Varint {
+  const reader = readerOf(source, start, end);
+  try {
+    // A number where the library that holds 64 bits is not installed.
+    const value: number | { low: number; high: number } = reader.uint64();
+    const { low, high } =
+      typeof value === 'number' ? { low: value % 2 ** 32, high: Math.floor(value / 2 ** 32) } : value;
+    return { low: low >>> 0, high: high >>> 0, next: reader.pos };
+  } catch (error) {
+    throw damaged(
+      source,
+      start,
+      error instanceof RangeError ? 'an integer is cut short' : 'an integer is too long',
+    );
   }
-  throw damaged({ path }, start, start + 10 > end ? 'an integer is cut short' : 'an integer is too long');
 }
 
 /**
@@ -268,11 +277,7 @@ function signed(low: number, high: number): number {
 /** A float32; 0 where there is none. */
 export function floatOf(source: WireSource, message: WireMessage, name: string): number {
   const field = lastOf(message, name);
-  return field === undefined ? 0 : viewOf(source, field).getFloat32(0, true);
-}
-
-function viewOf({ bytes }: WireSource, { start, end }: WireField): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset + start, end - start);
+  return field === undefined ? 0 : readerOf(source, field.start, field.end).float();
 }
 
 /** Number of integers in a list, packed or not. */
