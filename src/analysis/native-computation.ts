@@ -58,11 +58,6 @@ function relativeDifference(value: ArrayLike<number>, reference: ArrayLike<numbe
 /**
  * How far native results are from eager ones on a few examples: the largest
  * relative difference of losses, gradient and one curvature product.
- *
- * Rounding may decide a relu or a maximum near a tie differently, which shows
- * on the examples it happens in; a wrong program is wrong on any.
- *
- * @param group which examples: the first eight, the next, ..
  */
 export function compareComputations(
   problem: Problem,
@@ -70,18 +65,10 @@ export function compareComputations(
   programs: LossPrograms,
   setting: NativeSetting,
   plan: ProductPlan,
-  group = 0,
 ): Promise<number> {
   return resourceScope(async (scope) => {
-    const { network, train: source } = problem;
-    const count = Math.min(COMPARED_EXAMPLES, source.count);
-    const first = Math.min(group * count, source.count - count);
-    const few: ExampleSource = {
-      ...source,
-      count,
-      inputs: (start, end) => source.inputs(first + start, first + end),
-      targets: (start, end) => source.targets(first + start, first + end),
-    };
+    const { network } = problem;
+    const few = { ...problem.train, count: Math.min(COMPARED_EXAMPLES, problem.train.count) };
     const small: Problem = { ...problem, train: few, allTraining: few, test: null };
     const sizes = { productBatch: few.count, evaluationBatch: few.count, keepBytes: 0 };
     const eager = eagerComputation(small, kind, sizes, scope);

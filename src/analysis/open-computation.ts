@@ -25,9 +25,6 @@ export interface OpenedComputation extends Computation {
 /** Largest relative difference between native and eager results that passes: float32 rounding stays below 1e-4. */
 const AGREEMENT_TOLERANCE = 1e-3;
 
-/** Groups of examples of which one must agree. */
-const COMPARED_GROUPS = 3;
-
 /** Writes programs into a folder, as ONNX files. */
 function writerInto(folder: string): (name: string, model: Uint8Array) => void {
   return (name, model) => {
@@ -55,10 +52,7 @@ async function openNative(
   const setting: NativeSetting = { network, loss, options };
   const programs = traceLossPrograms(network, loss, config.curvature, train);
   const { plan, keepBytes, ...lanczos } = nativeWorkSizes(problem, config, programs.product, options);
-  let difference = Number.NaN;
-  for (let group = 0; group < COMPARED_GROUPS && !(difference <= AGREEMENT_TOLERANCE); group++) {
-    difference = await compareComputations(problem, config.curvature, programs, setting, plan, group);
-  }
+  const difference = await compareComputations(problem, config.curvature, programs, setting, plan);
   if (!(difference <= AGREEMENT_TOLERANCE)) {
     throw new NotCompilableError(`compiled programs differ from tfjs by ${difference.toExponential(1)}`);
   }
