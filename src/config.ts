@@ -42,7 +42,8 @@ export interface AnalyzeConfig {
   curvature: 'hessian' | 'ggn';
   negative: 'abs' | 'clip';
   bound: 'gaussian-width' | 'sharp';
-  probes: number;
+  /** Random vectors of the spectrum; null: as many as the tolerance takes (`sufficientProbes`). */
+  probes: number | null;
   /** Budget of Lanczos steps per probe; fewer are taken where the limit settles earlier. */
   steps: number;
   /** A limit is settled when its uncertainty is within this many percentage points. */
@@ -78,7 +79,7 @@ export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'weights' | 'data'> 
   curvature: 'hessian',
   negative: 'abs',
   bound: 'gaussian-width',
-  probes: 2,
+  probes: null,
   steps: 300,
   tolerancePoints: 0.5,
   accuracyTolerancePoints: 0.5,

@@ -2,6 +2,7 @@ import type { AnalyzeConfig } from '../config.js';
 import { batchSizeWithin, measureProductCost, type ProductCost } from '../curvature/product-cost.js';
 import type { CurvatureKind } from '../curvature/products.js';
 import type { Reorthogonalization } from '../spectrum/lanczos.js';
+import { sufficientProbes } from '../spectrum/uncertainty.js';
 import { memoryLimit } from './memory.js';
 import type { Problem } from './problem.js';
 
@@ -27,8 +28,10 @@ const TYPICAL_STEPS = 80;
 const REORTHOGONALIZATION_SHARE = 0.45;
 /** Operations on the basis in a whole run that take a few seconds only: then the better quadrature is worth them. */
 const SMALL_BASIS_OPERATIONS = 2e10;
-/** How the Lanczos vectors are treated. */
+
+/** How many Lanczos runs there are and how their vectors are treated. */
 export interface LanczosSizes {
+  probes: number;
   reorthogonalization: Reorthogonalization;
   basisPrecision: 'float64' | 'float32';
   /** Memory the basis takes if every step is made, in bytes. */
@@ -47,23 +50,25 @@ export interface WorkSizes extends LanczosSizes {
 }
 
 /**
- * Whether to reorthogonalise, and in which precision to keep the basis: always
+ * How many probes to take, whether to reorthogonalise, and in which precision to keep the basis: always
  * float32, as no limit moves by it (`test/spectrum/orthogonality.test.ts`).
  *
  * @param productOperations operations of one curvature product
  * @param basisBytes memory the basis may take
  * @param operationCost how much slower an operation on the basis is than one of a product
  */
-export function chooseReorthogonalization(
-  config: Pick<AnalyzeConfig, 'probes' | 'steps' | 'reorthogonalization'>,
+export function chooseLanczosSizes(
+  config: Pick<AnalyzeConfig, 'probes' | 'steps' | 'tolerancePoints' | 'reorthogonalization'>,
   dimension: number,
   productOperations: number,
   basisBytes: number,
   operationCost: number,
 ): LanczosSizes {
   const budget = Math.min(config.steps, dimension);
-  const basisValues = config.probes * budget * dimension;
+  const probes = config.probes ?? sufficientProbes(dimension, config.tolerancePoints / 100);
+  const basisValues = probes * budget * dimension;
   const sizes = (reorthogonalization: Reorthogonalization): LanczosSizes => ({
+    probes,
     reorthogonalization,
     basisPrecision: 'float32',
     basisBytes: reorthogonalization === 'none' ? 0 : 4 * basisValues,
@@ -77,7 +82,7 @@ export function chooseReorthogonalization(
   const basisOperations = (4 * dimension * steps) / STEPS_BETWEEN;
   const pays =
     basisOperations * operationCost <= REORTHOGONALIZATION_SHARE * productOperations ||
-    config.probes * steps * basisOperations <= SMALL_BASIS_OPERATIONS;
+    probes * steps * basisOperations <= SMALL_BASIS_OPERATIONS;
   return sizes(fits && pays ? 'full' : 'none');
 }
 
@@ -98,7 +103,7 @@ export async function chooseWorkSizes(problem: Problem, config: AnalyzeConfig): 
     productBatch,
     evaluationBatch: batchSizeWithin(cost, EVALUATION_BATCH, limit / 2, EVALUATION_BATCH),
     keepBytes: limit / 8,
-    ...chooseReorthogonalization(
+    ...chooseLanczosSizes(
       config,
       network.dimension,
       cost.operationsPerExample * train.count,

@@ -35,7 +35,7 @@ export async function estimateLimits(
   const stage = progress.stage('Lanczos steps', config.steps);
   const spectrum = await estimateSpectrum(operator, {
     seed: config.seed,
-    probes: config.probes,
+    probes: sizes.probes,
     maximumSteps: config.steps,
     reorthogonalization: sizes.reorthogonalization,
     basisPrecision: sizes.basisPrecision,

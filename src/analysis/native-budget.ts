@@ -4,7 +4,7 @@ import type { AnalyzeConfig } from '../config.js';
 import { nativeBatchSize } from '../curvature/native-batches.js';
 import { vectorInputs } from '../curvature/native-programs.js';
 import { type ProductPlan, planProducts } from '../curvature/product-plan.js';
-import { BASIS_OPERATION_COST, chooseReorthogonalization, type LanczosSizes } from './budget.js';
+import { BASIS_OPERATION_COST, chooseLanczosSizes, type LanczosSizes } from './budget.js';
 import { memoryLimit } from './memory.js';
 import type { Problem } from './problem.js';
 
@@ -59,7 +59,7 @@ export function nativeWorkSizes(
   const largest = Math.min(fitting, nativeBatchSize(train.count, operationsPerExample, network.dimension));
   const batchSize = Math.ceil(train.count / Math.ceil(train.count / largest));
 
-  const lanczos = chooseReorthogonalization(
+  const lanczos = chooseLanczosSizes(
     config,
     network.dimension,
     operationsPerExample * train.count,
@@ -74,7 +74,7 @@ export function nativeWorkSizes(
     batchSize,
     cacheBytes: Math.max(0, limit - passBytes - basisBytes - 2 * INPUT_SHARE * limit),
     workingBytes,
-    vectors: config.probes,
+    vectors: lanczos.probes,
   };
   return {
     ...lanczos,

@@ -165,7 +165,7 @@ export const analyzeSettings: Settings<AnalyzeSettings> = {
     option: 'probes',
     value: 'N',
     help: 'random vectors that the spectrum is estimated with',
-    defaultText: String(analyzeDefaults.probes),
+    defaultText: '1 or 2, as --tolerance takes',
     examples: ['2'],
     read: read.wholeNumber(1),
   },

@@ -182,7 +182,7 @@ const optionsSchema = z.object({
   curvature: z.enum(['hessian', 'ggn']),
   negative: z.enum(['abs', 'clip']),
   bound: z.enum(['gaussian-width', 'sharp']),
-  probes: count,
+  probes: count.nullable(),
   steps: count.describe('budget'),
   tolerancePoints: z.number(),
   accuracyTolerancePoints: z.number(),

@@ -1,7 +1,7 @@
 import { dispose, profile, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { layers, sequential } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { chooseReorthogonalization, chooseWorkSizes } from '../../src/analysis/budget.js';
+import { chooseLanczosSizes, chooseWorkSizes } from '../../src/analysis/budget.js';
 import type { Problem } from '../../src/analysis/problem.js';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { batchProducts } from '../../src/curvature/products.js';
@@ -85,7 +85,7 @@ describe('chooseWorkSizes', () => {
 describe('reorthogonalisation', () => {
   it('where it costs little beside the products, or little altogether', () => {
     const chosen = (dimension: number, productOperations: number, steps = 300) =>
-      chooseReorthogonalization(configWith({ probes: 2, steps }), dimension, productOperations, 1e12, 10)
+      chooseLanczosSizes(configWith({ probes: 2, steps }), dimension, productOperations, 1e12, 10)
         .reorthogonalization;
     // A basis of 4 million weights: 6.4e8 operations a step, ten times as slow, against 45 % of the product.
     expect(chosen(4e6, 1.42e10)).toBe('none');
