@@ -38,7 +38,12 @@ async function timeSpectrum({ data, checkpoint }, { examples, probes, steps }) {
     const options = { normalize: null, sample: 'first', seed: 0 };
     const train = networkExamples(data.train, network, 'cross-entropy', examples, options);
     const problem = { engine, network, loss: 'cross-entropy', train, allTraining: train, test: null };
-    const { curvature, lanczos } = await openComputation(problem, analyzeDefaults, silentProgress, scope);
+    const { curvature, createVectors, lanczos } = await openComputation(
+      problem,
+      analyzeDefaults,
+      silentProgress,
+      scope,
+    );
     await curvature.apply(new Float64Array(network.dimension).fill(1));
     const times = [];
     for (let round = 0; round < ROUNDS; round++) {
@@ -49,7 +54,7 @@ async function timeSpectrum({ data, checkpoint }, { examples, probes, steps }) {
         minimumSteps: steps,
         maximumSteps: steps,
         reorthogonalization: lanczos.reorthogonalization,
-        basisPrecision: lanczos.basisPrecision,
+        createVectors,
         functional: () => 0,
         tolerance: 0,
       });

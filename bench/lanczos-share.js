@@ -18,7 +18,7 @@ import { silentProgress } from '../dist/progress.js';
 import { LanczosRun } from '../dist/spectrum/lanczos.js';
 import { cases, missing } from './cases.js';
 
-const STEPS = [100, 150, 250];
+const STEPS = [40, 70, 100, 150, 250];
 
 function median(values) {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
@@ -68,8 +68,8 @@ async function measure(benchCase, table, scope) {
   const { curvature } = opened;
   const chosen = opened.lanczos.reorthogonalization;
   for (const [name, lanczos] of [
-    ['none', { reorthogonalization: 'none' }],
-    ['full', { reorthogonalization: 'full', basisPrecision: 'float32' }],
+    ['none', { reorthogonalization: 'none', createVectors: opened.createVectors }],
+    ['full', { reorthogonalization: 'full', createVectors: opened.createVectors }],
   ]) {
     const label = name === chosen ? `${name} (chosen)` : name;
     table.push([benchCase.name, label, ...(await share(curvature, lanczos))]);

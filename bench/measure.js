@@ -84,7 +84,7 @@ async function measure(benchCase, scope) {
       minimumSteps: 20,
       maximumSteps: LANCZOS_STEPS,
       reorthogonalization: lanczos.reorthogonalization,
-      basisPrecision: lanczos.basisPrecision,
+      createVectors: computation.createVectors,
       functional: (measured) => gaussianWidthLimit(measured, (p) => radiusSquared(ranking, p), EPSILON),
       tolerance: 0,
     }),

@@ -52,7 +52,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
     const { gradient } = await watch.time('gradient', () => computation.lossGradient(network.weights));
     const ranking = rankByMagnitude(network.weights);
     const spectral = await watch.time('spectrum', () =>
-      estimateLimits(curvature, ranking, epsilon, config, computation.lanczos, progress),
+      estimateLimits(computation, ranking, epsilon, config, progress),
     );
 
     const search = {

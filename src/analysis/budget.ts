@@ -11,14 +11,14 @@ const MAXIMUM_BATCH = 4096;
 /** Batches in a forward pass; its memory is below a product's. */
 const EVALUATION_BATCH = 1000;
 /**
- * How much slower an operation on the Lanczos basis is than one of a product.
- * Native: from `bench/lanczos-share.js`, where orthogonalising took 53 % of a
- * product of the fixture and 7 % of one of MLPNet over 100 steps, on two
- * cores. Eager: the same share of it as with plain loops, not measured.
+ * How much slower an operation on the Lanczos vectors is than one of a product:
+ * it waits for memory. Native: from `bench/lanczos-share.js` on two cores,
+ * where orthogonalising took 37 % of a product of the fixture and 4 % of one
+ * of MLPNet over 100 steps. Eager: plain loops beside tfjs' WebAssembly.
  */
-export const BASIS_OPERATION_COST = { eager: 3, native: 27 };
-/** Steps from one reorthogonalisation, of two vectors, to the next: 2.3 for the fixture and 2.0 for MLPNet. */
-const STEPS_BETWEEN = 2;
+export const BASIS_OPERATION_COST = { eager: 3, native: 25 };
+/** Part of the vectors that are reorthogonalised, of the fixture and of MLPNet. */
+const REORTHOGONALIZED_SHARE = 1 / 2;
 /** Steps after which a limit is typically settled; what orthogonalisation costs grows with them. */
 const TYPICAL_STEPS = 80;
 /**
@@ -33,7 +33,6 @@ const SMALL_BASIS_OPERATIONS = 2e10;
 export interface LanczosSizes {
   probes: number;
   reorthogonalization: Reorthogonalization;
-  basisPrecision: 'float64' | 'float32';
   /** Memory the basis takes if every step is made, in bytes. */
   basisBytes: number;
 }
@@ -50,7 +49,7 @@ export interface WorkSizes extends LanczosSizes {
 }
 
 /**
- * How many probes to take, whether to reorthogonalise, and in which precision to keep the basis: always
+ * How many probes to take and whether to reorthogonalise. The basis is kept in
  * float32, as no limit moves by it (`test/spectrum/orthogonality.test.ts`).
  *
  * @param productOperations operations of one curvature product
@@ -70,7 +69,6 @@ export function chooseLanczosSizes(
   const sizes = (reorthogonalization: Reorthogonalization): LanczosSizes => ({
     probes,
     reorthogonalization,
-    basisPrecision: 'float32',
     basisBytes: reorthogonalization === 'none' ? 0 : 4 * basisValues,
   });
   if (config.reorthogonalization !== 'auto') {
@@ -78,8 +76,8 @@ export function chooseLanczosSizes(
   }
   const fits = basisValues * 4 <= basisBytes;
   const steps = Math.min(budget, TYPICAL_STEPS);
-  // Of two vectors, a product with the basis and one with its transpose, half full on average.
-  const basisOperations = (4 * dimension * steps) / STEPS_BETWEEN;
+  // In a step on average; a product with the vectors so far and one with their transpose, half of all on average.
+  const basisOperations = REORTHOGONALIZED_SHARE * (4 * dimension * (steps / 2));
   const pays =
     basisOperations * operationCost <= REORTHOGONALIZATION_SHARE * productOperations ||
     probes * steps * basisOperations <= SMALL_BASIS_OPERATIONS;

@@ -7,6 +7,7 @@ import {
 } from '../curvature/products.js';
 import { createBatches, type ExampleSource } from '../network/batches.js';
 import { type Evaluation, evaluate } from '../network/evaluation.js';
+import { type LanczosVectorsFactory, plainVectors, recentVectors } from '../spectrum/lanczos-vectors.js';
 import type { WorkSizes } from './budget.js';
 import type { Problem } from './problem.js';
 import type { ResourceScope } from './resources.js';
@@ -28,6 +29,8 @@ export interface Computation {
   lossGradient(weights: Float32Array | Float64Array): Promise<LossGradient>;
   /** Curvature of the mean loss over `train` at the trained weights. */
   curvature: CurvatureOperator;
+  /** Keeps the vectors of a Lanczos run over it. */
+  createVectors: LanczosVectorsFactory;
 }
 
 /**
@@ -63,5 +66,7 @@ export function eagerComputation(
     test: problem.test && evaluator(problem.test, evaluationBatch, keepBytes),
     lossGradient: (weights) => lossGradient(lossProblem, weights),
     curvature: scope.own(curvatureOperator(lossProblem, kind)),
+    createVectors: (length, keep) =>
+      keep === 'all' ? plainVectors(length, 'float32') : recentVectors(length, 'float32'),
   };
 }

@@ -1,5 +1,4 @@
 import type { AnalyzeConfig } from '../config.js';
-import type { CurvatureOperator } from '../curvature/products.js';
 import { gaussianWidthLimit } from '../geometry/gaussian-width.js';
 import { sharpLimit } from '../geometry/sharp-limit.js';
 import type { Progress } from '../progress.js';
@@ -8,7 +7,7 @@ import { radiusSquared } from '../pruning/magnitude.js';
 import { estimateSpectrum, type SpectrumEstimate } from '../spectrum/slq.js';
 import { clippedMeasure, type SpectralMeasure } from '../spectrum/spectral-measure.js';
 import { estimateUncertainty, type FunctionalEstimate } from '../spectrum/uncertainty.js';
-import type { LanczosSizes } from './budget.js';
+import type { OpenedComputation } from './open-computation.js';
 
 /** The spectrum and the two existence limits that come from it, as pruned fractions. */
 export interface SpectralLimits {
@@ -19,11 +18,10 @@ export interface SpectralLimits {
 
 /** Estimates the spectrum until the limit that bounds the kept ratio is settled. */
 export async function estimateLimits(
-  operator: CurvatureOperator,
+  { curvature, createVectors, lanczos }: Pick<OpenedComputation, 'curvature' | 'createVectors' | 'lanczos'>,
   ranking: MagnitudeRanking,
   epsilon: number,
   config: AnalyzeConfig,
-  sizes: LanczosSizes,
   progress: Progress,
 ): Promise<SpectralLimits> {
   const radius = (prunedFraction: number): number => radiusSquared(ranking, prunedFraction);
@@ -33,12 +31,12 @@ export async function estimateLimits(
     gaussianWidthLimit(counted(measure), radius, epsilon);
   const sharp = (measure: SpectralMeasure): number => sharpLimit(counted(measure), radius, epsilon);
   const stage = progress.stage('Lanczos steps', config.steps);
-  const spectrum = await estimateSpectrum(operator, {
+  const spectrum = await estimateSpectrum(curvature, {
     seed: config.seed,
-    probes: sizes.probes,
+    probes: lanczos.probes,
     maximumSteps: config.steps,
-    reorthogonalization: sizes.reorthogonalization,
-    basisPrecision: sizes.basisPrecision,
+    reorthogonalization: lanczos.reorthogonalization,
+    createVectors,
     functional: config.bound === 'sharp' ? sharp : gaussianWidth,
     tolerance: config.tolerancePoints / 100,
     onStep: (steps) => stage.update(steps),

@@ -1,3 +1,4 @@
+import { compileRowProjector } from '../compute/compile/row-projection.js';
 import type { AnalyzeConfig } from '../config.js';
 import { nativeEvaluator, nativeLossGradient } from '../curvature/native.js';
 import { type NativeBatches, type NativeSetting, nativeBatches } from '../curvature/native-batches.js';
@@ -6,6 +7,7 @@ import type { LossPrograms } from '../curvature/native-programs.js';
 import type { ProductPlan } from '../curvature/product-plan.js';
 import type { ExampleSource } from '../network/batches.js';
 import { randomStream } from '../random.js';
+import { projectedVectors, recentVectors } from '../spectrum/lanczos-vectors.js';
 import { type Computation, type ExampleEvaluator, eagerComputation } from './computation.js';
 import type { NativeWorkSizes } from './native-budget.js';
 import type { Problem } from './problem.js';
@@ -29,6 +31,7 @@ export async function nativeComputation(
     nativeBatches(setting, source, Math.min(plan.batchSize, source.count), keptBytes);
   const evaluator = scope.own(nativeEvaluator(setting, programs.evaluate));
   const trainBatches = batchesOf(problem.train, keepBytes);
+  const projector = scope.own(await compileRowProjector(setting.options));
   const evaluated = (batches: NativeBatches): ExampleEvaluator => ({
     examples: batches.examples,
     at: (weights, onExamples) => evaluator.evaluate(batches, weights, onExamples),
@@ -39,6 +42,8 @@ export async function nativeComputation(
     test: problem.test && evaluated(batchesOf(problem.test, keepBytes)),
     lossGradient: (weights) => nativeLossGradient(setting, programs.gradient, trainBatches, weights),
     curvature: scope.own(await nativeCurvatureOperator(setting, kind, programs.product, trainBatches, plan)),
+    createVectors: (length, keep) =>
+      keep === 'all' ? projectedVectors(length, projector) : recentVectors(length, 'float32'),
   };
 }
 

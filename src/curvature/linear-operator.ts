@@ -13,5 +13,5 @@ export interface LinearOperator {
    * @param vector length `dim`; not modified, not kept
    * @returns a new array of length `dim`
    */
-  apply(vector: Float64Array): Promise<Float64Array>;
+  apply(vector: Float32Array | Float64Array): Promise<Float64Array>;
 }

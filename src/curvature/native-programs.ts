@@ -139,17 +139,18 @@ export function traceLossPrograms(
   };
 }
 
-/** Flat weights (or a vector of their size) as the inputs `w0`, `w1`, .. of a native program. */
+/** Flat weights (or a vector of their size) as the inputs `w0`, `w1`, .. of a native program; float32 is not copied. */
 export function flatInputs(
   setting: NativeSetting,
   prefix: string,
   flat: Float32Array | Float64Array,
 ): Record<string, NativeTensor> {
   return Object.fromEntries(
-    setting.network.prunable.map(({ offset, size, shape }, index) => [
-      `${prefix}${index}`,
-      nativeTensor(setting, new Float32Array(flat.subarray(offset, offset + size)), shape),
-    ]),
+    setting.network.prunable.map(({ offset, size, shape }, index) => {
+      const part = flat.subarray(offset, offset + size);
+      const data = part instanceof Float32Array ? part : new Float32Array(part);
+      return [`${prefix}${index}`, nativeTensor(setting, data, shape)];
+    }),
   );
 }
 

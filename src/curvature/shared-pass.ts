@@ -6,10 +6,10 @@
  * @param applyAll products of all vectors, in their order
  */
 export function sharedPass(
-  applyAll: (vectors: readonly Float64Array[]) => Promise<Float64Array[]>,
-): (vector: Float64Array) => Promise<Float64Array> {
+  applyAll: (vectors: readonly (Float32Array | Float64Array)[]) => Promise<Float64Array[]>,
+): (vector: Float32Array | Float64Array) => Promise<Float64Array> {
   interface Request {
-    vector: Float64Array;
+    vector: Float32Array | Float64Array;
     resolve: (product: Float64Array) => void;
     reject: (error: unknown) => void;
   }

@@ -8,11 +8,14 @@
  * operator's products - in float32 a billion times those of float64 - and are
  * not known beforehand. As the overlaps are linear in them, every
  * reorthogonalisation, which measures the overlaps, also calibrates them.
+ *
+ * Two successive vectors are reorthogonalised each time: the recurrence would
+ * bring the overlaps of the one before back.
  */
 
 /** Overlaps above this never stay: at it the coefficients are accurate to float32 rounding, its square. */
 const LARGEST_OVERLAP = Math.sqrt(2 ** -24);
-/** The first vectors are always reorthogonalised; it costs nothing and shows the rounding errors. */
+/** The first vectors are always reorthogonalised; it costs little and shows the rounding errors. */
 const FIRST_STEPS = 8;
 /**
  * Share of that at which to act: predictions of largest overlaps are too small
@@ -29,13 +32,13 @@ export interface OrthogonalityMonitor {
    * @param alpha diagonal entries of all steps so far
    * @param beta couplings of all steps so far, the newest vector's norm last
    * @param scale of the operator
-   * @returns whether the newest two vectors must be reorthogonalised
+   * @returns whether the newest vector must be reorthogonalised
    */
   advance(alpha: readonly number[], beta: readonly number[], scale: number): boolean;
   /**
-   * Both newest vectors were reorthogonalised.
+   * The newest vector was reorthogonalised.
    *
-   * @param measured largest overlap of the newest vector found before
+   * @param measured its largest overlap found before
    */
   reset(measured: number): void;
   /** Whether a pass that removed overlaps as large as `measured` leaves some well above the rounding errors. */
@@ -48,6 +51,8 @@ export function monitorOrthogonality(): OrthogonalityMonitor {
   let previous: Float64Array = new Float64Array(0);
   let current: Float64Array = Float64Array.of(1);
   let relativeScale = 1;
+  // Of two successive vectors that are reorthogonalised, the first was.
+  let secondIsDue = false;
   // Semi-orthogonality to the square root of a step's rounding errors keeps the coefficients accurate to them (Simon 1984).
   const threshold = (): number => MARGIN * Math.min(LARGEST_OVERLAP, Math.sqrt(rounding * relativeScale));
   return {
@@ -72,7 +77,7 @@ export function monitorOrthogonality(): OrthogonalityMonitor {
       next[j + 1] = 1;
       previous = current;
       current = next;
-      return j > 0 && (j < FIRST_STEPS || !(largest < threshold()));
+      return j > 0 && (j < FIRST_STEPS || secondIsDue || !(largest < threshold()));
     },
     reset: (measured) => {
       const count = current.length - 1;
@@ -84,7 +89,7 @@ export function monitorOrthogonality(): OrthogonalityMonitor {
       rounding *= Math.max(1, measured / predicted);
       rounding = Math.min(rounding, LARGEST_OVERLAP);
       current.fill(rounding, 0, count);
-      previous.fill(rounding, 0, count - 1);
+      secondIsDue = !secondIsDue;
     },
     needsSecondPass: (measured) => measured * threshold() > 10 * rounding * relativeScale,
   };

@@ -6,6 +6,7 @@
 import type { LinearOperator } from '../curvature/linear-operator.js';
 import { randomStream } from '../random.js';
 import { type LanczosCoefficients, LanczosRun, type Reorthogonalization } from './lanczos.js';
+import type { LanczosVectorsFactory } from './lanczos-vectors.js';
 import { leadingEigenvalues, type RitzEigenvalue } from './ritz.js';
 import { mixMeasures, type SpectralMeasure } from './spectral-measure.js';
 import { tridiagonalEigen } from './tridiagonal.js';
@@ -33,8 +34,8 @@ export interface SpectrumOptions {
   checkEvery?: number;
   /** Default `full`. */
   reorthogonalization?: Reorthogonalization;
-  /** Storage of the basis under `full`. Default `float64`. */
-  basisPrecision?: 'float64' | 'float32';
+  /** Keeps the Lanczos vectors; see `LanczosOptions`. */
+  createVectors?: LanczosVectorsFactory;
   /** The quantity that has to settle, e.g. a pruning limit. */
   functional: SpectralFunctional;
   /** Half-width of its uncertainty at which to stop, in its own unit. */
@@ -112,7 +113,7 @@ export async function estimateSpectrum(
     (_, index) =>
       new LanczosRun(operator, rademacherProbe(operator.dim, options.seed, index), {
         reorthogonalization,
-        basisPrecision: options.basisPrecision,
+        createVectors: options.createVectors,
       }),
   );
   const estimator = new FunctionalEstimator(options.functional, {

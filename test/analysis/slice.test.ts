@@ -9,7 +9,7 @@ import { batchesOf, fixedCheckpoint, problemOf, smallModel } from './support.js'
 
 beforeAll(() => prepareBackend('cpu'));
 
-function dot(left: Float64Array, right: Float64Array): number {
+function dot(left: Float64Array, right: ArrayLike<number>): number {
   return left.reduce((sum, entry, i) => sum + entry * right[i], 0);
 }
 

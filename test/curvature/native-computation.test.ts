@@ -155,6 +155,7 @@ describe.skipIf(!hasNative)('the computation of an analysis', () => {
       'gradient-20.onnx',
       'hessian-prologue-20.onnx',
       'hessian-step-20.onnx',
+      'row-projection.onnx',
     ]);
     for (const file of readdirSync(dumpGraph)) {
       await native.runtime.InferenceSession.create(join(dumpGraph, file));

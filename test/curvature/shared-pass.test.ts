@@ -7,7 +7,7 @@ describe('sharedPass', () => {
     const apply = sharedPass(async (vectors) => {
       passes.push(vectors.map(([first]) => first));
       await new Promise((resolve) => setTimeout(resolve, 1));
-      return vectors.map((vector) => vector.map((value) => 2 * value));
+      return vectors.map((vector) => Float64Array.from(vector, (value) => 2 * value));
     });
     const first = [1, 2].map((value) => apply(Float64Array.of(value)));
     await Promise.resolve();
@@ -27,7 +27,7 @@ describe('sharedPass', () => {
       if (fail) {
         throw new Error('no');
       }
-      return [...vectors];
+      return vectors.map((vector) => Float64Array.from(vector));
     });
     const settled = await Promise.allSettled([apply(Float64Array.of(1)), apply(Float64Array.of(2))]);
     expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected']);

@@ -2,6 +2,7 @@ import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { describe, expect, it } from 'vitest';
 import { randomStream } from '../../src/random.js';
 import { LanczosRun, type Reorthogonalization } from '../../src/spectrum/lanczos.js';
+import { plainVectors } from '../../src/spectrum/lanczos-vectors.js';
 import { gaussRule } from '../../src/spectrum/quadrature.js';
 import { leadingEigenvalues } from '../../src/spectrum/ritz.js';
 import { measureFromEigenvalues, spectralAverage } from '../../src/spectrum/spectral-measure.js';
@@ -90,7 +91,7 @@ describe('LanczosRun', () => {
     const runs = {
       full: new LanczosRun(diagonalOperator(eigenvalues), uniformStart(dim)),
       float32: new LanczosRun(diagonalOperator(eigenvalues), uniformStart(dim), {
-        basisPrecision: 'float32',
+        createVectors: (length) => plainVectors(length, 'float32'),
       }),
       none: new LanczosRun(diagonalOperator(eigenvalues), uniformStart(dim), {
         reorthogonalization: 'none',

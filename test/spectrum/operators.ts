@@ -5,7 +5,7 @@ import { randomStream } from '../../src/random.js';
 export function diagonalOperator(eigenvalues: ArrayLike<number>): LinearOperator {
   return {
     dim: eigenvalues.length,
-    apply: async (vector) => vector.map((component, i) => eigenvalues[i] * component),
+    apply: async (vector) => Float64Array.from(vector, (component, i) => eigenvalues[i] * component),
   };
 }
 
@@ -41,7 +41,7 @@ export function rotatedOperator(eigenvalues: ArrayLike<number>, seed: number): L
   return {
     dim,
     apply: async (vector) => {
-      const x = vector.map((component, i) => component * signs[i]);
+      const x = Float64Array.from(vector, (component, i) => component * signs[i]);
       walshHadamard(x);
       for (let i = 0; i < dim; i++) {
         x[i] *= other[i];

@@ -57,12 +57,18 @@ export function onnxModelOf(graph: Graph, name: string): Uint8Array {
   );
 }
 
-function refusal(name: string, error: unknown): NotCompilableError {
+/** The error for a program that ONNX Runtime does not take. */
+export function refusal(name: string, error: unknown): NotCompilableError {
   const reason = (error instanceof Error ? error.message : String(error)).split('\n')[0];
   return new NotCompilableError(`ONNX Runtime refuses ${name}: ${reason}`);
 }
 
-async function createSession(
+/**
+ * Prepares an ONNX model to run natively.
+ *
+ * @throws NotCompilableError
+ */
+export async function createSession(
   model: Uint8Array,
   name: string,
   options: NativeOptions,

@@ -32,7 +32,8 @@ export interface OnnxTensor {
 export interface OnnxValue {
   name: string;
   type: OnnxType;
-  shape: readonly number[];
+  /** Extents; a name for one that differs between runs. */
+  shape: readonly (number | string)[];
 }
 
 /** A program as ONNX describes it. */
@@ -57,7 +58,9 @@ function attributeMessage(name: string, value: OnnxAttribute): Record<string, un
 }
 
 function valueMessage({ name, type, shape }: OnnxValue): Record<string, unknown> {
-  const dim = shape.map((dimValue) => ({ dimValue }));
+  const dim = shape.map((extent) =>
+    typeof extent === 'string' ? { dimParam: extent } : { dimValue: extent },
+  );
   return { name, type: { tensorType: { elemType: ONNX_TYPES[type], shape: { dim } } } };
 }
 

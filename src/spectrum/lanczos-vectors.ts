@@ -1,0 +1,188 @@
+import { InputError } from '../errors.js';
+
+/** A Lanczos vector as it is stored; arithmetic on it is in float64. */
+export type LanczosVector = Float32Array | Float64Array;
+
+/** The vectors of a Lanczos run, oldest first: the columns of V. */
+export interface LanczosVectors {
+  /** Space for one more vector, to be written to. Its content is not defined. */
+  add(): LanczosVector;
+  /**
+   * Subtracts from the newest vector x its projections onto the oldest
+   * vectors: x -= V V'x.
+   *
+   * @param count how many of the oldest
+   * @returns the overlaps V'x before
+   */
+  orthogonalize(count: number): Promise<Float64Array>;
+}
+
+/**
+ * Makes room for vectors of the given length.
+ *
+ * @param keep `recent`: only the newest three are needed, and there is no
+ *   orthogonalisation
+ */
+export type LanczosVectorsFactory = (length: number, keep: 'all' | 'recent') => LanczosVectors;
+
+/** Computes projections onto the rows of a matrix V'. */
+export interface RowProjection {
+  /** Length at which rows and vectors of a length are stored, filled up with zeros. */
+  paddedLength(length: number): number;
+  /**
+   * The coefficients V'x [k] and their combination V V'x.
+   *
+   * @param rows the k rows, one after the other, each as long as x
+   */
+  project(
+    rows: Float32Array,
+    x: Float32Array,
+  ): Promise<{ coefficients: Float32Array; combination: Float32Array }>;
+}
+
+/** Vectors lie in blocks of about this size, so that they take little more memory than they need. */
+const BLOCK_BYTES = 2 ** 26;
+/** A projection onto fewer rows than this is not faster. */
+const LEAST_BLOCK_VECTORS = 4;
+
+/**
+ * Float32 vectors whose projections something faster than plain loops
+ * computes. Overlaps of a unit vector are found to float32 rounding, 1e-7.
+ *
+ * @param length of a vector
+ * @param blockVectors how many vectors are projected onto at a time
+ */
+export function projectedVectors(
+  length: number,
+  projection: RowProjection,
+  blockVectors = Math.max(LEAST_BLOCK_VECTORS, Math.floor(BLOCK_BYTES / (4 * length))),
+): LanczosVectors {
+  const stride = projection.paddedLength(length);
+  const blocks: Float32Array[] = [];
+  let newest: Float32Array = new Float32Array(0);
+  let added = 0;
+  return {
+    add: () => {
+      const inBlock = added % blockVectors;
+      if (inBlock === 0) {
+        blocks.push(allocate(blockVectors * stride, added));
+      }
+      newest = blocks[blocks.length - 1].subarray(inBlock * stride, (inBlock + 1) * stride);
+      added++;
+      return newest.subarray(0, length);
+    },
+    orthogonalize: async (count) => {
+      const overlaps = new Float64Array(count);
+      for (let first = 0; first < count; first += blockVectors) {
+        const rows = Math.min(blockVectors, count - first);
+        const block = blocks[first / blockVectors].subarray(0, rows * stride);
+        const { coefficients, combination } = await projection.project(block, newest);
+        overlaps.set(coefficients, first);
+        for (let i = 0; i < length; i++) {
+          newest[i] -= combination[i];
+        }
+      }
+      return overlaps;
+    },
+  };
+}
+
+function allocate(length: number, count: number): Float32Array {
+  try {
+    return new Float32Array(length);
+  } catch (cause) {
+    throw new InputError(
+      'usage/memory',
+      `there is no memory for more than ${count} Lanczos vectors; use --reorthogonalization none, or fewer --steps or --probes`,
+      { cause },
+    );
+  }
+}
+
+function vectorOf(precision: 'float64' | 'float32', length: number): LanczosVector {
+  return precision === 'float32' ? new Float32Array(length) : new Float64Array(length);
+}
+
+/** Vectors that are orthogonalised in plain loops. */
+export function plainVectors(length: number, precision: 'float64' | 'float32'): LanczosVectors {
+  const vectors: LanczosVector[] = [];
+  return {
+    add: () => {
+      const vector = vectorOf(precision, length);
+      vectors.push(vector);
+      return vector;
+    },
+    orthogonalize: async (count) => {
+      const oldest = vectors.slice(0, count);
+      const newest = vectors[vectors.length - 1];
+      const overlaps = inner(oldest, newest);
+      subtractCombination(oldest, newest, overlaps);
+      return overlaps;
+    },
+  };
+}
+
+/** The newest three vectors only. */
+export function recentVectors(length: number, precision: 'float64' | 'float32'): LanczosVectors {
+  const recent = Array.from({ length: 3 }, () => vectorOf(precision, length));
+  let added = 0;
+  return {
+    add: () => recent[added++ % recent.length],
+    orthogonalize: () => {
+      throw new Error('recentVectors: older vectors are not kept');
+    },
+  };
+}
+
+/** V'target; four basis vectors at a time, so that the target is read a quarter as often. */
+function inner(basis: readonly LanczosVector[], target: LanczosVector): Float64Array {
+  const coefficients = new Float64Array(basis.length);
+  let j = 0;
+  for (; j + 3 < basis.length; j += 4) {
+    const [v0, v1, v2, v3] = [basis[j], basis[j + 1], basis[j + 2], basis[j + 3]];
+    let a = 0;
+    let b = 0;
+    let c = 0;
+    let d = 0;
+    for (let i = 0; i < target.length; i++) {
+      const t = target[i];
+      a += v0[i] * t;
+      b += v1[i] * t;
+      c += v2[i] * t;
+      d += v3[i] * t;
+    }
+    coefficients.set([a, b, c, d], j);
+  }
+  for (; j < basis.length; j++) {
+    const v = basis[j];
+    let a = 0;
+    for (let i = 0; i < target.length; i++) {
+      a += v[i] * target[i];
+    }
+    coefficients[j] = a;
+  }
+  return coefficients;
+}
+
+/** target -= V coefficients */
+function subtractCombination(
+  basis: readonly LanczosVector[],
+  target: LanczosVector,
+  coefficients: Float64Array,
+): void {
+  let j = 0;
+  for (; j + 3 < basis.length; j += 4) {
+    const [v0, v1, v2, v3] = [basis[j], basis[j + 1], basis[j + 2], basis[j + 3]];
+    const [a, b, c, d] = coefficients.subarray(j, j + 4);
+    for (let i = 0; i < target.length; i++) {
+      target[i] -= a * v0[i] + b * v1[i] + (c * v2[i] + d * v3[i]);
+    }
+  }
+  for (; j < basis.length; j++) {
+    const v = basis[j];
+    const a = coefficients[j];
+    for (let i = 0; i < target.length; i++) {
+      target[i] -= a * v[i];
+    }
+  }
+}
