@@ -9,6 +9,7 @@ import Table from 'cli-table3';
 import { cases, missing } from './cases.js';
 import { runGrowth } from './growth.js';
 import { runLanczosShare } from './lanczos-share.js';
+import { runMemory } from './memory.js';
 import { runPeerComparison } from './peer.js';
 
 function runParts() {
@@ -71,4 +72,5 @@ if (process.argv.includes('--peer')) {
   runParts();
   await runGrowth();
   await runLanczosShare();
+  runMemory();
 }

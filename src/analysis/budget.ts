@@ -3,7 +3,7 @@ import { batchSizeWithin, measureProductCost, type ProductCost } from '../curvat
 import type { CurvatureKind } from '../curvature/products.js';
 import type { Reorthogonalization } from '../spectrum/lanczos.js';
 import { sufficientProbes } from '../spectrum/uncertainty.js';
-import { memoryLimit } from './memory.js';
+import { tensorMemory } from './memory.js';
 import type { Problem } from './problem.js';
 
 /** Larger batches are not faster on any backend measured. */
@@ -92,7 +92,7 @@ export function chooseLanczosSizes(
 export async function chooseWorkSizes(problem: Problem, config: AnalyzeConfig): Promise<WorkSizes> {
   const { network, loss, train } = problem;
   const kind: CurvatureKind = config.curvature;
-  const limit = memoryLimit(config);
+  const limit = tensorMemory(config);
   const cost = await measureProductCost(network, loss, kind, train);
   const productBatch = batchSizeWithin(cost, train.count, limit / 2, MAXIMUM_BATCH);
   const productBytes = cost.fixedBytes + cost.bytesPerExample * productBatch;

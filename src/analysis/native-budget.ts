@@ -5,7 +5,7 @@ import { nativeBatchSize } from '../curvature/native-batches.js';
 import { vectorInputs } from '../curvature/native-programs.js';
 import { type ProductPlan, planProducts } from '../curvature/product-plan.js';
 import { BASIS_OPERATION_COST, chooseLanczosSizes, type LanczosSizes } from './budget.js';
-import { memoryLimit } from './memory.js';
+import { tensorMemory } from './memory.js';
 import type { Problem } from './problem.js';
 
 /** Largest shares of the memory limit; what they leave goes to what products keep. */
@@ -41,7 +41,7 @@ export function nativeWorkSizes(
   product: TracedProgram,
   options: NativeOptions,
 ): NativeWorkSizes {
-  const limit = memoryLimit(config);
+  const limit = tensorMemory(config);
   const variable = vectorInputs(network);
   const [small, large] = MEASURED_BATCHES.map((batchSize) => {
     const { prologue, step, keptBytes } = product.splitCost(batchSize, variable, false, options);

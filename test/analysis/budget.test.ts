@@ -1,7 +1,9 @@
+import { totalmem } from 'node:os';
 import { dispose, profile, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { layers, sequential } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { chooseLanczosSizes, chooseWorkSizes } from '../../src/analysis/budget.js';
+import { tensorMemory } from '../../src/analysis/memory.js';
 import type { Problem } from '../../src/analysis/problem.js';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { batchProducts } from '../../src/curvature/products.js';
@@ -82,6 +84,17 @@ describe('chooseWorkSizes', () => {
   });
 });
 
+describe('tensorMemory', () => {
+  it('is the limit less what the process takes itself, an eighth of a small limit', () => {
+    expect(tensorMemory({ memoryLimitBytes: 2 ** 30 })).toBe(2 ** 30 - 2 ** 27);
+    expect(tensorMemory({ memoryLimitBytes: 8e6 })).toBe(7e6);
+  });
+
+  it('is below half of the machine without a limit', () => {
+    expect(tensorMemory({ memoryLimitBytes: null })).toBeLessThan(totalmem() / 2);
+  });
+});
+
 describe('the number of probes', () => {
   it('is one for many weights, two for few, or the one asked for', () => {
     const probes = (dimension: number, asked: number | null, tolerancePoints = 0.5) =>
@@ -113,7 +126,7 @@ describe('reorthogonalisation', () => {
       const sizes = await chooseWorkSizes(problem, configWith({ probes: 2, steps: 300, memoryLimitBytes }));
       const { cost, productBatch, keepBytes, reorthogonalization } = sizes;
       const productBytes = cost.fixedBytes + productBatch * cost.bytesPerExample;
-      const left = memoryLimitBytes - 2 * keepBytes - productBytes;
+      const left = tensorMemory({ memoryLimitBytes }) - 2 * keepBytes - productBytes;
       expect(reorthogonalization).toBe(4 * basisValues <= left ? 'full' : 'none');
       seen.push(reorthogonalization);
     }
