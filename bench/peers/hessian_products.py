@@ -157,16 +157,29 @@ def retained():
     return [t / len(inputs) for t in total]
 
 
+def matrix_product_gigaflops(size=1024, runs=5):
+    a, b = torch.rand(size, size), torch.rand(size, size)
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        a @ b
+        times.append(time.perf_counter() - start)
+    return 2e-9 * size**3 / sorted(times)[runs // 2]
+
+
 for line in sys.stdin:
     command = line.strip()
+    if command == "speed":
+        print(json.dumps({"version": torch.__version__, "gigaflops": matrix_product_gigaflops()}), flush=True)
+        continue
     if command == "value":
         result = double()
         value = {name: r.permute(tuple(numpy.argsort(p))).flatten().tolist() for (name, _, p), r in zip(prunable, result)}
         print(json.dumps(value), flush=True)
         continue
     run = {"double": double, "retained": retained}[command]
-    if command == "retained":
-        retained()
-    start = time.perf_counter()
     run()
-    print(json.dumps({"milliseconds": 1000 * (time.perf_counter() - start)}), flush=True)
+    start = time.perf_counter()
+    for _ in range(spec["repeats"]):
+        run()
+    print(json.dumps({"milliseconds": 1000 * (time.perf_counter() - start) / spec["repeats"]}), flush=True)
