@@ -15,6 +15,7 @@ import { analyzeDefaults } from '../dist/config.js';
 import { readDataset } from '../dist/dataset/registry.js';
 import { createNetwork } from '../dist/network/create-network.js';
 import { silentProgress } from '../dist/progress.js';
+import { randomStream } from '../dist/random.js';
 import { LanczosRun } from '../dist/spectrum/lanczos.js';
 import { cases, missing } from './cases.js';
 
@@ -25,7 +26,8 @@ function median(values) {
 }
 
 async function share(operator, options) {
-  const start = new Float64Array(operator.dim).map((_, i) => (Math.sin(i * i) < 0 ? -1 : 1));
+  const random = randomStream(0, 'probe 0');
+  const start = Float64Array.from({ length: operator.dim }, () => random.sign() / Math.sqrt(operator.dim));
   const products = [];
   const timed = {
     dim: operator.dim,
@@ -36,11 +38,7 @@ async function share(operator, options) {
       return product;
     },
   };
-  const run = new LanczosRun(
-    timed,
-    start.map((sign) => sign / Math.sqrt(operator.dim)),
-    options,
-  );
+  const run = new LanczosRun(timed, start, options);
   const besides = [];
   while (run.steps < STEPS.at(-1) && !run.exhausted) {
     const begin = performance.now();
@@ -55,40 +53,43 @@ async function share(operator, options) {
   });
 }
 
-async function measure(benchCase, table, scope) {
+async function measure(benchCase, examples, table, scope) {
   const engine = await prepareEngine('auto');
   const dataset = await readDataset(benchCase.data);
   const network = scope.own(await createNetwork(await readCheckpoint(benchCase.checkpoint)));
   const loss = 'cross-entropy';
   const options = { normalize: benchCase.normalization, sample: 'first', seed: 0 };
-  const train = networkExamples(dataset.train, network, loss, benchCase.examples, options);
+  const train = networkExamples(dataset.train, network, loss, examples, options);
   const problem = { engine, network, loss, train, allTraining: train, test: null };
   const config = { ...analyzeDefaults, steps: STEPS.at(-1) };
   const opened = await openComputation(problem, config, silentProgress, scope);
   const { curvature } = opened;
   const chosen = opened.lanczos.reorthogonalization;
   for (const [name, lanczos] of [
-    ['none', { reorthogonalization: 'none', createVectors: opened.createVectors }],
-    ['full', { reorthogonalization: 'full', createVectors: opened.createVectors }],
+    ['recent', { reorthogonalization: 'none', createVectors: opened.createVectors }],
+    ['reorthogonalised', { reorthogonalization: 'full', createVectors: opened.createVectors }],
   ]) {
-    const label = name === chosen ? `${name} (chosen)` : name;
-    table.push([benchCase.name, label, ...(await share(curvature, lanczos))]);
+    const label = lanczos.reorthogonalization === chosen ? `${name} (chosen)` : name;
+    const row = [benchCase.name, examples.toLocaleString('en'), label];
+    table.push([...row, ...(await share(curvature, lanczos))]);
   }
 }
 
 /** Prints the table for the checkpoints that are there. */
 export async function runLanczosShare() {
   const table = new Table({
-    head: ['network', 'reorthogonalisation', ...STEPS.map((steps) => `mean of ${steps} steps`)],
-    colAligns: ['left', 'left', 'right', 'right', 'right'],
+    head: ['network', 'examples', 'vectors', ...STEPS.map((steps) => `${steps} steps`)],
+    colAligns: ['left', 'right', 'left', ...STEPS.map(() => 'right')],
     style: { head: [], border: [] },
   });
   for (const benchCase of cases) {
     if (benchCase.checkpoint !== null && missing(benchCase) === null) {
-      await resourceScope((scope) => measure(benchCase, table, scope));
+      for (const examples of new Set([benchCase.examples, analyzeDefaults.examples])) {
+        await resourceScope((scope) => measure(benchCase, examples, table, scope));
+      }
     }
   }
-  console.log('Lanczos vector work as a share of a product');
+  console.log('\nLanczos vector work of a step and its share of a product, means over the first steps');
   console.log(table.toString());
 }
 

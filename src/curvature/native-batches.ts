@@ -7,7 +7,7 @@ import type { Network } from '../network/network.js';
 const BATCH_OPERATIONS = 2e9;
 /** Operations per weight after which it is large enough to hide that every batch returns a whole gradient. */
 const BATCH_OPERATIONS_PER_WEIGHT = 8192;
-const SMALLEST_BATCH = 16;
+const SMALLEST_BATCH = 64;
 const LARGEST_BATCH = 1024;
 
 /** A network, its loss and where its native programs run. */

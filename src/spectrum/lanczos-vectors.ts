@@ -42,8 +42,8 @@ export interface RowProjection {
 
 /** Vectors lie in blocks of about this size, so that they take little more memory than they need. */
 const BLOCK_BYTES = 2 ** 26;
-/** A projection onto fewer rows than this is not faster. */
-const LEAST_BLOCK_VECTORS = 4;
+/** A projection onto fewer rows than this is not faster, and nobody needs more. */
+const BLOCK_VECTORS = { least: 4, most: 512 };
 
 /**
  * Float32 vectors whose projections something faster than plain loops
@@ -55,7 +55,10 @@ const LEAST_BLOCK_VECTORS = 4;
 export function projectedVectors(
   length: number,
   projection: RowProjection,
-  blockVectors = Math.max(LEAST_BLOCK_VECTORS, Math.floor(BLOCK_BYTES / (4 * length))),
+  blockVectors = Math.min(
+    BLOCK_VECTORS.most,
+    Math.max(BLOCK_VECTORS.least, Math.floor(BLOCK_BYTES / (4 * length))),
+  ),
 ): LanczosVectors {
   const stride = projection.paddedLength(length);
   const blocks: Float32Array[] = [];

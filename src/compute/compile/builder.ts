@@ -1,5 +1,15 @@
-import { elementCount, type Graph, type GraphValue, graphValue, type ValueId } from './graph.js';
+import {
+  elementCount,
+  type Graph,
+  type GraphNode,
+  type GraphValue,
+  graphValue,
+  type ValueId,
+} from './graph.js';
 import type { OnnxAttribute, OnnxGraph, OnnxNode, OnnxTensor, OnnxType, OnnxValue } from './onnx-model.js';
+
+/** Emits the ONNX nodes of one traced kernel and returns the tensors of its outputs. */
+export type Lowering = (node: GraphNode, builder: OnnxBuilder) => string[];
 
 /** Collects ONNX nodes while a graph is lowered. Names are made from value ids. */
 export class OnnxBuilder {

@@ -1,6 +1,5 @@
 import type { ConvolutionGeometry } from '../array-kernels.js';
-import type { Lowering } from './activation-lowering.js';
-import type { OnnxBuilder } from './builder.js';
+import type { Lowering, OnnxBuilder } from './builder.js';
 import { TO_NCHW, windowAttributes } from './windows.js';
 
 /**

@@ -1,7 +1,6 @@
 import { backend_util } from '@tensorflow/tfjs-core';
 import type { ConvolutionGeometry } from '../array-kernels.js';
-import { activate, type Lowering } from './activation-lowering.js';
-import type { OnnxBuilder } from './builder.js';
+import type { Lowering, OnnxBuilder } from './builder.js';
 import { rotatedTaps } from './channel-blocks.js';
 import type { GraphNode, ValueId } from './graph.js';
 import { NotCompilableError } from './trace.js';
@@ -57,7 +56,7 @@ function depthwiseFilter(builder: OnnxBuilder, id: ValueId): string {
 
 function forward(depthwise: boolean): Lowering {
   return (node, builder) => {
-    const { x, filter, bias } = node.inputs;
+    const { x, filter } = node.inputs;
     const geometry = convolutionGeometry(
       node,
       builder.value(x).shape,
@@ -72,9 +71,7 @@ function forward(depthwise: boolean): Lowering {
       kernel_shape: [geometry.filterHeight, geometry.filterWidth],
       group: depthwise ? geometry.inChannels : 1,
     });
-    const channelsLast = builder.transpose(result, TO_NHWC);
-    const biased = bias === undefined ? channelsLast : builder.add('Add', [channelsLast, builder.full(bias)]);
-    return [activate(biased, node, builder)];
+    return [builder.transpose(result, TO_NHWC)];
   };
 }
 
@@ -241,9 +238,7 @@ const unfoldedFilterGradient: Lowering = (node, builder) => {
 /** Lowerings of convolutions and their derivatives. */
 export const convolutionLowerings: Readonly<Record<string, Lowering>> = {
   Conv2D: forward(false),
-  FusedConv2D: forward(false),
   DepthwiseConv2dNative: forward(true),
-  FusedDepthwiseConv2D: forward(true),
   Conv2DBackpropInput: inputGradient,
   DepthwiseConv2dNativeBackpropInput: depthwiseInputGradient,
   DepthwiseConv2dNativeBackpropFilter: depthwiseFilterGradient,

@@ -15,10 +15,8 @@ interface Border {
 /** Which input a convolution kernel reads images from, and where it says the shape of its filter. */
 const READERS: Readonly<Record<string, { image: string; depthwise: boolean }>> = {
   Conv2D: { image: 'x', depthwise: false },
-  FusedConv2D: { image: 'x', depthwise: false },
   Conv2DBackpropFilter: { image: 'x', depthwise: false },
   DepthwiseConv2dNative: { image: 'x', depthwise: true },
-  FusedDepthwiseConv2D: { image: 'x', depthwise: true },
   DepthwiseConv2dNativeBackpropFilter: { image: 'x', depthwise: true },
 };
 /** Kernels that compute the gradient of an image. */

@@ -1,6 +1,5 @@
 import { ONNX_TYPES } from '../../onnx-schema.js';
-import { activate, type Lowering } from './activation-lowering.js';
-import { broadcastsTo, type OnnxBuilder } from './builder.js';
+import { broadcastsTo, type Lowering, type OnnxBuilder } from './builder.js';
 import { blockedConvolutionLowerings } from './channel-blocks.js';
 import { convolutionLowerings } from './convolution-lowering.js';
 import type { GraphNode, ValueId } from './graph.js';
@@ -95,13 +94,6 @@ function matMul(node: GraphNode, builder: OnnxBuilder): string {
   const right = transposeB ? swapped(builder.full(b), rankB) : builder.full(b);
   return builder.add('MatMul', [left, right]);
 }
-
-const fusedMatMul: Lowering = (node, builder) => {
-  const product = matMul(node, builder);
-  const biased =
-    node.inputs.bias === undefined ? product : builder.add('Add', [product, builder.full(node.inputs.bias)]);
-  return [activate(biased, node, builder)];
-};
 
 const batchNorm: Lowering = (node, builder) => {
   const [x, mean, variance] = ['x', 'mean', 'variance'].map((name) => builder.full(input(node, name)));
@@ -333,7 +325,6 @@ const lowerings: Readonly<Record<string, Lowering>> = {
   Max: reduction('ReduceMax', 'reductionIndices'),
   Min: reduction('ReduceMin', 'axis'),
   BatchMatMul: (node, builder) => [matMul(node, builder)],
-  _FusedMatMul: fusedMatMul,
   FusedBatchNorm: batchNorm,
   Slice: slice,
   PadV2: pad,

@@ -2,7 +2,7 @@ import { backend_util } from '@tensorflow/tfjs-core';
 import { ONNX_TYPES } from '../../onnx-schema.js';
 import type { ConvolutionGeometry } from '../array-kernels.js';
 import { MAX_POOL_GATHER } from '../kernels.js';
-import type { Lowering } from './activation-lowering.js';
+import type { Lowering } from './builder.js';
 import { elementCount, type Graph, type GraphNode, graphValue } from './graph.js';
 import { Rebuilder } from './rebuilder.js';
 import { dependentValues } from './simplify.js';

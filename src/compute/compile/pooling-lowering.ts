@@ -1,7 +1,6 @@
 import { averagePoolCounts, type ConvolutionGeometry } from '../array-kernels.js';
 import { MAX_POOL_GATHER } from '../kernels.js';
-import type { Lowering } from './activation-lowering.js';
-import type { OnnxBuilder } from './builder.js';
+import type { Lowering, OnnxBuilder } from './builder.js';
 import type { ValueId } from './graph.js';
 import { poolGeometry, poolPositionLowerings } from './pool-positions.js';
 import { nchw, outputPadding, TO_NHWC, windowAttributes } from './windows.js';

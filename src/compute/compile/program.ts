@@ -13,6 +13,7 @@ import {
   splitGraph,
   unfoldFilterGradients,
 } from './restructure.js';
+import { separateFused } from './separate-fused.js';
 import { simplify } from './simplify.js';
 import { type GraphTemplate, type Program, type ProgramInputs, traceTemplate } from './trace.js';
 
@@ -57,7 +58,8 @@ export class TracedProgram {
   }
 
   private simplified(batchSize: number): Graph {
-    return simplify(foldPadding(simplify(this.template.instantiate(batchSize))));
+    const separated = separateFused(this.template.instantiate(batchSize));
+    return simplify(foldPadding(simplify(separated)));
   }
 
   private split(

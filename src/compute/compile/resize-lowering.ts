@@ -1,5 +1,4 @@
-import type { Lowering } from './activation-lowering.js';
-import type { OnnxBuilder } from './builder.js';
+import type { Lowering, OnnxBuilder } from './builder.js';
 import type { GraphNode } from './graph.js';
 import { NotCompilableError } from './trace.js';
 

@@ -6,6 +6,7 @@ import { onnxModelOf } from '../../../src/compute/compile/native-session.js';
 import { encodeOnnxModel, type OnnxGraph } from '../../../src/compute/compile/onnx-model.js';
 import { numbered } from '../../../src/compute/compile/program.js';
 import { unfoldFilterGradients } from '../../../src/compute/compile/restructure.js';
+import { separateFused } from '../../../src/compute/compile/separate-fused.js';
 import { simplify } from '../../../src/compute/compile/simplify.js';
 import { traceTemplate } from '../../../src/compute/compile/trace.js';
 import { exampleLosses } from '../../../src/network/loss.js';
@@ -143,7 +144,8 @@ describe('compiling twice', () => {
         y: tensor(source.targets(0, batchSize), [batchSize, network.outputs]),
       }),
     );
-    return onnxModelOf(simplify(unfoldFilterGradients(template.instantiate(4), [], false)), 'gradient');
+    const separated = separateFused(template.instantiate(4));
+    return onnxModelOf(simplify(unfoldFilterGradients(separated, [], false)), 'gradient');
   };
 
   it('gives the same bytes', async () => {
