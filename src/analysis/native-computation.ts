@@ -5,7 +5,7 @@ import { type NativeBatches, type NativeSetting, nativeBatches } from '../curvat
 import { nativeCurvatureOperator } from '../curvature/native-curvature.js';
 import type { LossPrograms } from '../curvature/native-programs.js';
 import type { ProductPlan } from '../curvature/product-plan.js';
-import type { ExampleSource } from '../network/batches.js';
+import { type ExampleSource, examplesAt } from '../network/batches.js';
 import { randomStream } from '../random.js';
 import { projectedVectors, recentVectors } from '../spectrum/lanczos-vectors.js';
 import { type Computation, type ExampleEvaluator, eagerComputation } from './computation.js';
@@ -47,8 +47,32 @@ export async function nativeComputation(
   };
 }
 
-/** Examples on which native programs are compared with tfjs. */
+/** Examples on which native programs are compared with tfjs, and of how many they are chosen. */
 const COMPARED_EXAMPLES = 8;
+const COMPARISON_CANDIDATES = 512;
+
+/**
+ * The training examples that the network gets most wrong. Where it is sure
+ * and right, losses and derivatives are differences of nearly equal numbers,
+ * and two right computations differ by more than rounding.
+ */
+async function worstExamples(
+  { network, train }: Problem,
+  programs: LossPrograms,
+  setting: NativeSetting,
+  batchSize: number,
+): Promise<ExampleSource> {
+  const candidates = { ...train, count: Math.min(COMPARISON_CANDIDATES, train.count) };
+  const evaluator = nativeEvaluator(setting, programs.evaluate);
+  try {
+    const batches = nativeBatches(setting, candidates, Math.min(batchSize, candidates.count), 0);
+    const { losses } = await evaluator.evaluate(batches, network.weights);
+    const places = Array.from(losses, (_, place) => place).sort((a, b) => losses[b] - losses[a]);
+    return examplesAt(train, places.slice(0, COMPARED_EXAMPLES));
+  } finally {
+    evaluator.dispose();
+  }
+}
 
 function relativeDifference(value: ArrayLike<number>, reference: ArrayLike<number>): number {
   let difference = 0;
@@ -73,7 +97,7 @@ export function compareComputations(
 ): Promise<number> {
   return resourceScope(async (scope) => {
     const { network } = problem;
-    const few = { ...problem.train, count: Math.min(COMPARED_EXAMPLES, problem.train.count) };
+    const few = await worstExamples(problem, programs, setting, plan.batchSize);
     const small: Problem = { ...problem, train: few, allTraining: few, test: null };
     const sizes = { productBatch: few.count, evaluationBatch: few.count, keepBytes: 0 };
     const eager = eagerComputation(small, kind, sizes, scope);

@@ -11,6 +11,30 @@ export interface ExampleSource {
   targets(start: number, end: number): Float32Array;
 }
 
+/** The examples of a source at the given places, in that order. */
+export function examplesAt(source: ExampleSource, places: readonly number[]): ExampleSource {
+  const joined = (
+    read: (start: number, end: number) => Float32Array,
+    start: number,
+    end: number,
+  ): Float32Array => {
+    const parts = places.slice(start, end).map((place) => read(place, place + 1));
+    const result = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      result.set(part, at);
+      at += part.length;
+    }
+    return result;
+  };
+  return {
+    count: places.length,
+    shape: source.shape,
+    inputs: (start, end) => joined(source.inputs, start, end),
+    targets: (start, end) => joined(source.targets, start, end),
+  };
+}
+
 /** One batch on the backend. */
 export interface Batch {
   inputs: Tensor;

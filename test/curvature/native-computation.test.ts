@@ -17,7 +17,7 @@ import { silentProgress } from '../../src/progress.js';
 import type { Report } from '../../src/report/schema.js';
 import { configWith, fixedCheckpoint, problemOf, smallModel } from '../analysis/support.js';
 import { hasNative, native } from '../compute/compile/support.js';
-import { analyzed, quick, trainOnImages, writeImages } from '../end-to-end/support.js';
+import { analyzed, quick, root, trainOnImages, writeImages } from '../end-to-end/support.js';
 import { normalVector } from '../support/vectors.js';
 
 /** A small problem whose engine compiles native programs, or has none. */
@@ -169,6 +169,11 @@ describe.skipIf(!hasNative)('the computation of an analysis', () => {
 });
 
 describe.skipIf(!hasNative)('a whole analysis', () => {
+  it('is native for a network that is sure of nearly all examples', async () => {
+    const { engine } = await analyzed(join(root, 'fixtures/mnist-dense/model.json'), '--steps', '2');
+    expect(engine).toMatchObject({ backend: 'onnx', products: { batches: 2 } });
+  });
+
   it('gives the same limits as with tfjs', async () => {
     const model = await trainOnImages(writeImages());
     // Left to itself, reorthogonalisation is chosen by what it costs beside a product of the engine.

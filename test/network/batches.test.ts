@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
-import { createBatches, type ExampleSource } from '../../src/network/batches.js';
+import { createBatches, type ExampleSource, examplesAt } from '../../src/network/batches.js';
 
 beforeAll(async () => {
   await prepareBackend('cpu');
@@ -22,6 +22,17 @@ function countingSource(count: number): ExampleSource & { reads: number } {
   };
   return source;
 }
+
+describe('examplesAt', () => {
+  it('reads the examples at the places, in their order', () => {
+    const chosen = examplesAt(countingSource(9), [5, 0, 7]);
+    expect([chosen.count, chosen.shape]).toEqual([3, [2]]);
+    expect([...chosen.inputs(0, 3)]).toEqual([5, 5, 0, 0, 7, 7]);
+    expect([...chosen.inputs(1, 2)]).toEqual([0, 0]);
+    expect([...chosen.targets(1, 3)]).toEqual([0, 70]);
+    expect([...chosen.inputs(2, 2)]).toEqual([]);
+  });
+});
 
 describe('batches', () => {
   it('cover the examples in order, the last one being smaller', async () => {
