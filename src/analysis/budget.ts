@@ -58,14 +58,16 @@ export interface WorkSizes extends LanczosSizes {
  * @param operationCost how much slower an operation on the basis is than one of a product
  */
 export function chooseLanczosSizes(
-  config: Pick<AnalyzeConfig, 'probes' | 'steps' | 'tolerancePoints' | 'reorthogonalization'>,
+  config: Pick<AnalyzeConfig, 'bound' | 'probes' | 'steps' | 'tolerancePoints' | 'reorthogonalization'>,
   dimension: number,
   productOperations: number,
   basisBytes: number,
   operationCost: number,
 ): LanczosSizes {
   const budget = Math.min(config.steps, dimension);
-  const probes = config.probes ?? sufficientProbes(dimension, config.tolerancePoints / 100);
+  const probes =
+    config.probes ??
+    (config.bound === 'gaussian-width' ? sufficientProbes(dimension, config.tolerancePoints / 100) : 2);
   const basisValues = probes * budget * dimension;
   const sizes = (reorthogonalization: Reorthogonalization): LanczosSizes => ({
     probes,

@@ -7,6 +7,7 @@ import type { Network } from '../network/network.js';
 const BATCH_OPERATIONS = 2e9;
 /** Operations per weight after which it is large enough to hide that every batch returns a whole gradient. */
 const BATCH_OPERATIONS_PER_WEIGHT = 8192;
+/** Products of ResNet20 are a tenth faster in batches of 64 than of 16, and no faster in larger ones. */
 const SMALLEST_BATCH = 64;
 const LARGEST_BATCH = 1024;
 

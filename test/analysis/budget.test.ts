@@ -102,6 +102,9 @@ describe('the number of probes', () => {
     expect([probes(266_200, null), probes(32_360, null)]).toEqual([1, 2]);
     expect(probes(266_200, null, 0.1)).toBe(2);
     expect([probes(266_200, 3), probes(10, 1)]).toEqual([3, 1]);
+    // What is known beforehand is about the Gaussian-width limit.
+    const sharp = configWith({ probes: null, bound: 'sharp' });
+    expect(chooseLanczosSizes(sharp, 266_200, 1e9, 1e12, 1).probes).toBe(2);
   });
 });
 
