@@ -1,5 +1,5 @@
 /** ONNX files that are damaged or hostile: every one is refused in one line, quickly, without much memory. */
-import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readOnnx } from '../../src/checkpoint/onnx.js';
@@ -54,6 +54,8 @@ const directory = temporaryDirectory();
 
 async function readBytes(bytes: Uint8Array) {
   const path = join(directory, 'model.onnx');
+  // A new file each time: some file systems wait for the disk when one is written over.
+  rmSync(path, { force: true });
   writeFileSync(path, bytes);
   return readOnnx(path);
 }
