@@ -25,6 +25,12 @@ export function modelJson(weightsManifest: unknown, overrides: Record<string, un
   return JSON.stringify({ format: 'layers-model', modelTopology: TOPOLOGY, weightsManifest, ...overrides });
 }
 
+/** Writes a file that is new each time: some file systems wait for the disk when one is written over. */
+export function writeAnew(path: string, bytes: Uint8Array): void {
+  rmSync(path, { force: true });
+  writeFileSync(path, bytes);
+}
+
 /** Writes files (text or bytes) to a new directory and returns it. */
 export function directoryOf(files: Record<string, string | ArrayBufferView>): string {
   const directory = temporaryDirectory();

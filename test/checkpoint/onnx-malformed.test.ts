@@ -1,5 +1,5 @@
 /** ONNX files that are damaged or hostile: every one is refused in one line, quickly, without much memory. */
-import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readOnnx } from '../../src/checkpoint/onnx.js';
@@ -7,7 +7,7 @@ import { encodeVarint } from '../../src/checkpoint/onnx-rewrite.js';
 import { InputError } from '../../src/errors.js';
 import { type RandomStream, randomStream } from '../../src/random.js';
 import { encodeModel, type InitializerSpec } from '../support/onnx-files.js';
-import { directoryOf, expectInputError, temporaryDirectory } from './fixtures.js';
+import { directoryOf, expectInputError, temporaryDirectory, writeAnew } from './fixtures.js';
 
 /** A small model with one of everything. */
 const everything = encodeModel({
@@ -54,9 +54,7 @@ const directory = temporaryDirectory();
 
 async function readBytes(bytes: Uint8Array) {
   const path = join(directory, 'model.onnx');
-  // A new file each time: some file systems wait for the disk when one is written over.
-  rmSync(path, { force: true });
-  writeFileSync(path, bytes);
+  writeAnew(path, bytes);
   return readOnnx(path);
 }
 

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { open, truncate } from 'node:fs/promises';
+import { truncate } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { checkFile } from '../../src/checkpoint/files.js';
 import { readSafetensorsData, readSafetensorsHeader } from '../../src/checkpoint/safetensors.js';
 import { openWeightFile } from '../../src/checkpoint/weight-file.js';
 import { InputError } from '../../src/errors.js';
 import { randomStream } from '../../src/random.js';
-import { expectInputError, temporaryDirectory } from './fixtures.js';
+import { expectInputError, temporaryDirectory, writeAnew } from './fixtures.js';
 import { f32, safetensors, safetensorsRaw, weightFile } from './weight-files.js';
 
 const CODE = 'checkpoint/invalid-safetensors';
@@ -247,9 +247,7 @@ describe('a hostile safetensors file', () => {
         else if (kind === 2) bytes = bytes.slice(0, at + 1);
         else bytes = Uint8Array.from([...bytes.slice(0, at), ...bytes.slice(at + below(4))]);
       }
-      const handle = await open(path, 'w');
-      await handle.write(bytes);
-      await handle.close();
+      writeAnew(path, bytes);
       try {
         const file = await openWeightFile(path);
         const floats = file.entries.filter(({ dtype }) => dtype.startsWith('F'));

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
 import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import type { CheckpointDtype } from '../../src/checkpoint/checkpoint.js';
@@ -8,7 +7,7 @@ import { InputError } from '../../src/errors.js';
 import { encodeFloat16 } from '../../src/float16.js';
 import { randomStream } from '../../src/random.js';
 import { npy, npyHeader, npyRaw, npz } from '../dataset/support.js';
-import { bitsOf, expectInputError, temporaryDirectory } from './fixtures.js';
+import { bitsOf, expectInputError, temporaryDirectory, writeAnew } from './fixtures.js';
 import { f32, type MadeTensor, safetensors, weightFile } from './weight-files.js';
 
 async function readOne(path: string, name: string, dtype: CheckpointDtype) {
@@ -215,7 +214,7 @@ const folder = temporaryDirectory();
 
 function mutated(bytes: Uint8Array): string {
   const path = `${folder}/w.npz`;
-  writeFileSync(path, bytes);
+  writeAnew(path, bytes);
   return path;
 }
 
