@@ -3,6 +3,7 @@ import type { ExampleEvaluator } from './analysis/computation.js';
 import { evaluateDense, toleratedIncrease } from './analysis/epsilon.js';
 import { estimateLimits } from './analysis/limits.js';
 import { measurePruning } from './analysis/measurement.js';
+import { explainNativeFailure } from './analysis/native-failure.js';
 import { openComputation } from './analysis/open-computation.js';
 import { openProblem } from './analysis/problem.js';
 import { resourceScope } from './analysis/resources.js';
@@ -26,7 +27,7 @@ const LIMIT_RESOLUTION = 1e-3;
  * Analyses a checkpoint: how far it can be pruned in theory, and how far one-shot
  * magnitude pruning of it really goes (Zhang et al., NeurIPS 2024).
  *
- * @throws InputError when checkpoint, data and options do not fit together
+ * @throws InputError when checkpoint, data and options do not fit together, or a native program fails under way
  */
 export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: Checkpoint): Promise<Report> {
   return resourceScope(async (scope) => {
@@ -99,5 +100,5 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       measured,
       seconds: watch.seconds,
     });
-  });
+  }).catch(explainNativeFailure);
 }

@@ -6,13 +6,16 @@ import { layers, sequential } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nativeWorkSizes } from '../../src/analysis/native-budget.js';
 import { compareComputations } from '../../src/analysis/native-computation.js';
+import { explainNativeFailure } from '../../src/analysis/native-failure.js';
 import { type OpenedComputation, openComputation } from '../../src/analysis/open-computation.js';
 import type { Problem } from '../../src/analysis/problem.js';
 import { resourceScope } from '../../src/analysis/resources.js';
 import { prepareBackend } from '../../src/compute/backend.js';
 import type { NativeOptions } from '../../src/compute/compile/native-session.js';
+import { NotCompilableError } from '../../src/compute/compile/trace.js';
 import { traceLossPrograms } from '../../src/curvature/native-programs.js';
 import { CURVATURES } from '../../src/curvature/products.js';
+import { InputError } from '../../src/errors.js';
 import { silentProgress } from '../../src/progress.js';
 import type { Report } from '../../src/report/schema.js';
 import { configWith, fixedCheckpoint, problemOf, smallModel } from '../analysis/support.js';
@@ -165,6 +168,19 @@ describe.skipIf(!hasNative)('the computation of an analysis', () => {
   it('is that of tfjs where native results are no numbers', async () => {
     const wrong = await opened(await problemWith(wrongBy(Number.NaN)));
     expect(wrong).toMatchObject({ native: false, notes: [expect.stringMatching(/differ from tfjs by NaN/)] });
+  });
+});
+
+describe('a native program that fails under way', () => {
+  it('is explained in one line; other errors stay what they are', () => {
+    const failed = () =>
+      explainNativeFailure(new NotCompilableError('ONNX Runtime refuses row-projection: bad allocation'));
+    expect(failed).toThrow(InputError);
+    expect(failed).toThrow(
+      'ONNX Runtime refuses row-projection: bad allocation; if memory ran out, give a smaller --memory-limit, else use --backend wasm',
+    );
+    const other = new RangeError('no');
+    expect(() => explainNativeFailure(other)).toThrow(other);
   });
 });
 
