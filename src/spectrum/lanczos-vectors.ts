@@ -1,7 +1,5 @@
 import { InputError } from '../errors.js';
-
-/** A Lanczos vector as it is stored; arithmetic on it is in float64. */
-export type LanczosVector = Float32Array | Float64Array;
+import { innerProducts, type LanczosVector, subtractCombination } from './vector-loops.js';
 
 /** The vectors of a Lanczos run, oldest first: the columns of V. */
 export interface LanczosVectors {
@@ -118,7 +116,7 @@ export function plainVectors(length: number, precision: 'float64' | 'float32'): 
     orthogonalize: async (count) => {
       const oldest = vectors.slice(0, count);
       const newest = vectors[vectors.length - 1];
-      const overlaps = inner(oldest, newest);
+      const overlaps = innerProducts(oldest, newest);
       subtractCombination(oldest, newest, overlaps);
       return overlaps;
     },
@@ -135,57 +133,4 @@ export function recentVectors(length: number, precision: 'float64' | 'float32'):
       throw new Error('recentVectors: older vectors are not kept');
     },
   };
-}
-
-/** V'target; four basis vectors at a time, so that the target is read a quarter as often. */
-function inner(basis: readonly LanczosVector[], target: LanczosVector): Float64Array {
-  const coefficients = new Float64Array(basis.length);
-  let j = 0;
-  for (; j + 3 < basis.length; j += 4) {
-    const [v0, v1, v2, v3] = [basis[j], basis[j + 1], basis[j + 2], basis[j + 3]];
-    let a = 0;
-    let b = 0;
-    let c = 0;
-    let d = 0;
-    for (let i = 0; i < target.length; i++) {
-      const t = target[i];
-      a += v0[i] * t;
-      b += v1[i] * t;
-      c += v2[i] * t;
-      d += v3[i] * t;
-    }
-    coefficients.set([a, b, c, d], j);
-  }
-  for (; j < basis.length; j++) {
-    const v = basis[j];
-    let a = 0;
-    for (let i = 0; i < target.length; i++) {
-      a += v[i] * target[i];
-    }
-    coefficients[j] = a;
-  }
-  return coefficients;
-}
-
-/** target -= V coefficients */
-function subtractCombination(
-  basis: readonly LanczosVector[],
-  target: LanczosVector,
-  coefficients: Float64Array,
-): void {
-  let j = 0;
-  for (; j + 3 < basis.length; j += 4) {
-    const [v0, v1, v2, v3] = [basis[j], basis[j + 1], basis[j + 2], basis[j + 3]];
-    const [a, b, c, d] = coefficients.subarray(j, j + 4);
-    for (let i = 0; i < target.length; i++) {
-      target[i] -= a * v0[i] + b * v1[i] + (c * v2[i] + d * v3[i]);
-    }
-  }
-  for (; j < basis.length; j++) {
-    const v = basis[j];
-    const a = coefficients[j];
-    for (let i = 0; i < target.length; i++) {
-      target[i] -= a * v[i];
-    }
-  }
 }

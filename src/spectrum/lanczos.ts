@@ -1,12 +1,19 @@
 import type { LinearOperator } from '../curvature/linear-operator.js';
 import {
-  type LanczosVector,
   type LanczosVectors,
   type LanczosVectorsFactory,
   plainVectors,
   recentVectors,
 } from './lanczos-vectors.js';
 import { monitorOrthogonality, type OrthogonalityMonitor } from './orthogonality.js';
+import {
+  differenceNorm,
+  dot,
+  type LanczosVector,
+  scale,
+  subtractAndMeasure,
+  subtractAndScale,
+} from './vector-loops.js';
 
 /**
  * What m Lanczos steps leave behind: the Jacobi matrix of the spectral
@@ -28,7 +35,7 @@ export interface LanczosCoefficients {
  * products' rounding errors, by orthogonalising two successive ones against all
  * earlier ones whenever it is due. The coefficients are then as accurate as
  * with vectors orthogonal to the last place (Simon 1984).
- * `none`: the three-term recurrence alone; two vectors are kept. Converged
+ * `none`: the three-term recurrence alone; only the newest vectors are kept. Converged
  * eigenvalues then reappear as ghost copies, but spectral averages stay as
  * accurate (Chen, Trogdon & Ubaru 2022, "Randomized matrix-free quadrature").
  */
@@ -123,8 +130,10 @@ export class LanczosRun implements LanczosCoefficients {
     const measured = subtractAndMeasure(residual, this.#previous ?? current, couplingBefore, current);
     const alpha = measured.inner / this.#currentSquaredNorm;
     const squares = measured.squaredNorm - alpha * measured.inner;
-    const cancels = !(squares > CANCELLATION * measured.squaredNorm);
-    const beta = cancels ? subtractScaled(residual, current, alpha) : Math.sqrt(squares);
+    const beta =
+      squares > CANCELLATION * measured.squaredNorm
+        ? Math.sqrt(squares)
+        : differenceNorm(residual, current, alpha);
     if (!Number.isFinite(alpha) || !Number.isFinite(beta)) {
       throw new Error(
         `LanczosRun: step ${this.steps + 1} gave a value that is not finite; the operator's products overflow or hold NaN`,
@@ -139,7 +148,7 @@ export class LanczosRun implements LanczosCoefficients {
       return;
     }
     const next = this.#vectors.add();
-    let squaredNorm = subtractAndScale(next, residual, current, cancels ? 0 : alpha, 1 / beta);
+    let squaredNorm = subtractAndScale(next, residual, current, alpha, 1 / beta);
     if (this.#monitor?.advance(this.alpha, this.beta, this.#scale)) {
       squaredNorm = await this.#orthogonalize(this.#vectors, next, squaredNorm, this.#monitor);
     }
@@ -194,7 +203,7 @@ export class LanczosRun implements LanczosCoefficients {
       return Math.sqrt(squaredNormBefore - squares);
     }
     // What is left of a vector that lay mostly in the space of the others need not be orthogonal to the current one.
-    return subtractScaled(next, this.#current, dot(this.#current, next));
+    return Math.sqrt(subtractAndScale(next, next, this.#current, dot(this.#current, next), 1));
   }
 
   #isRounding(beta: number): boolean {
@@ -214,134 +223,4 @@ function largestMagnitude(values: Float64Array): number {
     largest = Math.max(largest, Math.abs(value));
   }
   return largest;
-}
-
-function dot(x: LanczosVector, y: LanczosVector): number {
-  let a = 0;
-  let b = 0;
-  let c = 0;
-  let d = 0;
-  const whole = x.length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    a += x[i] * y[i];
-    b += x[i + 1] * y[i + 1];
-    c += x[i + 2] * y[i + 2];
-    d += x[i + 3] * y[i + 3];
-  }
-  for (let i = whole; i < x.length; i++) {
-    a += x[i] * y[i];
-  }
-  return a + b + (c + d);
-}
-
-/** target -= factor * vector, and afterwards its inner product with `other` and its squared norm, in one pass over memory. */
-function subtractAndMeasure(
-  target: Float64Array,
-  vector: LanczosVector,
-  factor: number,
-  other: LanczosVector,
-): { inner: number; squaredNorm: number } {
-  let inner = 0;
-  let inner1 = 0;
-  let inner2 = 0;
-  let inner3 = 0;
-  let squares = 0;
-  let squares1 = 0;
-  let squares2 = 0;
-  let squares3 = 0;
-  const { length } = target;
-  const whole = length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    const t0 = target[i] - factor * vector[i];
-    const t1 = target[i + 1] - factor * vector[i + 1];
-    const t2 = target[i + 2] - factor * vector[i + 2];
-    const t3 = target[i + 3] - factor * vector[i + 3];
-    target[i] = t0;
-    target[i + 1] = t1;
-    target[i + 2] = t2;
-    target[i + 3] = t3;
-    inner += t0 * other[i];
-    inner1 += t1 * other[i + 1];
-    inner2 += t2 * other[i + 2];
-    inner3 += t3 * other[i + 3];
-    squares += t0 * t0;
-    squares1 += t1 * t1;
-    squares2 += t2 * t2;
-    squares3 += t3 * t3;
-  }
-  for (let i = whole; i < length; i++) {
-    target[i] -= factor * vector[i];
-    inner += target[i] * other[i];
-    squares += target[i] * target[i];
-  }
-  return {
-    inner: inner + inner1 + (inner2 + inner3),
-    squaredNorm: squares + squares1 + (squares2 + squares3),
-  };
-}
-
-/** target -= factor * vector, and the norm of target afterwards, in one pass over memory. */
-function subtractScaled(target: LanczosVector, vector: LanczosVector, factor: number): number {
-  let a = 0;
-  let b = 0;
-  let c = 0;
-  let d = 0;
-  const length = target.length;
-  const whole = length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    const t0 = target[i] - factor * vector[i];
-    const t1 = target[i + 1] - factor * vector[i + 1];
-    const t2 = target[i + 2] - factor * vector[i + 2];
-    const t3 = target[i + 3] - factor * vector[i + 3];
-    target[i] = t0;
-    target[i + 1] = t1;
-    target[i + 2] = t2;
-    target[i + 3] = t3;
-    a += t0 * t0;
-    b += t1 * t1;
-    c += t2 * t2;
-    d += t3 * t3;
-  }
-  for (let i = whole; i < length; i++) {
-    target[i] -= factor * vector[i];
-    a += target[i] * target[i];
-  }
-  return Math.sqrt(a + b + (c + d));
-}
-
-/** target = (from - factor * vector) * by, and its squared norm as it is stored. */
-function subtractAndScale(
-  target: LanczosVector,
-  from: Float64Array,
-  vector: LanczosVector,
-  factor: number,
-  by: number,
-): number {
-  let a = 0;
-  let b = 0;
-  let c = 0;
-  let d = 0;
-  const { length } = target;
-  const whole = length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    target[i] = (from[i] - factor * vector[i]) * by;
-    target[i + 1] = (from[i + 1] - factor * vector[i + 1]) * by;
-    target[i + 2] = (from[i + 2] - factor * vector[i + 2]) * by;
-    target[i + 3] = (from[i + 3] - factor * vector[i + 3]) * by;
-    a += target[i] * target[i];
-    b += target[i + 1] * target[i + 1];
-    c += target[i + 2] * target[i + 2];
-    d += target[i + 3] * target[i + 3];
-  }
-  for (let i = whole; i < length; i++) {
-    target[i] = (from[i] - factor * vector[i]) * by;
-    a += target[i] * target[i];
-  }
-  return a + b + (c + d);
-}
-
-function scale(vector: LanczosVector, factor: number): void {
-  for (let i = 0; i < vector.length; i++) {
-    vector[i] *= factor;
-  }
 }

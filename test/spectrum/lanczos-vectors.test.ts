@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { InputError } from '../../src/errors.js';
 import { randomStream } from '../../src/random.js';
 import {
-  type LanczosVector,
   plainVectors,
   projectedVectors,
   type RowProjection,
   recentVectors,
 } from '../../src/spectrum/lanczos-vectors.js';
+import type { LanczosVector } from '../../src/spectrum/vector-loops.js';
 
 function randomVector(length: number, name: string): Float64Array {
   const random = randomStream(1, name);

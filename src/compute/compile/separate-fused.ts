@@ -18,7 +18,7 @@ interface Step extends Omit<GraphNode, 'outputs'> {
 }
 
 /** The activation of a fused kernel as kernels of its own: one, or none. */
-function activationSteps({ kernel, inputs, attributes }: GraphNode): Step[] {
+function activationSteps({ kernel, attributes }: GraphNode): Step[] {
   const activation = (attributes.activation as string | undefined) ?? 'linear';
   const plain = (name: string): Step[] => [{ kernel: name, inputs: {}, attributes: {}, reads: 'x' }];
   switch (activation) {
@@ -36,10 +36,6 @@ function activationSteps({ kernel, inputs, attributes }: GraphNode): Step[] {
       const alpha = attributes.leakyreluAlpha ?? DEFAULT_LEAKY_RELU_ALPHA;
       return [{ kernel: 'LeakyRelu', inputs: {}, attributes: { alpha }, reads: 'x' }];
     }
-    case 'prelu':
-      return [
-        { kernel: 'Prelu', inputs: { alpha: inputs.preluActivationWeights }, attributes: {}, reads: 'x' },
-      ];
     default:
       throw new NotCompilableError(`${kernel} with fused activation ${activation}`);
   }
@@ -59,8 +55,8 @@ export function separateFused(graph: Graph): Graph {
       rebuilder.nodes.push(node);
       continue;
     }
-    const { bias, preluActivationWeights: _, ...inputs } = node.inputs;
-    const { activation: __, leakyreluAlpha: ___, ...attributes } = node.attributes;
+    const { bias, ...inputs } = node.inputs;
+    const { activation: _, leakyreluAlpha: __, ...attributes } = node.attributes;
     const steps: Step[] = [
       { kernel, inputs, attributes, reads: '' },
       ...(bias === undefined ? [] : [{ kernel: 'Add', inputs: { b: bias }, attributes: {}, reads: 'a' }]),
