@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import type { Report } from '../report/schema.js';
+import { analyzeSettings, weightsSetting } from './analyze-settings.js';
 import type { Context } from './context.js';
 import { addOption, addOptionGroup, addOutputOptions, outputFormat } from './options.js';
 import { checkOutputFile, writeWhole } from './output.js';
 import { type Flags, pathFrom, readWeightsOption, resolveAnalyzeConfig } from './resolve-config.js';
-import { analyzeSettings, readFlags, readSetting, type Setting, weightsSetting } from './settings.js';
+import { readFlags, readSetting, type Setting } from './settings.js';
 
 interface OutputFlags {
   format?: string;

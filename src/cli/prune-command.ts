@@ -7,6 +7,7 @@ import type { PruneConfig } from '../config.js';
 import { InputError } from '../errors.js';
 import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
+import { analyzeSettings, weightsSetting } from './analyze-settings.js';
 import type { Context } from './context.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkOutputFile, checkOutputFolder } from './output.js';
@@ -17,14 +18,8 @@ import {
   resolveAnalyzeConfig,
   resolveSettings,
 } from './resolve-config.js';
-import {
-  analyzeSettings,
-  readFlags,
-  readSetting,
-  type Setting,
-  trainSettings,
-  weightsSetting,
-} from './settings.js';
+import { readFlags, readSetting, type Setting } from './settings.js';
+import { trainSettings } from './train-settings.js';
 import { oneOf, prunedFraction } from './values.js';
 
 interface PruneFlags {

@@ -4,14 +4,8 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { type AnalyzeConfig, analyzeDefaults } from '../config.js';
 import { InputError } from '../errors.js';
 import type { Progress } from '../progress.js';
-import {
-  type AnalyzeSettings,
-  analyzeSettings,
-  readSetting,
-  type Setting,
-  settingKey,
-  weightsSetting,
-} from './settings.js';
+import { type AnalyzeSettings, analyzeSettings, weightsSetting } from './analyze-settings.js';
+import { readSetting, type Setting, settingKey } from './settings.js';
 
 const configFileName = 'prune-limit.json';
 /** More is no configuration file; prevents reading a huge file that was put in its place. */

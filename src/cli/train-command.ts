@@ -7,7 +7,8 @@ import type { Context } from './context.js';
 import { addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkOutputFolder } from './output.js';
 import { type Flags, pathFrom } from './resolve-config.js';
-import { readFlags, readSetting, trainSettings } from './settings.js';
+import { readFlags, readSetting } from './settings.js';
+import { trainSettings } from './train-settings.js';
 
 interface OutputFlags {
   format?: string;

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { analyzeSettings, type Setting, settingKey, trainSettings } from '../../src/cli/settings.js';
+import { analyzeSettings } from '../../src/cli/analyze-settings.js';
+import { type Setting, settingKey } from '../../src/cli/settings.js';
+import { trainSettings } from '../../src/cli/train-settings.js';
 import { analyzeDefaults, trainDefaults } from '../../src/config.js';
 import { runFake } from './fake-host.js';
 

@@ -1,0 +1,175 @@
+/** Settings of `analyze`. */
+import { type AnalyzeConfig, analyzeDefaults } from '../config.js';
+import type { Setting, Settings } from './settings.js';
+import { dataSettings, engineSettings } from './shared-settings.js';
+import * as read from './values.js';
+
+/** What `analyze` can be told, by option, configuration file or metadata. */
+export type AnalyzeSettings = Omit<AnalyzeConfig, 'model' | 'weights'>;
+
+export const analyzeSettings: Settings<AnalyzeSettings> = {
+  ...dataSettings,
+  examples: {
+    option: 'examples',
+    value: 'N|all',
+    help: 'training examples for curvature and the measured loss',
+    defaultText: String(analyzeDefaults.examples),
+    examples: ['2048', 'all'],
+    read: read.countOrAll(1),
+  },
+  sample: {
+    option: 'sample',
+    value: 'random|first',
+    help: 'which examples: a seeded subset, or the first in file order',
+    defaultText: analyzeDefaults.sample,
+    examples: ['random', 'first'],
+    read: read.oneOf('random', 'first'),
+  },
+  testExamples: {
+    option: 'test-examples',
+    value: 'N|all',
+    help: 'test examples for accuracy',
+    defaultText: String(analyzeDefaults.testExamples),
+    examples: ['10000', 'all'],
+    read: read.countOrAll(1),
+  },
+  loss: {
+    option: 'loss',
+    value: 'NAME',
+    help: 'auto (from training configuration, last layer and labels), cross-entropy, binary-cross-entropy or mse',
+    defaultText: analyzeDefaults.loss,
+    examples: ['auto', 'cross-entropy'],
+    read: read.oneOf('auto', 'cross-entropy', 'binary-cross-entropy', 'mse'),
+  },
+  epsilon: {
+    option: 'epsilon',
+    value: 'RULE',
+    help: 'tolerated loss increase: batch-std, a number, or a percentage of the loss',
+    defaultText: 'batch-std',
+    examples: ['batch-std', '0.05', '1%'],
+    read: read.epsilon,
+  },
+  curvature: {
+    option: 'curvature',
+    value: 'hessian|ggn',
+    help: 'Hessian, or generalised Gauss-Newton matrix',
+    defaultText: analyzeDefaults.curvature,
+    examples: ['hessian', 'ggn'],
+    read: read.oneOf('hessian', 'ggn'),
+  },
+  negative: {
+    option: 'negative',
+    value: 'abs|clip',
+    help: 'negative eigenvalues count by magnitude, or as 0',
+    defaultText: analyzeDefaults.negative,
+    examples: ['abs', 'clip'],
+    read: read.oneOf('abs', 'clip'),
+  },
+  bound: {
+    option: 'bound',
+    value: 'gaussian-width|sharp',
+    help: 'the limit that gives the lower bound',
+    defaultText: analyzeDefaults.bound,
+    examples: ['gaussian-width', 'sharp'],
+    read: read.oneOf('gaussian-width', 'sharp'),
+  },
+  probes: {
+    option: 'probes',
+    value: 'N',
+    help: 'random vectors that the spectrum is estimated with',
+    defaultText: '1 or 2, as --tolerance takes',
+    examples: ['2'],
+    read: read.wholeNumber(1),
+  },
+  steps: {
+    option: 'steps',
+    value: 'N',
+    help: 'at most so many Lanczos steps per probe',
+    defaultText: String(analyzeDefaults.steps),
+    examples: ['300'],
+    read: read.wholeNumber(2),
+  },
+  tolerancePoints: {
+    option: 'tolerance',
+    value: 'POINTS',
+    help: 'stop when the limit is settled to so many percentage points',
+    defaultText: String(analyzeDefaults.tolerancePoints),
+    examples: ['0.5'],
+    read: read.positiveNumber,
+  },
+  reorthogonalization: {
+    option: 'reorthogonalization',
+    value: 'NAME',
+    help: 'of the Lanczos vectors: auto, full or none',
+    defaultText: analyzeDefaults.reorthogonalization,
+    examples: ['auto', 'none'],
+    read: read.oneOf('auto', 'full', 'none'),
+  },
+  accuracyTolerancePoints: {
+    option: 'accuracy-tolerance',
+    value: 'POINTS',
+    help: 'percentage points that test accuracy may fall',
+    defaultText: String(analyzeDefaults.accuracyTolerancePoints),
+    examples: ['0.5'],
+    read: read.numberBetween(0, 100),
+  },
+  ratios: {
+    option: 'ratios',
+    value: 'LIST',
+    help: 'pruned fractions of the measured curve',
+    defaultText: analyzeDefaults.ratios.join(','),
+    examples: ['0.5,0.8,0.9'],
+    read: read.prunedFractions,
+  },
+  include: {
+    option: 'include',
+    value: 'GLOB',
+    help: 'prune only weights with such a name; may be repeated',
+    examples: ['"dense_*/kernel"'],
+    read: read.globs,
+    repeatable: true,
+  },
+  exclude: {
+    option: 'exclude',
+    value: 'GLOB',
+    help: 'do not prune weights with such a name; may be repeated',
+    examples: ['"dense_3/*"'],
+    read: read.globs,
+    repeatable: true,
+  },
+  ...engineSettings,
+  memoryLimitBytes: {
+    option: 'memory-limit',
+    value: 'SIZE',
+    help: 'memory that tensors may take, e.g. 512M or 1.5G',
+    defaultText: "half of the machine's",
+    examples: ['512M', '1.5G', '2GiB'],
+    read: read.memorySize,
+  },
+  productPlan: {
+    option: 'product-plan',
+    value: 'NAME',
+    help: 'what compiled products share: auto, kept (computed once), recomputed (once a pass) or whole (nothing)',
+    defaultText: analyzeDefaults.productPlan,
+    examples: ['auto', 'recomputed'],
+    read: read.oneOf('auto', 'kept', 'recomputed', 'whole'),
+  },
+  dumpGraph: {
+    option: 'dump-graph',
+    value: 'DIR',
+    help: 'write the compiled programs there as ONNX files',
+    examples: ['graphs'],
+    read: read.text,
+    path: true,
+  },
+};
+
+/** `--weights`: a part of the model, like the argument, so that no configuration file or metadata can name it. */
+export const weightsSetting: Setting<string> = {
+  option: 'weights',
+  value: 'FILE',
+  help: 'take the weights from this .safetensors or .npz file; of the model, only the network',
+  defaultText: "the model's own",
+  examples: ['model.safetensors'],
+  read: read.text,
+};

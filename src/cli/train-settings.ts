@@ -1,0 +1,123 @@
+/** Settings of `train`. */
+import { type TrainConfig, trainDefaults } from '../config.js';
+import type { Settings } from './settings.js';
+import { dataSettings, engineSettings } from './shared-settings.js';
+import * as read from './values.js';
+
+/** What `train` can be told; the network is its argument. */
+export const trainSettings: Settings<Omit<TrainConfig, 'network'>> = {
+  ...dataSettings,
+  recordData: {
+    option: 'record-data',
+    value: 'PATH',
+    help: "where the checkpoint's metadata says the data is, relative to the checkpoint",
+    defaultText: 'where --data is',
+    examples: ['../mnist'],
+    read: read.text,
+  },
+  output: {
+    option: 'output',
+    short: 'o',
+    value: 'DIR',
+    help: 'folder of the checkpoint to write',
+    examples: ['models/mlp'],
+    read: read.text,
+    path: true,
+  },
+  hidden: {
+    option: 'hidden',
+    value: 'LIST',
+    help: 'widths of the hidden layers of mlp',
+    defaultText: trainDefaults.hidden.join(','),
+    examples: ['300,100'],
+    read: read.wholeNumbers,
+  },
+  l1: {
+    option: 'l1',
+    value: 'X',
+    help: 'weight of the penalty sum |w|',
+    defaultText: String(trainDefaults.l1),
+    examples: ['5e-5'],
+    read: read.nonNegativeNumber,
+  },
+  l2: {
+    option: 'l2',
+    value: 'X',
+    help: 'weight of the penalty 1/2 sum w^2',
+    defaultText: String(trainDefaults.l2),
+    examples: ['1e-4'],
+    read: read.nonNegativeNumber,
+  },
+  epochs: {
+    option: 'epochs',
+    value: 'N',
+    help: 'passes over the training examples',
+    defaultText: String(trainDefaults.epochs),
+    examples: ['10'],
+    read: read.wholeNumber(1),
+  },
+  batchSize: {
+    option: 'batch-size',
+    value: 'N',
+    help: 'examples of a mini-batch',
+    defaultText: String(trainDefaults.batchSize),
+    examples: ['128'],
+    read: read.wholeNumber(1),
+  },
+  learningRate: {
+    option: 'learning-rate',
+    value: 'X',
+    help: 'step size of stochastic gradient descent',
+    defaultText: String(trainDefaults.learningRate),
+    examples: ['0.1'],
+    read: read.positiveNumber,
+  },
+  momentum: {
+    option: 'momentum',
+    value: 'X',
+    help: 'from 0 (none) to below 1',
+    defaultText: String(trainDefaults.momentum),
+    examples: ['0.9'],
+    read: read.numberBetween(0, 0.9999),
+  },
+  warmUpEpochs: {
+    option: 'warm-up',
+    value: 'EPOCHS',
+    help: 'epochs over which the learning rate rises to its full value',
+    defaultText: String(trainDefaults.warmUpEpochs),
+    examples: ['1'],
+    read: read.nonNegativeNumber,
+  },
+  schedule: {
+    option: 'schedule',
+    value: 'NAME',
+    help: 'of the learning rate: constant, cosine or multi-step',
+    defaultText: trainDefaults.schedule,
+    examples: ['cosine', 'multi-step'],
+    read: read.oneOf('constant', 'cosine', 'multi-step'),
+  },
+  milestones: {
+    option: 'milestones',
+    value: 'LIST',
+    help: 'epochs after which multi-step multiplies the learning rate by --decay',
+    examples: ['80,120'],
+    read: read.wholeNumbers,
+  },
+  decay: {
+    option: 'decay',
+    value: 'X',
+    help: 'factor at each milestone',
+    defaultText: String(trainDefaults.decay),
+    examples: ['0.1'],
+    read: read.positiveNumber,
+  },
+  ...engineSettings,
+  weightsDtype: {
+    option: 'weights-dtype',
+    value: 'NAME',
+    help: 'how weights are stored: float32 or float16',
+    defaultText: trainDefaults.weightsDtype,
+    examples: ['float32', 'float16'],
+    read: read.oneOf('float32', 'float16'),
+  },
+};
