@@ -11,6 +11,7 @@ const mlpnet = path('../../shared/models/mlpnet');
  * @property {string} name what the table calls it
  * @property {string | null} checkpoint path of a checkpoint; null for an untrained network of the zoo
  * @property {'mlp' | 'lenet5' | null} zoo
+ * @property {number[]} [hidden] widths of the hidden layers of such an mlp; default none
  * @property {string} data
  * @property {{ mean: number[], std: number[] } | null} normalization
  * @property {number} examples training examples of the curvature

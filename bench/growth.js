@@ -4,17 +4,12 @@
  */
 import Table from 'cli-table3';
 import { openComputation } from '../dist/analysis/open-computation.js';
-import { networkExamples } from '../dist/analysis/problem.js';
 import { resourceScope } from '../dist/analysis/resources.js';
-import { readCheckpoint } from '../dist/checkpoint/registry.js';
-import { prepareEngine } from '../dist/compute/backend.js';
 import { analyzeDefaults } from '../dist/config.js';
-import { readDataset } from '../dist/dataset/registry.js';
-import { createNetwork } from '../dist/network/create-network.js';
 import { silentProgress } from '../dist/progress.js';
-import { estimateSpectrum } from '../dist/spectrum/slq.js';
 import { cases } from './cases.js';
 import { median } from './median.js';
+import { openBenchProblem, takeSteps } from './problem.js';
 
 const FACTORS = [1, 2, 4, 8];
 const ROUNDS = 3;
@@ -31,33 +26,15 @@ function fittedExponent(times) {
   return covariance / x.reduce((sum, value) => sum + (value - meanX) ** 2, 0);
 }
 
-async function timeSpectrum({ data, checkpoint }, { examples, probes, steps }) {
+async function timeSpectrum(benchCase, { examples, probes, steps }) {
   return resourceScope(async (scope) => {
-    const engine = await prepareEngine('auto');
-    const network = scope.own(await createNetwork(checkpoint));
-    const options = { normalize: null, sample: 'first', seed: 0 };
-    const train = networkExamples(data.train, network, 'cross-entropy', examples, options);
-    const problem = { engine, network, loss: 'cross-entropy', train, allTraining: train, test: null };
-    const { curvature, createVectors, lanczos } = await openComputation(
-      problem,
-      analyzeDefaults,
-      silentProgress,
-      scope,
-    );
-    await curvature.apply(new Float64Array(network.dimension).fill(1));
+    const { problem } = await openBenchProblem(benchCase, examples, scope);
+    const opened = await openComputation(problem, analyzeDefaults, silentProgress, scope);
+    await opened.curvature.apply(new Float64Array(problem.network.dimension).fill(1));
     const times = [];
     for (let round = 0; round < ROUNDS; round++) {
       const start = performance.now();
-      await estimateSpectrum(curvature, {
-        seed: round,
-        probes,
-        minimumSteps: steps,
-        maximumSteps: steps,
-        reorthogonalization: lanczos.reorthogonalization,
-        createVectors,
-        functional: () => 0,
-        tolerance: 0,
-      });
+      await takeSteps(opened, { probes, steps, seed: round });
       times.push(performance.now() - start);
     }
     return median(times);
@@ -67,8 +44,7 @@ async function timeSpectrum({ data, checkpoint }, { examples, probes, steps }) {
 /** Prints the table: times for each factor, and the exponent. */
 export async function runGrowth() {
   // The fixture, on all of MNIST.
-  const [{ name, checkpoint }, { data }] = cases;
-  const inputs = { data: await readDataset(data), checkpoint: await readCheckpoint(checkpoint) };
+  const [fixture, { data }] = cases;
   const table = new Table({
     head: ['', ...FACTORS.map((factor) => `x${factor}`), 'exponent'],
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right'],
@@ -77,7 +53,7 @@ export async function runGrowth() {
   for (const part of Object.keys(BASE)) {
     const times = [];
     for (const factor of FACTORS) {
-      times.push(await timeSpectrum(inputs, { ...BASE, [part]: factor * BASE[part] }));
+      times.push(await timeSpectrum({ ...fixture, data }, { ...BASE, [part]: factor * BASE[part] }));
     }
     table.push([
       `${part} (${BASE[part]}, ..)`,
@@ -85,5 +61,5 @@ export async function runGrowth() {
       fittedExponent(times).toFixed(2),
     ]);
   }
-  process.stdout.write(`\nTime of ${BASE.steps} Lanczos steps, ${name}, by what grows:\n${table}\n`);
+  process.stdout.write(`\nTime of ${BASE.steps} Lanczos steps, ${fixture.name}, by what grows:\n${table}\n`);
 }

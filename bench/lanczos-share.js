@@ -7,17 +7,13 @@
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { openComputation } from '../dist/analysis/open-computation.js';
-import { networkExamples } from '../dist/analysis/problem.js';
 import { resourceScope } from '../dist/analysis/resources.js';
-import { readCheckpoint } from '../dist/checkpoint/registry.js';
-import { prepareEngine } from '../dist/compute/backend.js';
 import { analyzeDefaults } from '../dist/config.js';
-import { readDataset } from '../dist/dataset/registry.js';
-import { createNetwork } from '../dist/network/create-network.js';
 import { silentProgress } from '../dist/progress.js';
 import { randomStream } from '../dist/random.js';
 import { LanczosRun } from '../dist/spectrum/lanczos.js';
 import { cases, missing } from './cases.js';
+import { openBenchProblem } from './problem.js';
 
 const STEPS = [40, 70, 100, 150, 250];
 
@@ -54,13 +50,7 @@ async function share(operator, options) {
 }
 
 async function measure(benchCase, examples, table, scope) {
-  const engine = await prepareEngine('auto');
-  const dataset = await readDataset(benchCase.data);
-  const network = scope.own(await createNetwork(await readCheckpoint(benchCase.checkpoint)));
-  const loss = 'cross-entropy';
-  const options = { normalize: benchCase.normalization, sample: 'first', seed: 0 };
-  const train = networkExamples(dataset.train, network, loss, examples, options);
-  const problem = { engine, network, loss, train, allTraining: train, test: null };
+  const { problem } = await openBenchProblem(benchCase, examples, scope);
   const config = { ...analyzeDefaults, steps: STEPS.at(-1) };
   const opened = await openComputation(problem, config, silentProgress, scope);
   const { curvature } = opened;

@@ -3,23 +3,18 @@
  * own, and prints the figures as JSON: `node bench/measure.js INDEX`.
  */
 import { openComputation } from '../dist/analysis/open-computation.js';
-import { networkExamples } from '../dist/analysis/problem.js';
 import { resourceScope } from '../dist/analysis/resources.js';
-import { readCheckpoint } from '../dist/checkpoint/registry.js';
-import { prepareEngine } from '../dist/compute/backend.js';
 import { analyzeDefaults } from '../dist/config.js';
 import { measureProductCost } from '../dist/curvature/product-cost.js';
-import { readDataset } from '../dist/dataset/registry.js';
 import { gaussianWidthLimit } from '../dist/geometry/gaussian-width.js';
-import { createNetwork } from '../dist/network/create-network.js';
 import { silentProgress } from '../dist/progress.js';
 import { radiusSquared, rankByMagnitude } from '../dist/pruning/magnitude.js';
 import { createPruningMeter } from '../dist/pruning/measurement.js';
 import { randomStream } from '../dist/random.js';
 import { estimateSpectrum } from '../dist/spectrum/slq.js';
-import { createZooCheckpoint } from '../dist/training/zoo.js';
 import { cases } from './cases.js';
 import { median } from './median.js';
+import { openBenchProblem } from './problem.js';
 
 const PRODUCTS = 7;
 const LANCZOS_STEPS = 40;
@@ -34,25 +29,9 @@ async function milliseconds(work) {
 }
 
 async function measure(benchCase, scope) {
-  const engine = await prepareEngine('auto');
-  const dataset = await readDataset(benchCase.data);
-  const checkpoint =
-    benchCase.checkpoint === null
-      ? createZooCheckpoint(benchCase.zoo, {
-          exampleShape: dataset.train.shape,
-          layout: dataset.train.layout,
-          classes: 10,
-          hidden: [],
-          seed: 1,
-        }).checkpoint
-      : await readCheckpoint(benchCase.checkpoint);
-  const network = scope.own(await createNetwork(checkpoint));
-  const loss = 'cross-entropy';
-  const options = { normalize: benchCase.normalization, sample: 'first', seed: 0 };
-  const train = networkExamples(dataset.train, network, loss, benchCase.examples, options);
-  const test = networkExamples(dataset.test, network, loss, 'all', options);
+  const { problem } = await openBenchProblem(benchCase, benchCase.examples, scope);
+  const { engine, network, loss, train, test } = problem;
   const config = { ...analyzeDefaults, steps: 300 };
-  const problem = { engine, network, loss, train, allTraining: train, test };
   const cost = await measureProductCost(network, loss, 'hessian', train);
   const computation = await openComputation(problem, config, silentProgress, scope);
   const { lanczos } = computation;

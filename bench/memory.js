@@ -7,17 +7,11 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { openComputation } from '../dist/analysis/open-computation.js';
-import { networkExamples } from '../dist/analysis/problem.js';
 import { resourceScope } from '../dist/analysis/resources.js';
-import { readCheckpoint } from '../dist/checkpoint/registry.js';
-import { prepareEngine } from '../dist/compute/backend.js';
 import { analyzeDefaults } from '../dist/config.js';
-import { readDataset } from '../dist/dataset/registry.js';
-import { createNetwork } from '../dist/network/create-network.js';
 import { silentProgress } from '../dist/progress.js';
-import { estimateSpectrum } from '../dist/spectrum/slq.js';
-import { createZooCheckpoint } from '../dist/training/zoo.js';
 import { missing } from './cases.js';
+import { openBenchProblem, takeSteps } from './problem.js';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const GIBIBYTE = 2 ** 30;
@@ -26,6 +20,7 @@ const cases = [
   {
     name: 'ResNet20',
     checkpoint: path('../../shared/models/resnet20'),
+    zoo: null,
     data: path('../../shared/data/cifar-10-batches-bin'),
     normalization: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
     examples: 512,
@@ -35,6 +30,7 @@ const cases = [
   {
     name: 'MLP 784-5200-4000-10',
     checkpoint: null,
+    zoo: 'mlp',
     hidden: [5200, 4000],
     data: path('../fixtures/mnist-subset'),
     normalization: null,
@@ -44,36 +40,16 @@ const cases = [
   },
 ];
 
-async function measure({ checkpoint, hidden, data, normalization, examples, steps }, limit, scope) {
-  const engine = await prepareEngine('auto');
-  const dataset = await readDataset(data);
-  const { shape, layout } = dataset.train;
-  const network = scope.own(
-    await createNetwork(
-      checkpoint === null
-        ? createZooCheckpoint('mlp', { exampleShape: shape, layout, classes: 10, hidden, seed: 1 }).checkpoint
-        : await readCheckpoint(checkpoint),
-    ),
-  );
-  const loss = 'cross-entropy';
-  const options = { normalize: normalization, sample: 'first', seed: 0 };
-  const train = networkExamples(dataset.train, network, loss, examples, options);
-  const problem = { engine, network, loss, train, allTraining: train, test: null };
+async function measure(benchCase, limit, scope) {
+  const { examples, steps } = benchCase;
+  const { problem } = await openBenchProblem(benchCase, examples, scope);
+  const { network } = problem;
   const config = { ...analyzeDefaults, probes: 1, steps, memoryLimitBytes: limit * GIBIBYTE };
   const opened = await openComputation(problem, config, silentProgress, scope);
   await opened.train.at(network.weights);
   await opened.lossGradient(network.weights);
   const start = performance.now();
-  await estimateSpectrum(opened.curvature, {
-    seed: 0,
-    probes: 1,
-    minimumSteps: steps,
-    maximumSteps: steps,
-    reorthogonalization: opened.lanczos.reorthogonalization,
-    createVectors: opened.createVectors,
-    functional: () => 0,
-    tolerance: 0,
-  });
+  await takeSteps(opened, { probes: 1, steps });
   return {
     dimension: network.dimension,
     plan: opened.plan?.name ?? 'tfjs',
@@ -90,9 +66,13 @@ export function runMemory() {
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'left', 'left', 'right'],
     style: { head: [], border: [] },
   });
+  const notes = [];
   const gibibytes = (bytes) => `${(bytes / GIBIBYTE).toFixed(2)} GiB`;
   cases.forEach((benchCase, index) => {
     const reason = missing(benchCase);
+    if (reason !== null) {
+      notes.push(`${benchCase.name}: left out, ${reason}`);
+    }
     for (const limit of reason === null ? benchCase.limits : []) {
       process.stderr.write(`measuring ${benchCase.name} at ${limit} GiB\n`);
       const { status, stdout } = spawnSync(
@@ -102,6 +82,7 @@ export function runMemory() {
       );
       if (status !== 0) {
         process.exitCode = 1;
+        notes.push(`${benchCase.name} at ${limit} GiB: the measurement failed, see above`);
         continue;
       }
       const result = JSON.parse(stdout);
@@ -118,7 +99,7 @@ export function runMemory() {
       ]);
     }
   });
-  console.log(`\nPeak memory against --memory-limit\n${table}`);
+  console.log(['', 'Peak memory against --memory-limit', `${table}`, ...notes].join('\n'));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

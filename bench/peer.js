@@ -3,7 +3,7 @@
  * PyTorch's double backward, same weights and data, runs taken in turn.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,17 +11,13 @@ import { setTimeout as rest } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { openComputation } from '../dist/analysis/open-computation.js';
-import { networkExamples } from '../dist/analysis/problem.js';
 import { resourceScope } from '../dist/analysis/resources.js';
-import { readCheckpoint } from '../dist/checkpoint/registry.js';
-import { prepareEngine } from '../dist/compute/backend.js';
 import { analyzeDefaults } from '../dist/config.js';
-import { readDataset } from '../dist/dataset/registry.js';
-import { createNetwork } from '../dist/network/create-network.js';
 import { silentProgress } from '../dist/progress.js';
 import { randomStream } from '../dist/random.js';
-import { createZooCheckpoint } from '../dist/training/zoo.js';
+import { missing } from './cases.js';
 import { median } from './median.js';
+import { openBenchProblem } from './problem.js';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const script = path('peers/hessian_products.py');
@@ -42,17 +38,20 @@ const cases = [
     name: 'MLP fixture 784-300-100-10',
     network: 'mlp',
     checkpoint: path('../fixtures/mnist-lomp'),
+    zoo: null,
     data: mnist,
+    normalization: null,
     examples: 1000,
     batch: 1000,
   },
   {
     name: 'FC5 3072-1000-600-300-100-10',
     network: 'mlp',
+    checkpoint: null,
     zoo: 'mlp',
     hidden: [1000, 600, 300, 100],
     data: cifar,
-    normalize: cifarNormalization,
+    normalization: cifarNormalization,
     examples: 500,
     batch: 500,
   },
@@ -60,18 +59,20 @@ const cases = [
     name: 'MLPNet 784-40-20-10',
     network: 'mlp',
     checkpoint: path('../../shared/models/mlpnet'),
+    zoo: null,
     data: mnist,
-    normalize: mnistNormalization,
+    normalization: mnistNormalization,
     examples: 10_000,
     batch: 1000,
   },
   {
     name: 'LeNet-5',
     network: 'lenet5',
+    checkpoint: null,
     zoo: 'lenet5',
     hidden: [],
     data: mnist,
-    normalize: mnistNormalization,
+    normalization: mnistNormalization,
     examples: 128,
     batch: 128,
   },
@@ -79,8 +80,9 @@ const cases = [
     name: 'ResNet20',
     network: 'resnet20',
     checkpoint: path('../../shared/models/resnet20'),
+    zoo: null,
     data: cifar,
-    normalize: cifarNormalization,
+    normalization: cifarNormalization,
     examples: 128,
     batch: 128,
   },
@@ -141,23 +143,11 @@ function writeProblem(folder, benchCase, checkpoint, network, source, vector) {
 
 async function compare(benchCase, python) {
   return resourceScope(async (scope) => {
-    const engine = await prepareEngine('onnx');
-    const dataset = await readDataset(benchCase.data);
-    const checkpoint =
-      benchCase.checkpoint === undefined
-        ? createZooCheckpoint(benchCase.zoo, {
-            exampleShape: dataset.train.shape,
-            layout: dataset.train.layout,
-            classes: 10,
-            hidden: benchCase.hidden,
-            seed: 1,
-          }).checkpoint
-        : await readCheckpoint(benchCase.checkpoint);
-    const network = scope.own(await createNetwork(checkpoint));
-    const loss = 'cross-entropy';
-    const options = { normalize: benchCase.normalize ?? null, sample: 'first', seed: 0 };
-    const train = networkExamples(dataset.train, network, loss, benchCase.examples, options);
-    const problem = { engine, network, loss, train, allTraining: train, test: null };
+    const { problem, checkpoint } = await openBenchProblem(benchCase, benchCase.examples, scope);
+    if (problem.engine.native === null) {
+      throw new Error('onnxruntime-node does not load: there are no native products to compare');
+    }
+    const { network, train } = problem;
     const config = { ...analyzeDefaults, memoryLimitBytes: 4 * 2 ** 30 };
     const { curvature } = await openComputation(problem, config, silentProgress, scope);
     const random = randomStream(1, 'peer');
@@ -244,9 +234,9 @@ export async function runPeerComparison() {
   });
   let library = null;
   for (const benchCase of cases) {
-    const absent = [benchCase.checkpoint, benchCase.data].find((needed) => needed && !existsSync(needed));
-    if (absent !== undefined) {
-      console.log(`${benchCase.name}: left out, ${absent} is not there`);
+    const reason = missing(benchCase);
+    if (reason !== null) {
+      console.log(`${benchCase.name}: left out, ${reason}`);
       continue;
     }
     process.stderr.write(`measuring ${benchCase.name}`);

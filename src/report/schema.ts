@@ -182,7 +182,7 @@ const optionsSchema = z.object({
   curvature: z.enum(['hessian', 'ggn']),
   negative: z.enum(['abs', 'clip']),
   bound: z.enum(['gaussian-width', 'sharp']),
-  probes: count.nullable(),
+  probes: count.nullable().describe('null: as many as --tolerance takes; spectrum.probes says how many'),
   steps: count.describe('budget'),
   tolerancePoints: z.number(),
   accuracyTolerancePoints: z.number(),
