@@ -371,7 +371,8 @@ describe('batch sizes of native programs', () => {
     expect(nativeBatchSize(10, 1, 1)).toBe(10);
     expect(nativeBatchSize(2048, 1, 1)).toBe(1024);
     expect(nativeBatchSize(1025, 1, 1)).toBe(513);
-    expect(nativeBatchSize(1000, 1e12, 1)).toBe(63);
+    expect(nativeBatchSize(1000, 1e12, 1)).toBe(16);
+    expect(nativeBatchSize(1000, 1e12, 1, 64)).toBe(63);
     expect(nativeBatchSize(1000, 2e7, 1)).toBe(100);
     expect(nativeBatchSize(1, 0, 1)).toBe(1);
   });
