@@ -49,11 +49,34 @@ export interface LanczosOptions {
 }
 
 /**
- * A residual below this share of the operator's scale is rounding noise: the
- * Krylov space is invariant. A few hundred units in the last place, because a
- * step sums products over the whole basis.
+ * A residual below this share of the operator's scale is rounding noise
+ * whatever the operator's own precision: the Krylov space is invariant. A few
+ * hundred units in the last place, because a step sums products over the whole
+ * basis.
  */
 const BREAKDOWN_TOLERANCE = 1e-13;
+
+/**
+ * A residual above this share of the scale is no rounding of any operator that
+ * is used here; below, the rounding of its products is measured.
+ */
+const SUSPICIOUS_RESIDUAL = 1e-3;
+
+/**
+ * A residual below this multiple of the measured rounding of a product is
+ * noise. Over every rank of the operators in the tests, residuals that should
+ * be zero are 0.2 to 8 times the measured rounding, half of them below 2.
+ */
+const NOISE_FACTOR = 8;
+
+/** Rounding is measured anew for residuals below this multiple of what was measured last: it differs between vectors. */
+const MEASURE_AGAIN_BELOW = 10 * NOISE_FACTOR;
+
+/**
+ * A vector times this rounds differently in every operation. No power of two,
+ * which would change exponents only.
+ */
+const OTHER_SCALE = 0.7;
 
 /**
  * The norm of a residual is the difference of two squares as long as it is not
@@ -88,6 +111,8 @@ export class LanczosRun implements LanczosCoefficients {
   #currentSquaredNorm: number;
   #previous: LanczosVector | null = null;
   #scale = 0;
+  /** Norm of the rounding errors of a product with a vector of unit norm, as last measured. */
+  #rounding: number | null = null;
 
   /** @param start unit norm, length `operator.dim` */
   constructor(operator: LinearOperator, start: Float64Array, options: LanczosOptions = {}) {
@@ -143,14 +168,18 @@ export class LanczosRun implements LanczosCoefficients {
     this.beta.push(beta);
     this.#scale = Math.max(this.#scale, Math.abs(alpha), beta);
     const complete = this.#monitor !== null && this.steps >= this.#operator.dim;
-    if (complete || this.#isRounding(beta)) {
+    const isNoise = (norm: number): Promise<boolean> => this.#isNoise(norm, residual, couplingBefore);
+    if (complete || (await isNoise(beta))) {
       this.#finish();
       return;
     }
     const next = this.#vectors.add();
     let squaredNorm = subtractAndScale(next, residual, current, alpha, 1 / beta);
     if (this.#monitor?.advance(this.alpha, this.beta, this.#scale)) {
-      squaredNorm = await this.#orthogonalize(this.#vectors, next, squaredNorm, this.#monitor);
+      squaredNorm = await this.#orthogonalize(this.#vectors, next, squaredNorm, this.#monitor, isNoise);
+      if (this.exhausted) {
+        return;
+      }
     }
     this.#previous = current;
     this.#current = next;
@@ -162,6 +191,7 @@ export class LanczosRun implements LanczosCoefficients {
    * one and corrects the newest coefficient.
    *
    * @param squaredNorm of the vector, 1 but for rounding
+   * @param isNoise whether a residual of that norm is nothing but rounding; the run then ends
    * @returns the same afterwards
    */
   async #orthogonalize(
@@ -169,6 +199,7 @@ export class LanczosRun implements LanczosCoefficients {
     next: LanczosVector,
     squaredNorm: number,
     monitor: OrthogonalityMonitor,
+    isNoise: (norm: number) => Promise<boolean>,
   ): Promise<number> {
     const last = this.steps - 1;
     let squares = squaredNorm;
@@ -178,7 +209,7 @@ export class LanczosRun implements LanczosCoefficients {
       const removed = largestMagnitude(overlaps);
       measured = Math.max(measured, removed);
       const norm = this.#normAfter(next, squares, overlaps);
-      if (this.#isRounding(this.beta[last] * norm)) {
+      if (await isNoise(this.beta[last] * norm)) {
         this.#finish();
         return 0;
       }
@@ -206,8 +237,38 @@ export class LanczosRun implements LanczosCoefficients {
     return Math.sqrt(subtractAndScale(next, next, this.#current, dot(this.#current, next), 1));
   }
 
-  #isRounding(beta: number): boolean {
-    return beta <= BREAKDOWN_TOLERANCE * this.#scale;
+  /**
+   * Whether a residual of this norm is what rounding leaves of zero. The
+   * rounding is that of the operator's products, float32 for a network: far
+   * above that of the arithmetic here, and not known beforehand, as terms may
+   * cancel in a product. It is measured where it matters, with one more product.
+   *
+   * @param residual product with the current vector, less the previous vector's part
+   */
+  async #isNoise(norm: number, residual: Float64Array, couplingBefore: number): Promise<boolean> {
+    if (norm <= BREAKDOWN_TOLERANCE * this.#scale) {
+      return true;
+    }
+    if (norm > SUSPICIOUS_RESIDUAL * this.#scale) {
+      return false;
+    }
+    if (this.#rounding === null || norm <= MEASURE_AGAIN_BELOW * this.#rounding) {
+      this.#rounding = await this.#measureRounding(residual, couplingBefore);
+    }
+    return norm <= NOISE_FACTOR * this.#rounding;
+  }
+
+  /** Norm of the difference between two products with the current vector that round differently. */
+  async #measureRounding(residual: Float64Array, couplingBefore: number): Promise<number> {
+    const current = this.#current;
+    const other = await this.#operator.apply(current.map((entry) => OTHER_SCALE * entry));
+    const previous = this.#previous ?? current;
+    let squares = 0;
+    for (let i = 0; i < other.length; i++) {
+      const difference = other[i] / OTHER_SCALE - couplingBefore * previous[i] - residual[i];
+      squares += difference * difference;
+    }
+    return Math.sqrt(squares);
   }
 
   #finish(): void {

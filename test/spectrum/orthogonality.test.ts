@@ -37,14 +37,16 @@ function inFloat32(operator: LinearOperator): LinearOperator {
   };
 }
 
-/** Remembers the vectors it was given: the Lanczos basis. */
+/** Remembers the unit vectors it was given: the Lanczos basis. Others are there to measure rounding. */
 function remembering(operator: LinearOperator): { operator: LinearOperator; vectors: Float64Array[] } {
   const vectors: Float64Array[] = [];
   return {
     operator: {
       dim: operator.dim,
       apply: (vector) => {
-        vectors.push(Float64Array.from(vector));
+        if (Math.abs(Math.hypot(...vector) - 1) < 1e-3) {
+          vectors.push(Float64Array.from(vector));
+        }
         return operator.apply(vector);
       },
     },
