@@ -1,7 +1,7 @@
 import { elementCount } from '../compile/graph.js';
 import { input } from '../compile/kernel-inputs.js';
 import { NotCompilableError } from '../compile/trace.js';
-import { filled, type Lifetimes, longer, longerOf, productOf, sumOf } from './lifetimes.js';
+import { filled, type Lifetimes, longer, longerOf, NEVER, productOf, sumOf } from './lifetimes.js';
 import type { Rule, RuleCall } from './rule.js';
 import { broadcast } from './sources.js';
 
@@ -86,7 +86,7 @@ const select: Rule = ({ node, lifetimes, shape, constant }) => {
     (known.kind === 'uniform' ? known.value : known.data[index]) !== 0;
   const chosen = (left: Int32Array, right: Int32Array): Int32Array =>
     left.map((count, index) => (isTrue(index) ? count : right[index]));
-  const never = filled(yes.nonZero.length, -1);
+  const never = filled(yes.nonZero.length, NEVER);
   return [
     {
       depends:
