@@ -18,6 +18,22 @@ const nearest =
   (alignCorners: boolean): Interpolation =>
   (source, size) => [[Math.min(size - 1, alignCorners ? Math.round(source) : Math.floor(source)), 1]];
 
+/**
+ * Which old positions along an axis each new one is made of, with their shares.
+ *
+ * @param node a kernel that resizes, or its gradient
+ * @throws NotCompilableError for half-pixel centres
+ */
+export function resizedFrom(node: GraphNode, from: number, to: number): [number, number][][] {
+  if (node.attributes.halfPixelCenters === true) {
+    throw new NotCompilableError(`${node.kernel} with half-pixel centres`);
+  }
+  const alignCorners = node.attributes.alignCorners === true;
+  const interpolation = node.kernel.startsWith('ResizeBilinear') ? bilinear : nearest(alignCorners);
+  const ratio = alignCorners && to > 1 ? (from - 1) / (to - 1) : from / to;
+  return Array.from({ length: to }, (_, index) => interpolation(index * ratio, from));
+}
+
 /** The matrix [to, from] (or its transpose) that resizes along one axis, as an initialiser. */
 function resizeMatrix(
   builder: OnnxBuilder,
@@ -26,15 +42,12 @@ function resizeMatrix(
   to: number,
   transposed: boolean,
 ): string {
-  const alignCorners = node.attributes.alignCorners === true;
-  const interpolation = node.kernel.startsWith('ResizeBilinear') ? bilinear : nearest(alignCorners);
-  const ratio = alignCorners && to > 1 ? (from - 1) / (to - 1) : from / to;
   const matrix = new Float32Array(to * from);
-  for (let i = 0; i < to; i++) {
-    for (const [position, share] of interpolation(i * ratio, from)) {
+  resizedFrom(node, from, to).forEach((shares, i) => {
+    for (const [position, share] of shares) {
       matrix[transposed ? position * to + i : i * from + position] += share;
     }
-  }
+  });
   const shape = transposed ? [from, to] : [to, from];
   return builder.initializer('float32', shape, matrix, `resize:${shape}:${matrix}`);
 }
@@ -43,9 +56,6 @@ function resizeMatrix(
 const resize =
   (gradient: boolean): Lowering =>
   (node, builder) => {
-    if (node.attributes.halfPixelCenters === true) {
-      throw new NotCompilableError(`${node.kernel} with half-pixel centres`);
-    }
     const { images, dy } = node.inputs;
     const [batch, height, width, channels] = builder.value(images).shape;
     const [newHeight, newWidth] = gradient
