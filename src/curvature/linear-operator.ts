@@ -7,6 +7,8 @@
 export interface LinearOperator {
   /** Dimension of the space the operator acts on. */
   readonly dim: number;
+  /** Whether the map has no negative eigenvalue, but for rounding. Default false. */
+  readonly positiveSemidefinite?: boolean;
   /**
    * The product of the operator with one vector.
    *

@@ -60,6 +60,7 @@ export async function nativeCurvatureOperator(
   return {
     kind,
     dim: network.dimension,
+    positiveSemidefinite: kind === 'ggn',
     apply: sharedPass(async (vectors) => {
       const directions = vectors.map((vector) => flatInputs(setting, 'v', vector));
       const totals = vectors.map(() => new Float64Array(network.dimension));

@@ -165,6 +165,7 @@ export function curvatureOperator(
   return {
     kind,
     dim: network.dimension,
+    positiveSemidefinite: kind === 'ggn',
     apply: sharedPass(async (vectors) => {
       const products: Float64Array[] = [];
       for (const vector of vectors) {

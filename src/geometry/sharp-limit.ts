@@ -3,10 +3,12 @@
  * ellipsoid, exactly and not only up to the Gaussian width.
  */
 import { type SpectralMeasure, spectralAverage } from '../spectrum/spectral-measure.js';
-import { largestWhere, type RadiusSquared, requirePositive, resolventAverage } from './gaussian-width.js';
+import { type RadiusSquared, requirePositive, resolventAverage } from './gaussian-width.js';
 
-/** Steps of the search for mu in log space: enough for the full exponent range of doubles. */
-const MU_STEPS = 200;
+/** Steps of the search for mu in log space; it ends earlier where doubles do. */
+const MU_STEPS = 100;
+/** The search covers this to its negative: all that squares of doubles can take. */
+const SMALLEST_LOG_MU = Math.log(Number.MIN_VALUE) / 2;
 
 /**
  * The mu with `s(mu) = fraction`.
@@ -27,9 +29,9 @@ export function inverseResolvent(measure: SpectralMeasure, fraction: number): nu
 
 /** The mu at which a condition that holds for small mu only ceases to hold, by bisection of the exponent. */
 function crossing(holds: (mu: number) => boolean): number {
-  let low = Math.log(Number.MIN_VALUE) / 2;
-  let high = -low;
-  for (let step = 0; step < MU_STEPS && low < high; step++) {
+  let low = SMALLEST_LOG_MU;
+  let high = -SMALLEST_LOG_MU;
+  for (let step = 0; step < MU_STEPS; step++) {
     const middle = (low + high) / 2;
     if (middle === low || middle === high) {
       break;
@@ -82,11 +84,14 @@ export function reachableIncrease(
  *
  * Derived here, see {@link reachableIncrease}. The left side does not decrease
  * in p, as R^2 does not and {@link freeCurvature} rises while mu falls: one
- * crossing, found by bisection. The Gaussian-width limit is the same condition
- * without the factor (1 - p)/p, so it is the smaller of the two where it
- * exceeds 1/2, and the larger below.
+ * crossing, found by bisection of mu, with p = s(mu). The Gaussian-width limit
+ * is the same condition without the factor (1 - p)/p, so it is the smaller of
+ * the two where it exceeds 1/2, and the larger below.
  */
 export function sharpLimit(measure: SpectralMeasure, radiusSquared: RadiusSquared, epsilon: number): number {
   requirePositive('epsilon', epsilon);
-  return largestWhere((p) => reachableIncrease(measure, p, radiusSquared(p)) <= epsilon);
+  const fraction = (mu: number): number => Math.min(1, Math.max(0, resolventAverage(measure, mu)));
+  const exceeds = (mu: number): boolean =>
+    (radiusSquared(fraction(mu)) / 2) * freeCurvature(measure, mu) > epsilon;
+  return exceeds(0) ? fraction(crossing(exceeds)) : 1;
 }

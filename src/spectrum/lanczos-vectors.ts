@@ -13,6 +13,13 @@ export interface LanczosVectors {
    * @returns the overlaps V'x before
    */
   orthogonalize(count: number): Promise<Float64Array>;
+  /**
+   * The combination V c of the oldest vectors, or null where they are not kept.
+   *
+   * @param coefficients c, one for each of the oldest vectors
+   * @returns a new array
+   */
+  combination(coefficients: Float64Array): Float64Array | null;
 }
 
 /**
@@ -85,7 +92,30 @@ export function projectedVectors(
       }
       return overlaps;
     },
+    combination: (coefficients) =>
+      combined(
+        length,
+        Array.from(coefficients, (_, j) => {
+          const start = (j % blockVectors) * stride;
+          return blocks[Math.floor(j / blockVectors)].subarray(start, start + length);
+        }),
+        coefficients,
+      ),
   };
+}
+
+function combined(
+  length: number,
+  vectors: readonly LanczosVector[],
+  coefficients: Float64Array,
+): Float64Array {
+  const sum = new Float64Array(length);
+  subtractCombination(
+    vectors,
+    sum,
+    coefficients.map((coefficient) => -coefficient),
+  );
+  return sum;
 }
 
 function allocate(length: number, count: number): Float32Array {
@@ -120,6 +150,7 @@ export function plainVectors(length: number, precision: 'float64' | 'float32'): 
       subtractCombination(oldest, newest, overlaps);
       return overlaps;
     },
+    combination: (coefficients) => combined(length, vectors.slice(0, coefficients.length), coefficients),
   };
 }
 
@@ -132,5 +163,6 @@ export function recentVectors(length: number, precision: 'float64' | 'float32'):
     orthogonalize: () => {
       throw new Error('recentVectors: older vectors are not kept');
     },
+    combination: () => null,
   };
 }

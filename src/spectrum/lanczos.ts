@@ -105,7 +105,7 @@ export class LanczosRun implements LanczosCoefficients {
 
   readonly #operator: LinearOperator;
   readonly #monitor: OrthogonalityMonitor | null;
-  #vectors: LanczosVectors | null;
+  readonly #vectors: LanczosVectors;
   #current: LanczosVector;
   /** 1, but for rounding. */
   #currentSquaredNorm: number;
@@ -141,7 +141,7 @@ export class LanczosRun implements LanczosCoefficients {
 
   /** Adds one pair of coefficients, at the cost of one product; does nothing once exhausted. */
   async step(): Promise<void> {
-    if (this.#vectors === null) {
+    if (this.exhausted) {
       return;
     }
     const current = this.#current;
@@ -184,6 +184,16 @@ export class LanczosRun implements LanczosCoefficients {
     this.#previous = current;
     this.#current = next;
     this.#currentSquaredNorm = squaredNorm;
+  }
+
+  /**
+   * A combination of the first Lanczos vectors, the start vector being the
+   * first; null where the run does not keep them.
+   *
+   * @param coefficients one for each of the first vectors
+   */
+  combination(coefficients: Float64Array): Float64Array | null {
+    return this.#vectors.combination(coefficients);
   }
 
   /**
@@ -274,7 +284,6 @@ export class LanczosRun implements LanczosCoefficients {
   #finish(): void {
     this.beta[this.steps - 1] = 0;
     this.exhausted = true;
-    this.#vectors = null;
   }
 }
 

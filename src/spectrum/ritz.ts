@@ -13,7 +13,7 @@ export interface RitzEigenvalue {
 }
 
 /** Ritz values closer than this share of the spectral radius are one eigenvalue. */
-const GHOST_TOLERANCE = 1e-6;
+export const GHOST_TOLERANCE = 1e-6;
 
 /** A residual up to this share of the spectral radius counts as converged. */
 const CONVERGED = 1e-3;
@@ -22,19 +22,22 @@ const CONVERGED = 1e-3;
 const GHOST_WEIGHT = 1e-12;
 
 /**
- * The eigenvalues of largest magnitude of one run, largest first.
+ * A Ritz value whose residual is within this share of the distance to its
+ * neighbours is one isolated eigenvalue: its vector is right to this angle
+ * (Parlett 1980, theorem 11.7.1), its weight to the square of it.
+ */
+const ISOLATED = 0.1;
+
+/**
+ * The Ritz values of a run, ascending, each eigenvalue once.
  *
  * Ritz values within `GHOST_TOLERANCE` of each other are merged, because
  * without reorthogonalisation converged eigenvalues reappear as copies. As one
  * start vector sees every eigenvalue once, true multiplicities cannot be told
- * from ghosts by any single run. The list ends before the first that has not
- * converged, as nothing is known between it and the next. A ghost in the
- * making, which passes through values where no eigenvalue is, has next to no
- * weight and is left out.
- *
- * @param count how many at most
+ * from ghosts by any single run. A ghost in the making, which passes through
+ * values where no eigenvalue is, has next to no weight and is left out.
  */
-export function leadingEigenvalues(run: LanczosCoefficients, count: number): RitzEigenvalue[] {
+function mergedRitzValues(run: LanczosCoefficients): { merged: RitzEigenvalue[]; radius: number } {
   const { values, first, last } = tridiagonalEigen(run.alpha, run.beta);
   const residualNorm = run.beta[run.alpha.length - 1];
   const radius = Math.max(Math.abs(values[0]), Math.abs(values[values.length - 1]));
@@ -56,7 +59,39 @@ export function leadingEigenvalues(run: LanczosCoefficients, count: number): Rit
     }
     i = end;
   }
+  return { merged, radius };
+}
+
+/**
+ * The eigenvalues of largest magnitude of one run, largest first. The list
+ * ends before the first that has not converged, as nothing is known between it
+ * and the next.
+ *
+ * @param count how many at most
+ */
+export function leadingEigenvalues(run: LanczosCoefficients, count: number): RitzEigenvalue[] {
+  const { merged, radius } = mergedRitzValues(run);
   merged.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
   const unconverged = merged.findIndex(({ residual }) => !(residual <= CONVERGED * radius));
   return merged.slice(0, unconverged < 0 ? count : Math.min(count, unconverged));
+}
+
+/**
+ * The eigenvalues at both ends of the spectrum that one run has found and
+ * separated from their neighbours, from each end inwards to the first that it
+ * has not.
+ */
+export function isolatedEigenvalues(run: LanczosCoefficients): RitzEigenvalue[] {
+  const { merged } = mergedRitzValues(run);
+  const isolated = ({ value, residual }: RitzEigenvalue, i: number): boolean => {
+    const below = i > 0 ? value - merged[i - 1].value : Number.POSITIVE_INFINITY;
+    const above = i + 1 < merged.length ? merged[i + 1].value - value : Number.POSITIVE_INFINITY;
+    return residual <= ISOLATED * Math.min(below, above);
+  };
+  const fromBelow = merged.findIndex((ritz, i) => !isolated(ritz, i));
+  if (fromBelow < 0) {
+    return merged;
+  }
+  const fromAbove = merged.findLastIndex((ritz, i) => !isolated(ritz, i));
+  return [...merged.slice(0, fromBelow), ...merged.slice(fromAbove + 1)];
 }

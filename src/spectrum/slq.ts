@@ -5,77 +5,82 @@
  */
 import type { LinearOperator } from '../curvature/linear-operator.js';
 import { randomStream } from '../random.js';
+import { deflated, deflationOf } from './deflation.js';
 import { type LanczosCoefficients, LanczosRun, type Reorthogonalization } from './lanczos.js';
 import type { LanczosVectorsFactory } from './lanczos-vectors.js';
+import type { SpectralFunctional } from './probe-error.js';
 import { leadingEigenvalues, type RitzEigenvalue } from './ritz.js';
+import { antiGaussOrExact, averagedOrExact, gaussOrExact, radauOrExact } from './run-rules.js';
 import { mixMeasures, type SpectralMeasure } from './spectral-measure.js';
+import { estimateNegativeShare, estimateTrace, type SumEstimate } from './trace.js';
 import { tridiagonalEigen } from './tridiagonal.js';
-import {
-  antiGaussOrExact,
-  averagedOrExact,
-  BOUND_WEIGHT,
-  type FunctionalEstimate,
-  FunctionalEstimator,
-  gaussOrExact,
-  radauOrExact,
-  type SpectralFunctional,
-} from './uncertainty.js';
+import { type FunctionalEstimate, FunctionalEstimator } from './uncertainty.js';
 
-export interface SpectrumOptions {
+export interface SpectrumOptions<Name extends string> {
   /** Seed of the probes: probe i is drawn from the stream named `probe i`. */
   seed: number;
-  /** Random probes, advanced in lockstep. Default 2: the fewest that show how much probes differ. */
+  /** Random probes at the start, advanced in lockstep. Default 2: the fewest that show how much probes differ. */
   probes?: number;
+  /** Whether more probes are taken where they, and not steps, are what is missing. Default true. */
+  addProbes?: boolean;
   /** Steps before the first check. Default 30. */
   minimumSteps?: number;
-  /** The budget of steps. Default 300. */
+  /** Most steps of a probe. Default 300. */
   maximumSteps?: number;
+  /** The budget of products. Default `probes * maximumSteps`. */
+  maximumProducts?: number;
   /** Steps between checks. Default 10. */
   checkEvery?: number;
   /** Default `full`. */
   reorthogonalization?: Reorthogonalization;
   /** Keeps the Lanczos vectors; see `LanczosOptions`. */
   createVectors?: LanczosVectorsFactory;
-  /** The quantity that has to settle, e.g. a pruning limit. */
-  functional: SpectralFunctional;
-  /** Half-width of its uncertainty at which to stop, in its own unit. */
+  /** Quantities to estimate, e.g. pruning limits. */
+  functionals: Record<Name, SpectralFunctional>;
+  /** The one that has to settle. */
+  decisive: NoInfer<Name>;
+  /** Half-width of a 95 % interval at which a functional is settled, in its own unit. */
   tolerance: number;
   /** How many leading eigenvalues to list. Default 20. */
   leading?: number;
-  /** Called after every step with the number of steps done. */
-  onStep?: (steps: number) => void;
+  /** Called after every step of the probes with the products done, and their budget. */
+  onProducts?: (done: number, budget: number) => void;
 }
 
-/** An estimate of a trace. */
-export interface TraceEstimate {
-  readonly value: number;
-  /** One standard error. */
-  readonly standardError: number;
+/** A functional as the spectrum says it. Plain data. */
+export interface SettledEstimate extends FunctionalEstimate {
+  /** Whether its interval is within the tolerance, and not by luck. */
+  readonly settled: boolean;
+  /** What would narrow the interval most where it is not settled. */
+  readonly missing: 'steps' | 'probes' | null;
 }
 
 /** What is known of an operator's spectrum. Plain data. */
-export interface SpectrumEstimate {
+export interface SpectrumEstimate<Name extends string = string> {
   readonly dimension: number;
   readonly probes: number;
   /** Steps of the longest run. */
   readonly steps: number;
-  /** Whether the uncertainty of the functional reached the tolerance. */
-  readonly settled: boolean;
+  /** Products with the operator: one a step of every probe. */
+  readonly products: number;
   /** Whether every run found an invariant subspace: no quadrature error is left. */
   readonly exhausted: boolean;
   readonly reorthogonalization: Reorthogonalization;
-  /** The functional that decided when to stop. */
-  readonly estimate: FunctionalEstimate;
-  /** Coefficients of each probe; input of `estimateUncertainty` for other functionals. */
+  readonly estimates: Readonly<Record<Name, SettledEstimate>>;
+  /** Coefficients of each probe. */
   readonly runs: readonly { readonly alpha: readonly number[]; readonly beta: readonly number[] }[];
   /** Rules mixed over the probes, at the last step. */
   readonly gauss: SpectralMeasure;
   readonly antiGauss: SpectralMeasure;
   readonly averaged: SpectralMeasure;
   readonly zeroRadau: SpectralMeasure;
+  /** The averaged rule with the eigenvalues that were found at weight 1/D: for sums of smooth functions. */
+  readonly deflated: SpectralMeasure;
   /** The Gauss rule of each probe. */
   readonly ritz: readonly { readonly values: readonly number[]; readonly weights: readonly number[] }[];
-  readonly trace: TraceEstimate;
+  readonly trace: SumEstimate;
+  /** Share of sum |lambda| that negative eigenvalues hold. */
+  readonly negativeShare: SumEstimate;
   /** Largest Ritz value over all probes: a lower bound of the largest eigenvalue. */
   readonly lambdaMax: number;
   /** Smallest Ritz value over all probes: an upper bound of the smallest eigenvalue. */
@@ -84,65 +89,162 @@ export interface SpectrumEstimate {
   readonly leading: readonly RitzEigenvalue[];
 }
 
+/** The part of the tolerance that the probes may take where more of them are added. */
+const PROBE_TARGET = 0.7;
+
 /**
- * Estimates the spectral measure of an operator, adding Lanczos steps until a
- * functional of it is known to a tolerance.
+ * Estimates the spectral measure of an operator, adding Lanczos steps, and
+ * probes where they are what is missing, until a functional of it is known to
+ * a tolerance.
  *
- * Stops when the half-width of the functional's uncertainty is within the
- * tolerance at two successive checks (one could be luck), when all runs are
- * exhausted, or when the budget of steps is spent. The products of a step are
- * asked for together, so that they may share a pass over the data.
+ * A functional is settled when its interval is within the tolerance at two
+ * successive checks (one could be luck), or at one where it is a theorem's
+ * (`positiveSemidefinite` operators), never before the first; or when all runs
+ * are exhausted. It ends when the decisive one is settled or the budget is
+ * spent. The products of a step are asked for together, so that they may share
+ * a pass over the data.
  */
-export async function estimateSpectrum(
+export async function estimateSpectrum<Name extends string>(
   operator: LinearOperator,
-  options: SpectrumOptions,
-): Promise<SpectrumEstimate> {
-  const probes = options.probes ?? 2;
+  options: SpectrumOptions<Name>,
+): Promise<SpectrumEstimate<Name>> {
+  const initialProbes = options.probes ?? 2;
   const maximumSteps = options.maximumSteps ?? 300;
-  const minimumSteps = Math.min(options.minimumSteps ?? 30, maximumSteps);
+  const minimumSteps = options.minimumSteps ?? 30;
   const checkEvery = options.checkEvery ?? 10;
+  const budget = options.maximumProducts ?? initialProbes * maximumSteps;
   const reorthogonalization = options.reorthogonalization ?? 'full';
-  requirePositiveInteger('probes', probes);
+  const positiveSemidefinite = operator.positiveSemidefinite ?? false;
+  requirePositiveInteger('probes', initialProbes);
   requirePositiveInteger('maximumSteps', maximumSteps);
   requirePositiveInteger('minimumSteps', minimumSteps);
   requirePositiveInteger('checkEvery', checkEvery);
   requirePositiveInteger('dim', operator.dim);
 
-  const runs = Array.from(
-    { length: probes },
-    (_, index) =>
-      new LanczosRun(operator, rademacherProbe(operator.dim, options.seed, index), {
-        reorthogonalization,
-        createVectors: options.createVectors,
-      }),
-  );
-  const estimator = new FunctionalEstimator(options.functional, {
-    runs,
-    dimension: operator.dim,
-    reorthogonalization,
-  });
-  let estimate: FunctionalEstimate | null = null;
-  let withinBefore = false;
-  let settled = false;
+  const newRun = (index: number): LanczosRun =>
+    new LanczosRun(operator, rademacherProbe(operator.dim, options.seed, index), {
+      reorthogonalization,
+      createVectors: options.createVectors,
+    });
+  const runs = Array.from({ length: initialProbes }, (_, index) => newRun(index));
+  const problem = { runs, dimension: operator.dim, reorthogonalization, positiveSemidefinite };
+  const names = Object.keys(options.functionals) as Name[];
+  const watches = names.map((name) => ({
+    name,
+    watch: new SettlementWatch(new FunctionalEstimator(options.functionals[name], problem), options.tolerance, {
+      checksNeeded: positiveSemidefinite ? 1 : 2,
+    }),
+  }));
+  const decisive = watches.find(({ name }) => name === options.decisive)!.watch;
+  const products = (): number => runs.reduce((sum, run) => sum + run.steps, 0);
+  const report = (): void => options.onProducts?.(products(), budget);
   let steps = 0;
-  while (!settled) {
+  for (;;) {
     await Promise.all(runs.map((run) => run.step()));
     steps++;
-    options.onStep?.(steps);
+    report();
     const exhausted = runs.every((run) => run.exhausted);
-    const last = exhausted || steps >= maximumSteps;
+    const last = exhausted || steps >= maximumSteps || (steps + 1) * runs.length > budget;
     const due = steps >= minimumSteps && (steps - minimumSteps) % checkEvery === 0;
-    if (due || last) {
-      estimate = estimator.at(steps);
-      const within = estimate.halfWidth <= options.tolerance;
-      settled = within && (withinBefore || exhausted);
-      withinBefore = within;
+    if (!due && !last) {
+      continue;
+    }
+    // Fewer steps than the first check takes say too little to settle anything.
+    const counts = exhausted || steps >= minimumSteps;
+    for (const { watch } of watches) {
+      watch.check(steps, counts, exhausted);
+    }
+    if (decisive.settled) {
+      break;
+    }
+    const added =
+      options.addProbes === false ? 0 : probesToAdd(decisive.estimate, runs.length, options.tolerance, budget);
+    if (added > 0) {
+      const late = Array.from({ length: added }, (_, index) => newRun(runs.length + index));
+      await Promise.all(late.map((run) => catchUp(run, steps, report)));
+      runs.push(...late);
+      for (const { watch } of watches) {
+        watch.check(steps, counts, runs.every((run) => run.exhausted));
+      }
+      if (decisive.settled) {
+        break;
+      }
     }
     if (last) {
       break;
     }
   }
-  return summarize(operator.dim, runs, steps, settled, reorthogonalization, estimate!, options.leading ?? 20);
+  const estimates = Object.fromEntries(watches.map(({ name, watch }) => [name, watch.result()]));
+  return {
+    ...summarize(operator.dim, runs, steps, reorthogonalization, options.leading ?? 20),
+    products: products(),
+    estimates: estimates as Record<Name, SettledEstimate>,
+  };
+}
+
+async function catchUp(run: LanczosRun, steps: number, onStep: () => void): Promise<void> {
+  while (run.steps < steps && !run.exhausted) {
+    await run.step();
+    onStep();
+  }
+}
+
+/**
+ * How many probes would bring the random error down to its part of the
+ * tolerance, or to the quadrature error where that is the larger, within the
+ * budget of products.
+ */
+function probesToAdd(
+  estimate: FunctionalEstimate,
+  probes: number,
+  tolerance: number,
+  budget: number,
+): number {
+  const { probeHalfWidth, quadratureHalfWidth, steps } = estimate;
+  const target = Math.max(PROBE_TARGET * tolerance, quadratureHalfWidth);
+  if (!(probeHalfWidth > target)) {
+    return 0;
+  }
+  const wanted = Math.ceil(probes * (probeHalfWidth / target) ** 2);
+  return Math.max(0, Math.min(wanted, Math.floor(budget / steps)) - probes);
+}
+
+/** Follows one functional over the checks. */
+class SettlementWatch {
+  readonly #estimator: FunctionalEstimator;
+  readonly #tolerance: number;
+  readonly #checksNeeded: number;
+  #estimate: FunctionalEstimate | null = null;
+  #checksWithin = 0;
+  #lastSteps = 0;
+  settled = false;
+
+  constructor(estimator: FunctionalEstimator, tolerance: number, options: { checksNeeded: number }) {
+    this.#estimator = estimator;
+    this.#tolerance = tolerance;
+    this.#checksNeeded = options.checksNeeded;
+  }
+
+  get estimate(): FunctionalEstimate {
+    return this.#estimate!;
+  }
+
+  /** @param counts whether the check may settle anything */
+  check(steps: number, counts: boolean, exhausted: boolean): void {
+    this.#estimate = this.#estimator.at(steps);
+    const within = this.#estimate.halfWidth <= this.#tolerance;
+    // Checks at the same step count are one check.
+    const before = steps === this.#lastSteps ? Math.max(0, this.#checksWithin - 1) : this.#checksWithin;
+    this.#checksWithin = within && counts ? before + 1 : 0;
+    this.#lastSteps = steps;
+    this.settled = this.#checksWithin >= this.#checksNeeded || (within && exhausted);
+  }
+
+  result(): SettledEstimate {
+    const { probeHalfWidth, quadratureHalfWidth } = this.estimate;
+    const missing = probeHalfWidth > quadratureHalfWidth ? 'probes' : 'steps';
+    return { ...this.estimate, settled: this.settled, missing: this.settled ? null : missing };
+  }
 }
 
 /** A vector of independent signs, scaled to unit norm. */
@@ -160,11 +262,9 @@ function summarize(
   dimension: number,
   runs: readonly LanczosRun[],
   steps: number,
-  settled: boolean,
   reorthogonalization: Reorthogonalization,
-  estimate: FunctionalEstimate,
   leading: number,
-): SpectrumEstimate {
+): Omit<SpectrumEstimate, 'estimates' | 'products'> {
   const eigen = runs.map((run) => tridiagonalEigen(run.alpha, run.beta));
   const mixed = (rule: (run: LanczosCoefficients, steps: number) => SpectralMeasure): SpectralMeasure =>
     mixMeasures(runs.map((run) => rule(run, steps)));
@@ -172,71 +272,24 @@ function summarize(
     dimension,
     probes: runs.length,
     steps: Math.max(...runs.map((run) => run.steps)),
-    settled,
     exhausted: runs.every((run) => run.exhausted),
     reorthogonalization,
-    estimate,
     runs: runs.map((run) => ({ alpha: [...run.alpha], beta: [...run.beta] })),
     gauss: mixed(gaussOrExact),
     antiGauss: mixed(antiGaussOrExact),
     averaged: mixed(averagedOrExact),
     zeroRadau: mixed(radauOrExact),
+    deflated: mixed((run) => deflated(averagedOrExact(run, steps), deflationOf(run, dimension), dimension)),
     ritz: eigen.map(({ values, first }) => ({
       values: Array.from(values),
       weights: Array.from(first, (component) => component * component),
     })),
     trace: estimateTrace(dimension, runs),
+    negativeShare: estimateNegativeShare(dimension, runs),
     lambdaMax: Math.max(...eigen.map(({ values }) => values[values.length - 1])),
     lambdaMin: Math.min(...eigen.map(({ values }) => values[0])),
     leading: leadingEigenvalues(runs[0], leading),
   };
-}
-
-/** Leading eigenvalues of a run whose random weight is replaced by its expectation in the trace. */
-const DEFLATED_EIGENVALUES = 50;
-
-/**
- * Above this, `D` times the weight of a Ritz value is not that of one simple
- * eigenvalue (chi-squared with one degree of freedom, exceeded once in 10^4):
- * it stands for several, and is left alone.
- */
-const SIMPLE_EIGENVALUE_WEIGHT = 15;
-
-/**
- * The trace from the Lanczos runs, by Hutchinson's estimate with the leading
- * eigenvalues deflated.
- *
- * `D v' H v = D alpha_0` (Hutchinson 1990) weighs eigenvalue j by
- * `D (q_j' v)^2`, which is 1 in expectation and scatters by as much. For the
- * eigenvalues that the run has found, that weight is known and is replaced by
- * 1; only the rest of the spectrum is left to chance. It is the deflation of
- * Hutch++ (Meyer, Musco, Musco & Woodruff 2021) at no further product.
- *
- * The variance of one probe is at most `2 ||H_rest||_F^2`, estimated by the
- * run's own second moment `D (alpha_0^2 + beta_0^2)` less the deflated part.
- * The standard error combines that bound, weighted as in `uncertainty.ts`,
- * with the scatter over probes.
- */
-export function estimateTrace(dimension: number, runs: readonly LanczosCoefficients[]): TraceEstimate {
-  const count = runs.length;
-  const traces: number[] = [];
-  let bound = 0;
-  for (const run of runs) {
-    let trace = dimension * run.alpha[0];
-    let squares = dimension * (run.alpha[0] ** 2 + (run.beta[0] ?? 0) ** 2);
-    for (const { value, weight } of leadingEigenvalues(run, DEFLATED_EIGENVALUES)) {
-      if (dimension * weight <= SIMPLE_EIGENVALUE_WEIGHT) {
-        trace += value * (1 - dimension * weight);
-        squares -= dimension * weight * value ** 2;
-      }
-    }
-    traces.push(trace);
-    bound += (2 * Math.max(0, squares)) / count;
-  }
-  const value = traces.reduce((sum, trace) => sum + trace, 0) / count;
-  const scatter = traces.reduce((sum, trace) => sum + (trace - value) ** 2, 0);
-  const variance = (BOUND_WEIGHT * bound + scatter) / (BOUND_WEIGHT + count - 1);
-  return { value, standardError: Math.sqrt(variance / count) };
 }
 
 function requirePositiveInteger(name: string, value: number): void {

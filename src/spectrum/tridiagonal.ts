@@ -28,17 +28,42 @@ export function tridiagonalEigen(
   offDiagonal: ArrayLike<number>,
 ): TridiagonalEigen {
   const size = diagonal.length;
+  const { values, rows } = diagonalize(diagonal, offDiagonal, size > 1 ? [0, size - 1] : [0]);
+  return { values, first: rows[0], last: rows[rows.length - 1] };
+}
+
+/**
+ * All of the eigenvectors, at m / 2 times the cost.
+ *
+ * @returns the eigenvalues, ascending, and m rows: entry j of row i is
+ *   component i of the unit eigenvector of eigenvalue j
+ */
+export function tridiagonalEigenvectors(
+  diagonal: ArrayLike<number>,
+  offDiagonal: ArrayLike<number>,
+): { values: Float64Array; rows: Float64Array[] } {
+  return diagonalize(diagonal, offDiagonal, [...Array(diagonal.length).keys()]);
+}
+
+/** @param carried which rows of the eigenvector matrix to find */
+function diagonalize(
+  diagonal: ArrayLike<number>,
+  offDiagonal: ArrayLike<number>,
+  carried: readonly number[],
+): { values: Float64Array; rows: Float64Array[] } {
+  const size = diagonal.length;
   const d = Float64Array.from(diagonal);
   const e = new Float64Array(size);
   for (let i = 0; i + 1 < size; i++) {
     e[i] = offDiagonal[i];
   }
-  const first = new Float64Array(size);
-  const last = new Float64Array(size);
-  if (size > 0) {
-    first[0] = 1;
-    last[size - 1] = 1;
-  }
+  const rows = carried.map((place) => {
+    const row = new Float64Array(size);
+    if (place < size) {
+      row[place] = 1;
+    }
+    return row;
+  });
   for (let l = 0; l < size; l++) {
     for (let sweep = 0; ; sweep++) {
       let m = l;
@@ -51,23 +76,21 @@ export function tridiagonalEigen(
       if (sweep === MAXIMUM_SWEEPS) {
         throw new Error(`tridiagonalEigen: no convergence at eigenvalue ${l} of ${size}`);
       }
-      qlSweep(d, e, first, last, l, m);
+      qlSweep(d, e, rows, l, m);
     }
   }
   const order = Array.from(d.keys()).sort((i, j) => d[i] - d[j]);
   return {
     values: Float64Array.from(order, (i) => d[i]),
-    first: Float64Array.from(order, (i) => first[i]),
-    last: Float64Array.from(order, (i) => last[i]),
+    rows: rows.map((row) => Float64Array.from(order, (i) => row[i])),
   };
 }
 
-/** One implicit QL sweep over rows l..m, rotating the two carried rows along. */
+/** One implicit QL sweep over rows l..m, rotating the carried rows along. */
 function qlSweep(
   d: Float64Array,
   e: Float64Array,
-  first: Float64Array,
-  last: Float64Array,
+  carried: readonly Float64Array[],
   l: number,
   m: number,
 ): void {
@@ -95,12 +118,11 @@ function qlSweep(
     p = s * r;
     d[i + 1] = g + p;
     g = c * r - b;
-    const firstNext = first[i + 1];
-    first[i + 1] = s * first[i] + c * firstNext;
-    first[i] = c * first[i] - s * firstNext;
-    const lastNext = last[i + 1];
-    last[i + 1] = s * last[i] + c * lastNext;
-    last[i] = c * last[i] - s * lastNext;
+    for (const row of carried) {
+      const next = row[i + 1];
+      row[i + 1] = s * row[i] + c * next;
+      row[i] = c * row[i] - s * next;
+    }
   }
   d[l] -= p;
   e[l] = g;

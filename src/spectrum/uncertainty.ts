@@ -43,12 +43,17 @@
  * resolve: it counts as one point at its mean. In 60 such problems the most
  * that this made was 0.13 points.
  */
+import { type Deflation, deflated, deflationOf } from './deflation.js';
 import type { LanczosCoefficients, Reorthogonalization } from './lanczos.js';
-import { antiGaussRule, gaussRule, zeroRadauRule } from './quadrature.js';
+import { type ProbeRun, probeStandardError, type SpectralFunctional } from './probe-error.js';
+import { averagedOrExact, gaussOrExact, headOf, isExact, radauOrExact } from './run-rules.js';
 import { mixMeasures, type SpectralMeasure } from './spectral-measure.js';
 
-/** A quantity computed from a spectral measure. */
-export type SpectralFunctional = (measure: SpectralMeasure) => number;
+/** Probability with which a stated interval holds the true value. */
+export const INTERVAL_LEVEL = 0.95;
+
+/** Half-width of an interval of that level in standard errors, for a normal distribution. */
+const NORMAL_HALF_WIDTH = 1.96;
 
 /** Part of the steps the inner sequence averages over starts here; also the earlier step count that theta compares with. */
 const WINDOW_START = 0.7;
@@ -78,19 +83,6 @@ const THETA_LAG = 0.85;
 /** On a spectrum flat around 0 the inner sequence, too, comes from above, and theta is 1.6. */
 const THETA_MOST = 2;
 
-/**
- * Weight of the bound on the variance over probes, in degrees of freedom. With
- * 1 the stated errors are too small too often at 4 probes (mean square score
- * 1.75 over 60 seeds), with 4 they are right.
- */
-export const BOUND_WEIGHT = 4;
-
-/** Groups of nodes for which the influence on the functional is found; bounds its cost. */
-const INFLUENCE_GROUPS = 64;
-
-/** Share of mass moved to find an influence: large against rounding, small against the curvature of a limit. */
-const INFLUENCE_STEP = 1e-3;
-
 /** Fewest steps for which the sequences are compared at all. */
 const LEAST_STEPS = 8;
 
@@ -98,8 +90,8 @@ const LEAST_STEPS = 8;
 const PROBE_SHARE = 1 / 2;
 
 /**
- * How many probes to take: one where that is sure to be enough, else two, the
- * fewest that show how much probes differ.
+ * How many probes to begin with: one where that is sure to be enough, else
+ * two, the fewest that show how much probes differ.
  *
  * A Gaussian-width limit p solves `p = s(p)` with s, falling in p, the spectral
  * average of a function f within [0, 1]. One probe finds s with variance
@@ -107,235 +99,206 @@ const PROBE_SHARE = 1 / 2;
  * more than s does.
  *
  * @param dimension D
- * @param tolerance half-width asked of the limit, as a fraction
+ * @param tolerance half-width asked of the limit's 95 % interval, as a fraction
  */
 export function sufficientProbes(dimension: number, tolerance: number): 1 | 2 {
-  return 1 / Math.sqrt(2 * dimension) <= PROBE_SHARE * tolerance ? 1 : 2;
+  return NORMAL_HALF_WIDTH / Math.sqrt(2 * dimension) <= PROBE_SHARE * tolerance ? 1 : 2;
 }
 
 /** Lanczos runs over one operator, one a probe. */
 export interface ProbeRuns {
   /** May grow while an estimator is in use. */
-  readonly runs: readonly LanczosCoefficients[];
+  readonly runs: readonly ProbeRun[];
   /** Dimension of the operator. */
   readonly dimension: number;
   readonly reorthogonalization: Reorthogonalization;
+  /** Whether no eigenvalue is negative: quadrature errors are then bounded. */
+  readonly positiveSemidefinite: boolean;
 }
 
-/** A functional's value with its uncertainty. Plain data. */
+/** A functional's value with its 95 % interval. Plain data. */
 export interface FunctionalEstimate {
   /** Best estimate. */
   readonly value: number;
-  /** `value` minus the combined half-width. */
+  /** Lower end of the 95 % interval. */
   readonly low: number;
-  /** `value` plus the combined half-width. */
+  /** Upper end of the 95 % interval. */
   readonly high: number;
-  /** `sqrt(quadratureHalfWidth^2 + probeStandardError^2)`. */
+  /** Half the width of the interval. */
   readonly halfWidth: number;
-  /** Uncertainty because the number of Lanczos steps is finite. */
+  /** Half-width because the number of Lanczos steps is finite. */
   readonly quadratureHalfWidth: number;
-  /** Uncertainty because the number of probes is finite: one standard error, known with one probe too. */
-  readonly probeStandardError: number;
+  /** Half-width because the number of probes is finite. */
+  readonly probeHalfWidth: number;
   /** The functional of the Gauss-Radau rule with a node at 0. */
   readonly outer: number;
-  /** The mean of the functional over the averaged rules of the last 30 % of the steps. */
+  /** For a positive semi-definite operator the Gauss rule's, else the mean over the averaged rules of the last 30 % of the steps. */
   readonly inner: number;
   /** Lanczos steps used. */
   readonly steps: number;
 }
 
-/** Evaluates one functional on the runs at any step count, remembering what it computed. */
+type Rule = (run: LanczosCoefficients, steps: number) => SpectralMeasure;
+
+/** Evaluates one functional on the runs at any step count, remembering the rules it computed. */
 export class FunctionalEstimator {
   readonly #functional: SpectralFunctional;
-  readonly #runs: readonly LanczosCoefficients[];
-  readonly #dimension: number;
-  readonly #gapShare: number;
-  readonly #averaged = new Map<number, number>();
-  readonly #outer = new Map<number, number>();
+  readonly #problem: ProbeRuns;
+  readonly #rules = new Map<LanczosCoefficients, Map<string, SpectralMeasure>>();
 
-  constructor(functional: SpectralFunctional, probeRuns: ProbeRuns) {
-    if (probeRuns.runs.length === 0) {
+  constructor(functional: SpectralFunctional, problem: ProbeRuns) {
+    if (problem.runs.length === 0) {
       throw new RangeError('FunctionalEstimator: expected at least one Lanczos run, got none');
     }
     this.#functional = functional;
-    this.#runs = probeRuns.runs;
-    this.#dimension = probeRuns.dimension;
-    this.#gapShare = GAP_SHARE[probeRuns.reorthogonalization];
+    this.#problem = problem;
   }
 
   /** The estimate from the first `steps` steps of every run (all of a run that is shorter because it is exhausted). */
   at(steps: number): FunctionalEstimate {
-    const used = Math.min(steps, Math.max(...this.#runs.map((run) => run.alpha.length)));
-    const outer = this.#outerAt(used);
-    const inner = this.#innerAt(used);
-    const value = this.#valueAt(used);
-    let quadratureHalfWidth: number;
-    if (this.#runs.every((run) => isExact(run, used))) {
-      quadratureHalfWidth = 0;
-    } else if (used < LEAST_STEPS) {
-      quadratureHalfWidth = Math.abs(outer - inner) / 2;
-    } else {
-      const moved = DRIFT_SINCE.map((share) => Math.abs(value - this.#valueAt(Math.round(share * used))));
-      quadratureHalfWidth = Math.max(this.#gapShare * Math.abs(outer - inner), ...moved);
-    }
-    const probeStandardError = this.#probeStandardError(used);
-    const halfWidth = Math.hypot(quadratureHalfWidth, probeStandardError);
+    const { runs, dimension, positiveSemidefinite } = this.#problem;
+    const used = Math.min(steps, Math.max(...runs.map((run) => run.alpha.length)));
+    const deflations = runs.map((run) => deflationOf(headOf(run, used), dimension));
+    const standardError = probeStandardError(
+      this.#functional,
+      runs,
+      (chosen) => this.#measure(radauOrExact, used, deflations, chosen),
+      deflations,
+      used,
+      dimension,
+    );
+    const probeHalfWidth = NORMAL_HALF_WIDTH * standardError;
+    const { value, quadratureHalfWidth, outer, inner } = positiveSemidefinite
+      ? this.#bracket(used, deflations)
+      : this.#extrapolation(used, deflations);
+    // A bracket is no deviation of a random size: it adds up.
+    const halfWidth = positiveSemidefinite
+      ? quadratureHalfWidth + probeHalfWidth
+      : Math.hypot(quadratureHalfWidth, probeHalfWidth);
     return {
       value,
       low: value - halfWidth,
       high: value + halfWidth,
       halfWidth,
       quadratureHalfWidth,
-      probeStandardError,
+      probeHalfWidth,
       outer,
       inner,
       steps: used,
     };
   }
 
-  /** The best estimate, from the first `steps` steps of every run. */
-  #valueAt(steps: number): number {
-    const outer = this.#outerAt(steps);
-    if (this.#runs.every((run) => isExact(run, steps))) {
-      return outer;
-    }
-    const gap = outer - this.#innerAt(steps);
-    return steps < LEAST_STEPS ? outer - gap / 2 : outer - this.#theta(steps, outer, gap) * gap;
+  /**
+   * For a positive semi-definite operator `1/(1 + mu lambda)` is a Stieltjes
+   * function: the Gauss rule bounds every probe's average of it from below and
+   * the Gauss-Radau rule with a node at 0 from above, tighter with every step
+   * (Golub & Meurant, chapter 6; Zimmerling, Druskin & Simoncini 2025), and
+   * the limits rise with it.
+   */
+  #bracket(steps: number, deflations: readonly Deflation[]): QuadratureEstimate {
+    const inner = this.#average(gaussOrExact, steps, deflations);
+    const outer = this.#average(radauOrExact, steps, deflations);
+    return { value: (inner + outer) / 2, quadratureHalfWidth: Math.abs(outer - inner) / 2, outer, inner };
   }
 
-  #theta(steps: number, outer: number, gap: number): number {
-    const earlier = Math.round(WINDOW_START * steps);
-    const earlierOuter = this.#outerAt(earlier);
-    const earlierGap = earlierOuter - this.#innerAt(earlier);
-    const share = (earlierOuter - outer) / (earlierGap - gap);
-    if (!Number.isFinite(share)) {
-      return 0.5;
+  #extrapolation(steps: number, deflations: readonly Deflation[]): QuadratureEstimate {
+    const { runs, reorthogonalization } = this.#problem;
+    const outerAt = remembered((k: number) => this.#average(radauOrExact, k, deflations));
+    const averagedAt = remembered((k: number) => this.#average(averagedOrExact, k, deflations));
+    const exact = (k: number): boolean => runs.every((run) => isExact(run, k));
+    const valueAt = (k: number): number => {
+      const outer = outerAt(k);
+      if (exact(k)) {
+        return outer;
+      }
+      const gap = outer - innerOf(averagedAt, k);
+      return k < LEAST_STEPS ? outer - gap / 2 : outer - theta(outerAt, averagedAt, k) * gap;
+    };
+    const outer = outerAt(steps);
+    const inner = innerOf(averagedAt, steps);
+    const value = valueAt(steps);
+    if (exact(steps)) {
+      return { value, quadratureHalfWidth: 0, outer, inner };
     }
-    const bounded = Math.min(Math.max(share, 0), THETA_MOST);
-    return bounded * (THETA_LAG + (1 - THETA_LAG) * Math.min(bounded, 1) ** 2);
+    if (steps < LEAST_STEPS) {
+      return { value, quadratureHalfWidth: Math.abs(outer - inner) / 2, outer, inner };
+    }
+    const moved = DRIFT_SINCE.map((share) => Math.abs(value - valueAt(Math.round(share * steps))));
+    const quadratureHalfWidth = Math.max(
+      GAP_SHARE[reorthogonalization] * Math.abs(outer - inner),
+      ...moved,
+    );
+    return { value, quadratureHalfWidth, outer, inner };
   }
 
-  #outerAt(steps: number): number {
-    return remember(this.#outer, steps, () =>
-      this.#functional(mixMeasures(this.#runs.map((run) => radauOrExact(run, steps)))),
+  #average(rule: Rule, steps: number, deflations: readonly Deflation[]): number {
+    const all = this.#problem.runs.map((_, index) => index);
+    return this.#functional(this.#measure(rule, steps, deflations, all));
+  }
+
+  /** A rule of some of the runs, deflated and mixed. */
+  #measure(
+    rule: Rule,
+    steps: number,
+    deflations: readonly Deflation[],
+    chosen: readonly number[],
+  ): SpectralMeasure {
+    const { runs, dimension } = this.#problem;
+    return mixMeasures(
+      chosen.map((index) => deflated(this.#ruleOf(runs[index], rule, steps), deflations[index], dimension)),
     );
   }
 
-  #innerAt(steps: number): number {
-    let sum = 0;
-    let count = 0;
-    for (let k = Math.max(1, Math.floor(WINDOW_START * steps)); k <= steps; k++) {
-      sum += remember(this.#averaged, k, () =>
-        this.#functional(mixMeasures(this.#runs.map((run) => averagedOrExact(run, k)))),
-      );
-      count++;
-    }
-    return sum / count;
-  }
-
-  /**
-   * Standard error over probes, two ways, on the outer rule (the one that does
-   * not oscillate, so that the probes alone make the difference):
-   *
-   * - Jackknife (Efron & Stein 1981), which needs no assumption but has only
-   *   `probes - 1` degrees of freedom: with two probes it is as often far too
-   *   small as it is useful.
-   * - The variance of `v' f(H) v` for a Rademacher probe of unit norm,
-   *   `2 (||f||_F^2 - sum_i f_ii^2) / D^2 <= 2 Var(f(lambda)) / D` (Avron &
-   *   Toledo 2011), with f the influence function of the functional. An upper
-   *   bound, close for generic eigenvectors.
-   *
-   * The bound is given the weight of four degrees of freedom.
-   */
-  #probeStandardError(steps: number): number {
-    const count = this.#runs.length;
-    const rules = this.#runs.map((run) => radauOrExact(run, steps));
-    const bound = this.#influenceVariance(rules, this.#outerAt(steps)) * (2 / (this.#dimension * count));
-    if (count === 1) {
-      return Math.sqrt(bound);
-    }
-    const values = rules.map((_, left) => this.#functional(mixMeasures(rules.filter((_, i) => i !== left))));
-    const mean = values.reduce((sum, value) => sum + value, 0) / count;
-    const jackknife = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) * ((count - 1) / count);
-    return Math.sqrt((BOUND_WEIGHT * bound + (count - 1) * jackknife) / (BOUND_WEIGHT + count - 1));
-  }
-
-  /** Variance over the spectrum of the functional's influence function, by moving a little mass to each group of nodes. */
-  #influenceVariance(rules: readonly SpectralMeasure[], value: number): number {
-    const mixture = mixMeasures(rules);
-    const { nodes, weights } = rules[0];
-    const groupSize = Math.ceil(nodes.length / INFLUENCE_GROUPS);
-    let mean = 0;
-    let squares = 0;
-    for (let start = 0; start < nodes.length; start += groupSize) {
-      const share = weights.subarray(start, start + groupSize);
-      const mass = share.reduce((sum, weight) => sum + weight, 0);
-      if (mass === 0) {
-        continue;
-      }
-      const group = {
-        nodes: nodes.subarray(start, start + groupSize),
-        weights: share.map((weight) => weight / mass),
-      };
-      const moved = this.#functional(mixMeasures([mixture, group], [1 - INFLUENCE_STEP, INFLUENCE_STEP]));
-      const influence = (moved - value) / INFLUENCE_STEP;
-      mean += mass * influence;
-      squares += mass * influence * influence;
-    }
-    return Math.max(0, squares - mean * mean);
+  #ruleOf(run: LanczosCoefficients, rule: Rule, steps: number): SpectralMeasure {
+    const known = this.#rules.get(run) ?? new Map<string, SpectralMeasure>();
+    this.#rules.set(run, known);
+    const key = `${rule.name} ${steps}`;
+    const measure = known.get(key) ?? rule(run, steps);
+    known.set(key, measure);
+    return measure;
   }
 }
 
-/**
- * The estimate of a functional from finished runs; see {@link FunctionalEstimator}.
- *
- * @param probeRuns a `SpectrumEstimate` is one
- * @param steps how many of the steps to use; all if omitted
- */
-export function estimateUncertainty(
-  functional: SpectralFunctional,
-  probeRuns: ProbeRuns,
-  steps = Number.POSITIVE_INFINITY,
-): FunctionalEstimate {
-  return new FunctionalEstimator(functional, probeRuns).at(steps);
+interface QuadratureEstimate {
+  value: number;
+  quadratureHalfWidth: number;
+  outer: number;
+  inner: number;
 }
 
-/** Whether the Gauss rule of the run at this many steps is the run's exact measure. */
-function isExact(run: LanczosCoefficients, steps: number): boolean {
-  const length = run.alpha.length;
-  return steps >= length && length > 0 && run.beta[length - 1] === 0;
-}
-
-/** The Radau rule at 0, or the exact measure of a run that ended before. */
-export function radauOrExact(run: LanczosCoefficients, steps: number): SpectralMeasure {
-  return isExact(run, steps) ? gaussRule(run) : zeroRadauRule(run, Math.min(steps, run.alpha.length));
-}
-
-/** The Gauss rule, of a run that ended before its exact measure. */
-export function gaussOrExact(run: LanczosCoefficients, steps: number): SpectralMeasure {
-  return gaussRule(run, Math.min(steps, run.alpha.length));
-}
-
-/** The anti-Gauss rule, or the exact measure of a run that ended before. */
-export function antiGaussOrExact(run: LanczosCoefficients, steps: number): SpectralMeasure {
-  const used = Math.min(steps, run.alpha.length);
-  return isExact(run, steps) || used < 2 ? gaussRule(run, used) : antiGaussRule(run, used);
-}
-
-/** The averaged rule, or the exact measure of a run that ended before. */
-export function averagedOrExact(run: LanczosCoefficients, steps: number): SpectralMeasure {
-  const used = Math.min(steps, run.alpha.length);
-  if (isExact(run, steps) || used < 2) {
-    return gaussRule(run, used);
+/** The mean over the averaged rules of the last 30 % of the steps. */
+function innerOf(averagedAt: (steps: number) => number, steps: number): number {
+  let sum = 0;
+  let count = 0;
+  for (let k = Math.max(1, Math.floor(WINDOW_START * steps)); k <= steps; k++) {
+    sum += averagedAt(k);
+    count++;
   }
-  return mixMeasures([gaussRule(run, used - 1), antiGaussRule(run, used)]);
+  return sum / count;
 }
 
-function remember(cache: Map<number, number>, key: number, compute: () => number): number {
-  let value = cache.get(key);
-  if (value === undefined) {
-    value = compute();
-    cache.set(key, value);
+/** The share of the way from outer to inner at which the limit is expected. */
+function theta(
+  outerAt: (steps: number) => number,
+  averagedAt: (steps: number) => number,
+  steps: number,
+): number {
+  const earlier = Math.round(WINDOW_START * steps);
+  const gap = outerAt(steps) - innerOf(averagedAt, steps);
+  const earlierGap = outerAt(earlier) - innerOf(averagedAt, earlier);
+  const share = (outerAt(earlier) - outerAt(steps)) / (earlierGap - gap);
+  if (!Number.isFinite(share)) {
+    return 0.5;
   }
-  return value;
+  const bounded = Math.min(Math.max(share, 0), THETA_MOST);
+  return bounded * (THETA_LAG + (1 - THETA_LAG) * Math.min(bounded, 1) ** 2);
+}
+
+function remembered(compute: (key: number) => number): (key: number) => number {
+  const known = new Map<number, number>();
+  return (key) => {
+    const value = known.get(key) ?? compute(key);
+    known.set(key, value);
+    return value;
+  };
 }

@@ -1,0 +1,99 @@
+/**
+ * Deflation: what a Lanczos run has found of the spectrum is put in place of
+ * what its random start vector happens to see of it.
+ *
+ * A start vector v weighs eigenvalue j by `(q_j' v)^2`, which is 1/D in
+ * expectation and scatters by sqrt(2)/D. For the eigenvalues that the run has
+ * found that weight is known, and 1/D takes its place; the rest of the measure
+ * is scaled to the share of the spectrum that is left. It is the deflation of
+ * Hutch++ (Meyer, Musco, Musco & Woodruff 2021) at no further product. It
+ * matters wherever a sum hangs on a few large eigenvalues: traces, and
+ * `1 - s(mu)` of limits near 1.
+ */
+import type { LanczosCoefficients } from './lanczos.js';
+import { GHOST_TOLERANCE, isolatedEigenvalues } from './ritz.js';
+import type { SpectralMeasure } from './spectral-measure.js';
+
+/** Simple eigenvalues that a run has found. */
+export interface Deflation {
+  readonly eigenvalues: readonly number[];
+  /** Their weights in the run's own measure. */
+  readonly weights: readonly number[];
+  /** What the rest of the run's measure is multiplied by. */
+  readonly restScale: number;
+}
+
+/**
+ * Above this, `D` times the weight of a Ritz value is not that of one simple
+ * eigenvalue (chi-squared with one degree of freedom, exceeded once in 10^4):
+ * it stands for several, and is left alone.
+ */
+const SIMPLE_WEIGHT = 15;
+
+/** The same where a run has ended with fewer eigenvalues than dimensions, so that some must be multiple: exceeded once in 20. */
+const SIMPLE_WEIGHT_AMONG_MULTIPLE = 4;
+
+/** A rest of less weight than this is nothing but rounding. */
+const NO_REST = 1e-12;
+
+/**
+ * The eigenvalues of a run that can be deflated.
+ *
+ * @param dimension D, of the operator
+ */
+export function deflationOf(run: LanczosCoefficients, dimension: number): Deflation {
+  const { length } = run.alpha;
+  const ended = run.beta[length - 1] === 0;
+  let found = isolatedEigenvalues(run);
+  if (ended && length < dimension) {
+    // Where all is found, the heaviest is the multiple one; usually it is zero.
+    const heaviest = Math.max(...found.map(({ weight }) => weight));
+    found = found.filter(
+      ({ weight }) => weight < heaviest && dimension * weight <= SIMPLE_WEIGHT_AMONG_MULTIPLE,
+    );
+  } else {
+    found = found.filter(({ weight }) => dimension * weight <= SIMPLE_WEIGHT);
+  }
+  const restWeight = 1 - found.reduce((sum, { weight }) => sum + weight, 0);
+  const restShare = 1 - found.length / dimension;
+  return {
+    eigenvalues: found.map(({ value }) => value),
+    weights: found.map(({ weight }) => weight),
+    restScale: restWeight > NO_REST && restShare > 0 ? restShare / restWeight : 0,
+  };
+}
+
+/**
+ * A rule of the run with the deflated eigenvalues at weight 1/D.
+ *
+ * Their weights in the run's own measure are subtracted where the rule has its
+ * nodes for them, so that single weights of the result may be negative: it is
+ * for sums of smooth functions.
+ *
+ * @param rule any quadrature rule of the run, at this many steps or fewer
+ */
+export function deflated(rule: SpectralMeasure, deflation: Deflation, dimension: number): SpectralMeasure {
+  const { eigenvalues, weights, restScale } = deflation;
+  if (eigenvalues.length === 0) {
+    return rule;
+  }
+  return {
+    nodes: Float64Array.of(...rule.nodes, ...eigenvalues),
+    weights: Float64Array.of(
+      ...rule.weights.map((weight) => restScale * weight),
+      ...weights.map((weight) => 1 / dimension - restScale * weight),
+    ),
+  };
+}
+
+/** The nodes of the run's Gauss rule that are no deflated eigenvalue, with their weights after scaling. */
+export function restOf(rule: SpectralMeasure, { eigenvalues, restScale }: Deflation): SpectralMeasure {
+  const radius = Math.max(...rule.nodes.map(Math.abs));
+  const rest = [...rule.nodes.keys()].filter(
+    (i) => !eigenvalues.some((value) => Math.abs(value - rule.nodes[i]) <= GHOST_TOLERANCE * radius),
+  );
+  return {
+    nodes: Float64Array.from(rest, (i) => rule.nodes[i]),
+    weights: Float64Array.from(rest, (i) => restScale * rule.weights[i]),
+  };
+}
