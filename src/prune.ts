@@ -11,8 +11,9 @@ import { createNetwork } from './network/create-network.js';
 import type { Progress } from './progress.js';
 import { withPrunableWeights } from './pruning/checkpoint.js';
 import { prunedCount, pruneSmallest, rankByMagnitude } from './pruning/magnitude.js';
+import { parseReport } from './report/parse-report.js';
 import type { PruneSummary } from './report/prune-summary.js';
-import { parseReport, type Report } from './report/schema.js';
+import type { Report } from './report/schema.js';
 
 /** How far to prune, and which weights. */
 interface PruningAmount {

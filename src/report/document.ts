@@ -46,8 +46,6 @@ function actualName(name: ActualName, report: Report): string {
       return 'loss';
     case 'accuracy':
       return `accuracy, ${text.signed(-100 * (report.actual.accuracy?.tolerance ?? 0))} points`;
-    case 'exactAccuracy':
-      return 'accuracy, no fall';
   }
 }
 
@@ -131,7 +129,7 @@ function limitsSection(report: Report): Section {
     [theoryNames.sharp, ...estimateCells(limits.sharp), 'existence'],
     [actualName('loss', report), text.prunedAndKept(actual.loss.pruned), '', 'measured'],
   ];
-  for (const name of ['accuracy', 'exactAccuracy'] as const) {
+  for (const name of ['accuracy'] as const) {
     const measured = actual[name];
     if (measured !== null) {
       rows.push([actualName(name, report), text.prunedAndKept(measured.pruned), '', 'measured']);
@@ -154,7 +152,7 @@ function boundsSection(report: Report): Section {
   const name = theoryNames[key];
   const transition: [string, string] = [
     'transition',
-    `within ${text.percent(bounds.window)} of the weights around the existence limit`,
+    `within ${text.percent(report.theory.transition.halfWidth)} of the weights around the sharp limit`,
   ];
   const upper: [string, string] = ['upper bound', `kept ${text.percent(bounds.upperKept)} (slice)`];
   if (!limit.settled) {

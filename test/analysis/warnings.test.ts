@@ -26,6 +26,7 @@ function curveOf(...losses: (number | null)[]): Report['curve'] {
   return losses.map((loss, i) => ({
     pruned: i / 10,
     kept: 1 - i / 10,
+    source: 'asked',
     radius: i,
     predictedLossIncrease: 0,
     lossIncrease: loss,
@@ -63,7 +64,9 @@ describe('expertWarnings', () => {
       'an unresolved Gaussian-width limit',
       /the Gaussian-width limit is unresolved: pruned 88\.0 % to 96\.0 %.*--tolerance 0\.5 points; more --steps/,
       (report) => {
-        report.limits.gaussianWidth = { pruned: 0.92, low: 0.88, high: 0.96, settled: false };
+        Object.assign(report.limits.gaussianWidth, {
+          ...{ pruned: 0.92, low: 0.88, high: 0.96, settled: false, missing: 'steps' },
+        });
       },
       {},
     ],

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { memory } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parseReport } from '../../src/report/schema.js';
+import { parseReport } from '../../src/report/parse-report.js';
 import {
   analyzed,
   hashes,
@@ -121,7 +121,7 @@ describe('what a report holds', () => {
     expect(limits.sharp.pruned).toBeGreaterThanOrEqual(limits.gaussianWidth.pruned - 0.02);
     expect(bounds.lowerKept).toBeCloseTo(1 - limits.gaussianWidth.pruned, 12);
     expect(bounds.upperKept).toBeCloseTo(1 - limits.slice.pruned, 12);
-    expect(actual.exactAccuracy!.pruned).toBeLessThanOrEqual(actual.accuracy!.pruned);
+    expect(actual.strictAccuracy!.pruned).toBeLessThanOrEqual(actual.accuracy!.pruned);
     for (const { theoryPruned, actualPruned, differencePoints } of report.comparison) {
       expect(differencePoints).toBeCloseTo(100 * (theoryPruned - actualPruned), 9);
     }

@@ -37,7 +37,7 @@ describe('renderTable', () => {
   test('fits 100 columns, long names and many digits too', () => {
     const report = sampleReport();
     report.model.path = `models/${'deep/'.repeat(40)}model.json`;
-    report.limits.gaussianWidth = { pruned: 0.99951, low: 0.9995, high: 0.99953, settled: true };
+    Object.assign(report.limits.gaussianWidth, { pruned: 0.99951, low: 0.9995, high: 0.99953 });
     report.warnings.push('word '.repeat(60), 'x'.repeat(250));
     report.curve.push({ ...report.curve[0]!, lossIncrease: -1.234e-12, loss: 1.234e12, radius: 1e-9 });
     expect(widest(renderTable(report, plain))).toBeLessThanOrEqual(100);
@@ -76,7 +76,7 @@ test('JSON is independent of the order in which the report was put together', ()
   const entries = Object.entries(sampleReport()).reverse();
   const reordered = Object.fromEntries(entries) as ReturnType<typeof sampleReport>;
   expect(renderJson(reordered)).toBe(renderJson(sampleReport()));
-  expect(renderJson(sampleReport())).toMatch(/^\{\n {2}"schemaVersion": 1,\n {2}"ok": true,/);
+  expect(renderJson(sampleReport())).toMatch(/^\{\n {2}"schemaVersion": 2,\n {2}"ok": true,/);
   expect(renderJson(sampleReport())).toMatch(/\}\n$/);
 });
 

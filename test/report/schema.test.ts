@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { InputError } from '../../src/errors.js';
 import { renderJson } from '../../src/report/json.js';
-import { parseReport, type Report, reportJsonSchema, validateReport } from '../../src/report/schema.js';
+import { parseReport } from '../../src/report/parse-report.js';
+import { type Report, reportJsonSchema, validateReport } from '../../src/report/schema.js';
 import { sampleReport, unresolvedReport } from './sample-report.js';
 
 function broken(change: (report: Report) => void): Report {
