@@ -15,6 +15,7 @@ import {
   transitionReport,
 } from './limits-report.js';
 import { theoryCurve } from './theory-curve.js';
+import { warningFacts } from './warning-facts.js';
 
 function toolVersion(): string {
   const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
@@ -132,15 +133,6 @@ export function assembleReport(findings: Findings): Report {
     warnings: [],
     timing: findings.seconds,
   };
-  const { labels } = dataset.train ?? { labels: null };
-  report.warnings = [
-    ...dataset.warnings,
-    ...expertWarnings(report, {
-      gradientShare: slice.gradientShare,
-      dataClasses: labels?.kind === 'classes' ? labels.classCount : null,
-      outputs: network.outputs,
-      gaussNewtonRank: train.count * Math.max(1, network.outputs - 1),
-    }),
-  ];
+  report.warnings = [...dataset.warnings, ...expertWarnings(report, warningFacts(findings, report))];
   return report;
 }

@@ -18,14 +18,18 @@ export function theoryLimits(
   const known = connected?.connectedWhenDense ? connected : null;
   const most = known?.prunedFraction ?? 1;
   const cut = (fraction: number): number => Math.min(most, asFraction(fraction));
-  const estimate = ({ value, low, high, settled, missing }: SpectralLimit): LimitEstimate => ({
-    pruned: cut(value),
-    low: cut(low),
-    high: cut(high),
-    settled,
-    missing,
-    capped: asFraction(value) > most,
-  });
+  const estimate = ({ value, low, high, settled, missing }: SpectralLimit): LimitEstimate => {
+    // All of an interval that lies beyond the connected limit is cut to one number, which is known.
+    const allCut = most < 1 && low > most;
+    return {
+      pruned: cut(value),
+      low: cut(low),
+      high: cut(high),
+      settled: settled || allCut,
+      missing: allCut ? null : missing,
+      capped: asFraction(value) > most,
+    };
+  };
   return {
     level: 0.95,
     gaussianWidth: estimate(gaussianWidth),

@@ -50,7 +50,9 @@ export const limitsSchema = z.object({
       pruned: fraction,
       exact: z
         .boolean()
-        .describe('false: of layers that are not understood every output is taken to hang on every input'),
+        .describe(
+          'false: operations of unknown structure are taken to join all they read; outputs may be cut off earlier, but not later',
+        ),
     })
     .nullable()
     .describe(
@@ -89,7 +91,9 @@ export const theorySchema = z
       ),
     settled: z
       .object({ gaussianWidth: z.boolean(), sharp: z.boolean() })
-      .describe('whether the crossings are; the curves are no surer than these'),
+      .describe(
+        'whether the crossings are, before they are cut to the connected limit; the curves are no surer than these',
+      ),
     transition: transitionSchema,
   })
   .describe('what the limits come from');

@@ -41,7 +41,7 @@ async function expectRefusal(args: string[], words: RegExp): Promise<void> {
   expect([asJson.exitCode, asJson.stderr]).toEqual([2, plain.stderr]);
   const failure = JSON.parse(asJson.stdout);
   expect(failure).toEqual({
-    schemaVersion: 1,
+    schemaVersion: 2,
     ok: false,
     error: { code: expect.stringMatching(/^[a-z]+\/[a-z0-9-]+$/), message: expect.any(String) },
   });
