@@ -1,41 +1,41 @@
-import { type MagnitudeRanking, prunedCount } from './magnitude.js';
+import type { MagnitudeRanking } from './magnitude.js';
 
-/** Weights of one magnitude of which pruning takes some and leaves some. */
-export interface Tie {
-  /** |w| of each. */
+/** Weights of equal magnitude of which pruning removes some and keeps others. */
+export interface MagnitudeTie {
   magnitude: number;
-  /** How many weights have it. */
-  count: number;
+  /** Weights of this magnitude. */
+  weights: number;
+  /** Of these, how many are pruned: those of the lowest index. */
+  pruned: number;
 }
 
 /**
- * The tie that a pruned fraction cuts through; null where the largest pruned
- * magnitude is smaller than the smallest kept one. Weights that are 0 already
- * are no tie: it changes nothing which of them are pruned.
+ * The tie that pruning the n smallest weights cuts through; null where there is
+ * none, or where it is one of zeros, which pruning does not change.
  *
  * @param weights length D, those of the ranking
+ * @param count n
  */
 export function tieAt(
   weights: Float32Array,
   { order }: MagnitudeRanking,
-  prunedFraction: number,
-): Tie | null {
-  const pruned = prunedCount(prunedFraction, order.length);
-  if (pruned === 0 || pruned === order.length) {
+  count: number,
+): MagnitudeTie | null {
+  if (count === 0 || count >= order.length) {
     return null;
   }
   const magnitudeAt = (place: number): number => Math.abs(weights[order[place]]);
-  const magnitude = magnitudeAt(pruned);
-  if (magnitude === 0 || magnitudeAt(pruned - 1) !== magnitude) {
-    return null;
-  }
-  let first = pruned - 1;
+  const magnitude = magnitudeAt(count);
+  let first = count;
   while (first > 0 && magnitudeAt(first - 1) === magnitude) {
     first--;
   }
-  let end = pruned + 1;
+  if (first === count || magnitude === 0) {
+    return null;
+  }
+  let end = count + 1;
   while (end < order.length && magnitudeAt(end) === magnitude) {
     end++;
   }
-  return { magnitude, count: end - first };
+  return { magnitude, weights: end - first, pruned: count - first };
 }

@@ -1,12 +1,10 @@
 /** How numbers and foreign text are written, the same in every renderer. */
 
-/** Decimals that leave at least two digits of the smaller part: 91.7, but 99.95. */
+/** Decimals that leave at least two digits of the smaller part: 91.7, but 99.95; 0 and 1 need none. */
 function percentDecimals(...fractions: number[]): number {
-  const smallest = Math.min(...fractions.map((fraction) => Math.min(fraction, 1 - fraction)));
-  if (smallest <= 0 || smallest >= 0.01) {
-    return 1;
-  }
-  return Math.min(5, Math.ceil(-Math.log10(smallest)) - 1);
+  const parts = fractions.map((fraction) => Math.min(fraction, 1 - fraction)).filter((part) => part > 0);
+  const smallest = Math.min(...parts, 1);
+  return smallest >= 0.01 ? 1 : Math.min(5, Math.ceil(-Math.log10(smallest)) - 1);
 }
 
 function rounded(fraction: number, decimals: number): string {

@@ -8,7 +8,8 @@ export interface TiedWeights {
   /** The limit, as a warning calls it. */
   limit: string;
   magnitude: number;
-  count: number;
+  /** How many weights have it. */
+  weights: number;
 }
 
 /** Facts the warnings need that the report itself does not hold. */
@@ -21,6 +22,8 @@ export interface WarningFacts {
   outputs: number;
   /** Dimension of the Gauss-Newton matrix's range at most: examples times the directions in which the loss curves. */
   gaussNewtonRank: number;
+  /** The smallest difference that test accuracy can show, as a fraction; null without it. */
+  accuracyResolution: number | null;
   /** At the limits where ties are many enough to matter. */
   ties: readonly TiedWeights[];
 }
@@ -86,15 +89,15 @@ function exampleWarnings({ curvature, epsilon, data }: Report): string[] {
   );
 }
 
-/** In units of accuracy; losses over several outputs count each output of an example. */
-function accuracyWarnings(report: Report, outputs: number): string[] {
-  const { accuracy, actual, data, loss } = report;
+function accuracyWarnings(
+  { accuracy, actual }: Report,
+  { accuracyResolution, outputs }: WarningFacts,
+): string[] {
   const warnings: string[] = [];
-  const decisions = (data.test?.examples ?? 0) * (loss.name === 'binary-cross-entropy' ? outputs : 1);
   const tolerance = actual.accuracy?.tolerance ?? 0;
-  if (tolerance > 0 && decisions > 0 && 1 / decisions > tolerance) {
+  if (tolerance > 0 && accuracyResolution !== null && accuracyResolution > tolerance) {
     warnings.push(
-      `test accuracy moves in steps of ${plainPoints(100 / decisions)}, more than --accuracy-tolerance ${plainPoints(100 * tolerance)}: its limit hangs on single test examples`,
+      `test accuracy moves in steps of ${plainPoints(100 * accuracyResolution)}, more than --accuracy-tolerance ${plainPoints(100 * tolerance)}: its limit hangs on single test examples`,
     );
   }
   const measured = accuracy?.test ?? accuracy?.train ?? null;
@@ -147,9 +150,9 @@ function rankWarning({ curvature, data, model }: Report, rank: number): string[]
 
 function comesBackWarnings(report: Report): string[] {
   const tests = {
-    loss: 'the loss is',
-    accuracy: 'accuracy is',
-    noSignificantFall: 'the fall of accuracy is',
+    loss: 'the loss is within its tolerance',
+    accuracy: 'accuracy is within its tolerance',
+    noSignificantFall: 'accuracy does not fall significantly',
   };
   return measuredLimits(report).flatMap(({ key, limit }) => {
     // To the letter, accuracy comes back all the time; the table shows it.
@@ -167,8 +170,8 @@ function tieWarning(ties: readonly TiedWeights[]): string[] {
     return [];
   }
   const where = ties.map(
-    ({ limit, magnitude, count }) =>
-      `${limit}: ${whole(count)} of magnitude ${Number(magnitude.toPrecision(4))}`,
+    ({ limit, magnitude, weights }) =>
+      `${limit}: ${whole(weights)} of magnitude ${Number(magnitude.toPrecision(4))}`,
   );
   return [
     `ties in magnitude: which of equal weights are pruned is arbitrary (by their order in the model) at these limits: ${where.join('; ')}`,
@@ -190,7 +193,7 @@ export function expertWarnings(report: Report, facts: WarningFacts): string[] {
     ...gradientWarning(facts.gradientShare),
     ...curvatureWarnings(report),
     ...unresolvedWarnings(report),
-    ...accuracyWarnings(report, facts.outputs),
+    ...accuracyWarnings(report, facts),
     ...classWarning(facts),
     ...rankWarning(report, facts.gaussNewtonRank),
     ...sliceWarning(report),

@@ -5,15 +5,15 @@ import { tieAt } from '../../src/pruning/ties.js';
 
 const tie = (weights: number[], fraction: number) => {
   const values = Float32Array.from(weights);
-  return tieAt(values, rankByMagnitude(values), fraction);
+  return tieAt(values, rankByMagnitude(values), prunedCount(fraction, values.length));
 };
 
 describe('tieAt', () => {
   const weights = [0.5, -0.25, 0.25, 1, 0.25, 0, 0, -2];
   it.each([
     ['before the tie', 2 / 8, null],
-    ['in it', 3 / 8, { magnitude: 0.25, count: 3 }],
-    ['in it, signs apart', 4 / 8, { magnitude: 0.25, count: 3 }],
+    ['in it', 3 / 8, { magnitude: 0.25, weights: 3, pruned: 1 }],
+    ['in it, signs apart', 4 / 8, { magnitude: 0.25, weights: 3, pruned: 2 }],
     ['behind it', 5 / 8, null],
     ['among zeros', 1 / 8, null],
     ['nothing pruned', 0, null],
@@ -23,7 +23,7 @@ describe('tieAt', () => {
   });
 
   it('is every weight where all are the same', () => {
-    expect(tie([3, -3, 3, 3], 0.5)).toEqual({ magnitude: 3, count: 4 });
+    expect(tie([3, -3, 3, 3], 0.5)).toEqual({ magnitude: 3, weights: 4, pruned: 2 });
   });
 
   it('counts the weights of the magnitude that is on both sides', () => {
@@ -37,7 +37,11 @@ describe('tieAt', () => {
           const [below, above] = [sorted[count - 1], sorted[count]];
           const expected =
             below === above && above > 0
-              ? { magnitude: above, count: sorted.filter((value) => value === above).length }
+              ? {
+                  magnitude: above,
+                  weights: sorted.filter((value) => value === above).length,
+                  pruned: count - sorted.indexOf(above),
+                }
               : null;
           expect(tie(values, fraction)).toEqual(expected);
         },

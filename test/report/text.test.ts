@@ -17,6 +17,8 @@ describe('prunedAndKept', () => {
 test.each([
   [0.913, 0.921, '91.3 to 92.1 %', '91.3 % and 92.1 %'],
   [0.998, 0.9995, '99.800 to 99.950 %', '99.800 % and 99.950 %'],
+  [0.99977, 1, '99.977 to 100.000 %', '99.977 % and 100.000 %'],
+  [0, 1, '0.0 to 100.0 %', '0.0 % and 100.0 %'],
 ])('range and between of %s, %s', (low, high, range, between) => {
   expect(text.range(low, high)).toBe(range);
   expect(text.between(low, high)).toBe(between);
