@@ -97,6 +97,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       ranking,
       spectral,
       slice,
+      connected: null,
       measured,
       seconds: watch.seconds,
     });

@@ -3,10 +3,10 @@
  * files and model metadata have been read, checked and merged (src/cli), and
  * paths can be opened as they stand.
  */
+import type { LimitChoice } from './report/limit-choices.js';
 
 export type LossChoice = 'auto' | 'cross-entropy' | 'binary-cross-entropy' | 'mse';
 export type BackendChoice = 'auto' | 'tensorflow' | 'onnx' | 'wasm' | 'cpu';
-export type LimitName = 'slice' | 'gaussian-width' | 'sharp';
 
 /** Per channel, applied after byte images are divided by 255. */
 export interface NormalizeConfig {
@@ -39,6 +39,8 @@ export interface AnalyzeConfig {
   sample: 'random' | 'first';
   testExamples: number | 'all';
   epsilon: EpsilonConfig;
+  /** Training examples that `batch-std` is measured on. */
+  epsilonExamples: number | 'all';
   curvature: 'hessian' | 'ggn';
   negative: 'abs' | 'clip';
   bound: 'gaussian-width' | 'sharp';
@@ -76,6 +78,7 @@ export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'weights' | 'data'> 
   sample: 'random',
   testExamples: 'all',
   epsilon: { rule: 'batch-std' },
+  epsilonExamples: 'all',
   curvature: 'hessian',
   negative: 'abs',
   bound: 'gaussian-width',
@@ -105,7 +108,7 @@ export interface PruneConfig {
   sparse: boolean;
   /** Fraction to prune; null when `atLimit` says it. */
   ratio: number | null;
-  atLimit: LimitName | null;
+  atLimit: LimitChoice | null;
   /** A report of `analyze` to take the limit from. */
   report: string | null;
   include: string[];

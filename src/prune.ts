@@ -5,14 +5,14 @@ import { analyze } from './analyze.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import { checkOutput, writeCheckpoint } from './checkpoint/registry.js';
 import { prepareBackend } from './compute/backend.js';
-import type { LimitName, PruneConfig } from './config.js';
+import type { PruneConfig } from './config.js';
 import { InputError } from './errors.js';
 import { createNetwork } from './network/create-network.js';
 import type { Progress } from './progress.js';
 import { withPrunableWeights } from './pruning/checkpoint.js';
 import { prunedCount, pruneSmallest, rankByMagnitude } from './pruning/magnitude.js';
 import type { PruneSummary } from './report/prune-summary.js';
-import { parseReport, type Report } from './report/schema.js';
+import { limitToPruneTo, type ReportedLimits, readReportedLimits } from './report/pruning-limits.js';
 
 /** How far to prune, and which weights. */
 interface PruningAmount {
@@ -21,26 +21,13 @@ interface PruningAmount {
   exclude: readonly string[];
 }
 
-/** The pruned fraction of a limit; says so where it is only known to lie in a range. */
-function limitOf(report: Report, name: LimitName, progress: Progress): number {
-  const { slice, gaussianWidth, sharp } = report.limits;
-  const limit = { slice: { ...slice, settled: true }, 'gaussian-width': gaussianWidth, sharp }[name];
-  if (!limit.settled && 'low' in limit) {
-    const [low, pruned, high] = [limit.low, limit.pruned, limit.high].map((p) => (100 * p).toFixed(1));
-    progress.note(
-      `the ${name} limit is unresolved, between ${low} and ${high} % pruned; pruning ${pruned} %, its estimate`,
-    );
-  }
-  return limit.pruned;
-}
-
-async function readReport(path: string, checkpoint: Checkpoint): Promise<Report> {
+async function readReport(path: string, checkpoint: Checkpoint): Promise<ReportedLimits> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new InputError('prune/report', `--report ${path}: cannot be read (${error.code})`, {
       cause: error,
     });
   });
-  const report = parseReport(text, path);
+  const report = readReportedLimits(text, path);
   if (report.model.sha256 !== checkpoint.sha256) {
     throw new InputError(
       'prune/other-model',
@@ -58,7 +45,7 @@ async function amount(
   if (config.atLimit === null) {
     return { prunedFraction: config.ratio ?? 0, include: config.include, exclude: config.exclude };
   }
-  let report: Report;
+  let report: ReportedLimits;
   if (config.report !== null) {
     report = await readReport(config.report, checkpoint);
   } else if (config.analyze !== null) {
@@ -67,7 +54,7 @@ async function amount(
     throw new Error('a limit is asked for without a report or a way to get one');
   }
   const { include, exclude } = report.options;
-  return { prunedFraction: limitOf(report, config.atLimit, progress), include, exclude };
+  return { prunedFraction: limitToPruneTo(report, config.atLimit), include, exclude };
 }
 
 /** The metadata with the path of the data, which is relative to the checkpoint, as seen from another folder. */
@@ -93,8 +80,9 @@ async function sizes(input: string, output: string): Promise<{ before: number; a
  * its own, or a file, for an ONNX model. The input is only read.
  *
  * @param config its `output` is that file's own path, not a folder for it
- * @throws InputError when the report is not of this checkpoint, or nothing is
- *   prunable, or the output cannot be written
+ * @throws InputError when the report is not of this checkpoint, the limit is
+ *   not known well enough or leaves no network, nothing is prunable, or the
+ *   output cannot be written
  */
 export async function prune(
   config: PruneConfig,
@@ -109,6 +97,12 @@ export async function prune(
     const network = scope.own(await createNetwork(checkpoint, { include, exclude }));
     const ranking = rankByMagnitude(network.weights);
     const prunedWeights = prunedCount(prunedFraction, network.dimension);
+    if (prunedWeights === network.dimension) {
+      throw new InputError(
+        'prune/everything',
+        `this would set all ${prunedWeights} prunable weights to 0 and leave no network; prune less, for example with --ratio 0.9`,
+      );
+    }
     const pruned = pruneSmallest(network.weights, ranking, prunedWeights);
     const folder = checkpoint.format === 'onnx' ? dirname(config.output) : config.output;
     const metadata = metadataSeenFrom(folder, checkpoint);

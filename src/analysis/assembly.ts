@@ -1,90 +1,25 @@
 import { readFileSync } from 'node:fs';
-import type { Checkpoint } from '../checkpoint/checkpoint.js';
-import type { AnalyzeConfig } from '../config.js';
-import type { SelfCheck } from '../curvature/self-check.js';
 import { SELF_CHECK_TOLERANCE } from '../curvature/self-check.js';
-import { keptBounds } from '../geometry/bounds.js';
-import { ellipsoidConeStatisticalDimension } from '../geometry/statistical-dimension.js';
-import type { Evaluation } from '../network/evaluation.js';
-import { type MagnitudeRanking, radiusSquared } from '../pruning/magnitude.js';
-import { type ComparisonRow, type LimitEstimate, type Report, schemaVersion } from '../report/schema.js';
+import { radiusSquared } from '../pruning/magnitude.js';
+import { type Report, schemaVersion } from '../report/schema.js';
 import { expertWarnings } from '../report/warnings.js';
 import { negativeMass } from '../spectrum/spectral-measure.js';
-import type { FunctionalEstimate } from '../spectrum/uncertainty.js';
-import type { SpectralLimits } from './limits.js';
-import type { MeasuredPruning } from './measurement.js';
-import type { OpenedComputation } from './open-computation.js';
-import type { Problem } from './problem.js';
-import type { SlicePrediction } from './slice.js';
-
-/** Everything an analysis found out. */
-export interface Findings {
-  config: AnalyzeConfig;
-  checkpoint: Checkpoint;
-  problem: Problem;
-  computation: Pick<OpenedComputation, 'lanczos' | 'plan'>;
-  selfCheck: SelfCheck;
-  dense: { train: Evaluation; allTraining: Evaluation; test: Evaluation | null };
-  /** Standard deviation of the mini-batch mean loss; null with too few examples. */
-  batchStd: number | null;
-  epsilon: number;
-  /** Gradient of the mean loss at the trained weights, length D. */
-  gradient: Float64Array;
-  ranking: MagnitudeRanking;
-  spectral: SpectralLimits;
-  slice: SlicePrediction;
-  measured: MeasuredPruning;
-  /** Seconds by stage. */
-  seconds: Record<string, number>;
-}
+import { type Findings, measuredLimits, spectralLimit } from './findings.js';
+import { countedMeasure } from './limits.js';
+import {
+  actualReport,
+  asFraction,
+  boundsReport,
+  comparisonRows,
+  theoryLimits,
+  transitionReport,
+} from './limits-report.js';
+import { theoryCurve } from './theory-curve.js';
+import { warningFacts } from './warning-facts.js';
 
 function toolVersion(): string {
   const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
   return (JSON.parse(manifest) as { version: string }).version;
-}
-
-function asFraction(value: number): number {
-  return Math.min(1, Math.max(0, value));
-}
-
-function limitEstimate(estimate: FunctionalEstimate, tolerancePoints: number): LimitEstimate {
-  return {
-    pruned: asFraction(estimate.value),
-    low: asFraction(estimate.low),
-    high: asFraction(estimate.high),
-    settled: estimate.halfWidth <= tolerancePoints / 100,
-  };
-}
-
-/** Which theory is held against which measurement, and as what. */
-const COMPARISONS = [
-  { theory: 'slice', actual: 'loss', kind: 'prediction' },
-  { theory: 'slice', actual: 'accuracy', kind: 'prediction' },
-  { theory: 'gaussianWidth', actual: 'loss', kind: 'existence' },
-  { theory: 'gaussianWidth', actual: 'accuracy', kind: 'existence' },
-  { theory: 'sharp', actual: 'loss', kind: 'existence' },
-  { theory: 'sharp', actual: 'accuracy', kind: 'existence' },
-] as const;
-
-function comparisonRows(limits: Report['limits'], actual: Report['actual']): ComparisonRow[] {
-  return COMPARISONS.flatMap((comparison) => {
-    const theoryPruned = limits[comparison.theory].pruned;
-    const actualPruned = actual[comparison.actual]?.pruned;
-    return actualPruned === undefined
-      ? []
-      : [
-          {
-            ...comparison,
-            theoryPruned,
-            actualPruned,
-            differencePoints: 100 * (theoryPruned - actualPruned),
-          },
-        ];
-  });
-}
-
-function measuredAccuracy(pruned: number | null, tolerance: number): Report['actual']['accuracy'] {
-  return pruned === null ? null : { pruned, tolerance };
 }
 
 function norm(vector: Float64Array): number {
@@ -97,30 +32,11 @@ export function assembleReport(findings: Findings): Report {
     findings;
   const { engine, dataset, network, loss, train, test } = problem;
   const { spectrum } = spectral;
-  const gaussianWidth = limitEstimate(spectral.gaussianWidth, config.tolerancePoints);
-  const sharp = limitEstimate(spectral.sharp, config.tolerancePoints);
-  const limits: Report['limits'] = {
-    gaussianWidth,
-    sharp,
-    slice: { pruned: slice.prunedFraction },
-    statisticalDimension: ellipsoidConeStatisticalDimension(
-      spectrum.averaged,
-      Math.sqrt(radiusSquared(findings.ranking, gaussianWidth.pruned)),
-      epsilon,
-      network.dimension,
-    ),
-  };
-  const actual: Report['actual'] = {
-    loss: { pruned: measured.loss },
-    accuracy: measuredAccuracy(measured.accuracy, config.accuracyTolerancePoints / 100),
-    exactAccuracy: measuredAccuracy(measured.exactAccuracy, 0),
-  };
-  const existence = config.bound === 'sharp' ? sharp : gaussianWidth;
-  const { lowerKept, upperKept, delta, window } = keptBounds(
-    existence.pruned,
-    slice.prunedFraction,
-    network.dimension,
-  );
+  const gaussianWidth = spectralLimit(spectral.gaussianWidth, config.tolerancePoints / 100);
+  const sharp = spectralLimit(spectral.sharp, config.tolerancePoints / 100);
+  const limits = theoryLimits(gaussianWidth, sharp, slice.prunedFraction, findings.connected);
+  const settled = { gaussianWidth: gaussianWidth.settled, sharp: sharp.settled };
+  const actual = actualReport(measuredLimits(measured), config.accuracyTolerancePoints / 100);
   // A model that cannot be compiled is computed by the backend its programs would have come from.
   const { plan, lanczos } = computation;
   const fellBack = engine.native !== null && plan === null;
@@ -164,7 +80,11 @@ export function assembleReport(findings: Findings): Report {
       gradientNorm: norm(findings.gradient),
     },
     accuracy: loss === 'mse' ? null : { train: dense.train.accuracy, test: dense.test?.accuracy ?? null },
-    epsilon: { value: epsilon, rule: config.epsilon.rule },
+    epsilon: {
+      value: epsilon,
+      rule: config.epsilon.rule,
+      examples: config.epsilon.rule === 'batch-std' ? dense.allTraining.losses.length : null,
+    },
     curvature: {
       kind: config.curvature,
       negative: config.negative,
@@ -175,23 +95,33 @@ export function assembleReport(findings: Findings): Report {
       traceStdError: Number.isFinite(spectrum.trace.standardError) ? spectrum.trace.standardError : null,
       // The Gauss rule: its nodes stay within the spectrum, so that a Gauss-Newton matrix has none below zero.
       negativeMass: asFraction(negativeMass(spectrum.gauss).traceNormShare),
+      negativeMassStdError: null,
     },
     spectrum: {
       probes: spectrum.probes,
       steps: spectrum.steps,
-      settled: spectrum.settled,
+      products: spectrum.probes * spectrum.steps,
+      settled,
       reorthogonalization: lanczos.reorthogonalization,
       leadingEigenvalues: spectrum.leading.map(({ value }) => value),
       ritz: spectrum.ritz.map(({ values, weights }) => ({ values: [...values], weights: [...weights] })),
     },
     limits,
-    bounds: {
-      source: config.bound,
-      lowerKept,
-      upperKept: upperKept ?? 1,
-      delta: delta ?? 1 - lowerKept,
-      window,
+    theory: {
+      curve: theoryCurve({
+        rules: [spectrum.gauss, spectrum.antiGauss, spectrum.averaged, spectrum.zeroRadau].map((rule) =>
+          countedMeasure(rule, config.negative),
+        ),
+        radiusSquared: (fraction) => radiusSquared(findings.ranking, fraction),
+        epsilon,
+        dimension: network.dimension,
+        gaussianWidth: asFraction(gaussianWidth.value),
+        sharp: asFraction(sharp.value),
+      }),
+      settled,
+      transition: transitionReport(sharp, network.dimension),
     },
+    bounds: boundsReport(config.bound, limits),
     actual,
     comparison: comparisonRows(limits, actual),
     curve: measured.curve,
@@ -203,15 +133,6 @@ export function assembleReport(findings: Findings): Report {
     warnings: [],
     timing: findings.seconds,
   };
-  const { labels } = dataset.train ?? { labels: null };
-  report.warnings = [
-    ...dataset.warnings,
-    ...expertWarnings(report, {
-      gradientShare: slice.gradientShare,
-      dataClasses: labels?.kind === 'classes' ? labels.classCount : null,
-      outputs: network.outputs,
-      gaussNewtonRank: train.count * Math.max(1, network.outputs - 1),
-    }),
-  ];
+  report.warnings = [...dataset.warnings, ...expertWarnings(report, warningFacts(findings, report))];
   return report;
 }

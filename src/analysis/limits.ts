@@ -9,11 +9,19 @@ import { clippedMeasure, type SpectralMeasure } from '../spectrum/spectral-measu
 import { estimateUncertainty, type FunctionalEstimate } from '../spectrum/uncertainty.js';
 import type { OpenedComputation } from './open-computation.js';
 
-/** The spectrum and the two existence limits that come from it, as pruned fractions. */
+/** The spectrum and the two limits that come from it, as pruned fractions. */
 export interface SpectralLimits {
   spectrum: SpectrumEstimate;
   gaussianWidth: FunctionalEstimate;
   sharp: FunctionalEstimate;
+}
+
+/** A measure with negative nodes counted as `--negative` says: by magnitude, which limits do themselves, or as 0. */
+export function countedMeasure(
+  measure: SpectralMeasure,
+  negative: AnalyzeConfig['negative'],
+): SpectralMeasure {
+  return negative === 'clip' ? clippedMeasure(measure) : measure;
 }
 
 /** Estimates the spectrum until the limit that bounds the kept ratio is settled. */
@@ -25,8 +33,7 @@ export async function estimateLimits(
   progress: Progress,
 ): Promise<SpectralLimits> {
   const radius = (prunedFraction: number): number => radiusSquared(ranking, prunedFraction);
-  const counted = (measure: SpectralMeasure): SpectralMeasure =>
-    config.negative === 'clip' ? clippedMeasure(measure) : measure;
+  const counted = (measure: SpectralMeasure): SpectralMeasure => countedMeasure(measure, config.negative);
   const gaussianWidth = (measure: SpectralMeasure): number =>
     gaussianWidthLimit(counted(measure), radius, epsilon);
   const sharp = (measure: SpectralMeasure): number => sharpLimit(counted(measure), radius, epsilon);

@@ -53,6 +53,7 @@ export async function measurePruning(
     curve.push({
       pruned,
       kept: 1 - pruned,
+      source: 'asked',
       radius: Math.sqrt(radiusSquared(ranking, pruned)),
       predictedLossIncrease: finiteOrNull(gradientTerm + curvatureTerm),
       lossIncrease: finiteOrNull(loss - denseLoss),

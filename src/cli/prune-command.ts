@@ -3,8 +3,9 @@ import { basename, dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { fileToWrite } from '../checkpoint/files.js';
-import type { PruneConfig } from '../config.js';
+import type { AnalyzeConfig, PruneConfig } from '../config.js';
 import { InputError } from '../errors.js';
+import { limitChoices } from '../report/limit-choices.js';
 import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
 import { analyzeSettings, weightsSetting } from './analyze-settings.js';
@@ -44,9 +45,11 @@ const ratioSetting: Setting<number> = {
 const limitSetting: Setting<NonNullable<PruneConfig['atLimit']>> = {
   option: 'at-limit',
   value: 'NAME',
-  help: 'prune as far as a limit says: slice (when no name is given), gaussian-width or sharp',
-  examples: ['slice', 'gaussian-width', 'sharp'],
-  read: oneOf('slice', 'gaussian-width', 'sharp'),
+  help:
+    'prune as far as a limit says: slice (when no name is given), gaussian-width, sharp, their safe ends ' +
+    'gaussian-width:low, sharp:low, or as measured: loss, accuracy, no-significant-fall',
+  examples: ['slice', 'gaussian-width:low', 'accuracy'],
+  read: oneOf(...limitChoices),
 };
 
 const outputSetting: Setting<string> = {
@@ -58,6 +61,7 @@ const outputSetting: Setting<string> = {
 
 /** Settings of an analysis that change what is pruned; the others only change the report. */
 const limitKeys = [
+  'testExamples',
   'loss',
   'epsilon',
   'curvature',
@@ -65,6 +69,7 @@ const limitKeys = [
   'probes',
   'steps',
   'tolerancePoints',
+  'accuracyTolerancePoints',
   'reorthogonalization',
 ] as const;
 
@@ -119,6 +124,12 @@ function exists(path: string): Promise<boolean> {
   );
 }
 
+/** The analysis stops when a limit is settled: it must be the one that is asked for. */
+function settling(limit: PruneConfig['atLimit'], config: AnalyzeConfig): AnalyzeConfig {
+  const bound = (['gaussian-width', 'sharp'] as const).find((name) => limit?.startsWith(name));
+  return bound === undefined ? config : { ...config, bound };
+}
+
 async function runPrune(model: string, flags: Flags & PruneFlags, context: Context): Promise<void> {
   readFlags(analyzeSettings, flags);
   const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
@@ -148,7 +159,9 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
     metadata: checkpoint.metadata,
   };
   const mustAnalyze = amount.atLimit !== null && flags.report === undefined;
-  const analyze = mustAnalyze ? await resolveAnalyzeConfig(request, progress) : null;
+  const analyze = mustAnalyze
+    ? settling(amount.atLimit, await resolveAnalyzeConfig(request, progress))
+    : null;
   const { include, exclude } = analyze ?? (await resolveSettings(request)).config;
   const summary = await context.work.prune(
     {
@@ -219,7 +232,7 @@ Examples:
   prune-limit prune models/mlp --ratio 0.9 -o models/mlp-90
   prune-limit prune models/mlp --at-limit -o models/mlp-pruned
   prune-limit prune resnet20.onnx --at-limit slice -o resnet20-pruned.onnx
-  prune-limit prune models/mlp --at-limit gaussian-width --report report.json -o models/mlp-sparse
+  prune-limit prune models/mlp --at-limit gaussian-width:low --report report.json -o models/sparse
   prune-limit prune model.onnx --ratio 0.95 --sparse -o pruned.onnx`,
   );
   command.action((model: string, flags: Flags & PruneFlags) => runPrune(model, flags, context));

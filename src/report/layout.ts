@@ -1,8 +1,8 @@
-/** Laying out text for a terminal that is 100 columns wide. */
+/** Laying out text for a terminal that is 80 columns wide, what a new window has. */
 import Table from 'cli-table3';
-import type { Grid } from './document.js';
+import type { Grid } from './sections.js';
 
-export const pageWidth = 100;
+export const pageWidth = 80;
 
 /** What the renderers use of picocolors. */
 export interface Colors {
@@ -31,6 +31,11 @@ export function wrap(text: string, width: number): string[] {
   }
   lines.push(line);
   return lines;
+}
+
+/** `text` indented like the rest of a section. */
+export function paragraph(text: string): string[] {
+  return wrap(text, pageWidth - 2).map((line) => `  ${line}`);
 }
 
 /** `text` with a hanging indent. */

@@ -1,5 +1,6 @@
-import { describeReport, type Grid, type Section } from './document.js';
+import { describeReport } from './document.js';
 import type { Report } from './schema.js';
+import type { Grid, Section } from './sections.js';
 
 /** Text as it is: nothing in it becomes markup. */
 function escapeMarkdown(text: string): string {
@@ -23,6 +24,7 @@ function sectionBlocks(section: Section): string[][] {
   const pairs: Grid = { head: ['', ''], rows: section.pairs, numeric: [] };
   return [
     [`## ${escapeMarkdown(section.title)}`],
+    section.paragraphs.map(escapeMarkdown),
     section.pairs.length > 0 ? table(pairs) : [],
     section.grid === null ? [] : table(section.grid),
     bullets(section.notes),

@@ -1,4 +1,5 @@
 import { type Colors, pairLines } from './layout.js';
+import type { LimitChoice } from './limit-choices.js';
 import * as text from './text.js';
 
 /** What `prune` did. */
@@ -12,19 +13,28 @@ export interface PruneSummary {
   /** Largest magnitude that was set to 0. */
   threshold: number;
   /** Where the fraction came from. */
-  source: 'ratio' | 'slice' | 'gaussian-width' | 'sharp';
+  source: 'ratio' | LimitChoice;
   /** Size of the model's file as it was and as written, external data apart; null where it was not to be made smaller. */
   modelBytes: { before: number; after: number } | null;
 }
 
 const sources: Record<PruneSummary['source'], string> = {
   ratio: '--ratio',
-  slice: 'slice limit: reachable without retraining, in the quadratic model',
-  'gaussian-width': 'Gaussian-width limit: an existence limit, expect to retrain the kept weights',
-  sharp: 'sharp limit: an existence limit, expect to retrain the kept weights',
+  slice: 'slice limit: without retraining, by the quadratic model of the loss',
+  'gaussian-width': "Gaussian-width limit, the paper's estimate: expect to retrain the kept weights",
+  'gaussian-width:low': 'low end of the Gaussian-width limit: expect to retrain the kept weights',
+  sharp: 'sharp limit of the quadratic model: expect to retrain the kept weights',
+  'sharp:low': 'low end of the sharp limit: expect to retrain the kept weights',
+  loss: 'measured limit: the loss increase is at most epsilon',
+  accuracy: 'measured limit: test accuracy falls by no more than was tolerated',
+  'no-significant-fall': 'measured limit: test accuracy does not fall significantly',
 };
 
-function sizeLine({ before, after }: { before: number; after: number }): [string, string] {
+function sizeLine({ modelBytes }: PruneSummary): [string, string] {
+  if (modelBytes === null) {
+    return ['size', 'as before: a file stores zeros like other numbers'];
+  }
+  const { before, after } = modelBytes;
   const percent = before === 0 ? '' : ` (${((100 * after) / before).toFixed(1)} %)`;
   return ['size', `${text.whole(after)} of ${text.whole(before)} bytes${percent}`];
 }
@@ -37,7 +47,7 @@ export function renderPruneSummary(summary: PruneSummary, colors: Colors): strin
       ['weights', `${text.whole(summary.prunedWeights)} of ${text.whole(summary.prunableWeights)} set to 0`],
       ['threshold', `magnitudes up to ${text.quantity(summary.threshold)}`],
       ['chosen by', sources[summary.source]],
-      ...(summary.modelBytes ? [sizeLine(summary.modelBytes)] : []),
+      sizeLine(summary),
       ['written', text.printable(summary.output)],
     ],
     colors,

@@ -8,13 +8,19 @@
  * be added; a change of meaning raises `schemaVersion`.
  */
 import { z } from 'zod';
-import { InputError } from '../errors.js';
+import {
+  actualSchema,
+  boundsSchema,
+  comparisonRowSchema,
+  curveRowSchema,
+  limitsSchema,
+  theorySchema,
+} from './limits-schema.js';
+import { describeIssues } from './schema-issues.js';
+import { count, fraction } from './schema-values.js';
 import { schemaVersion } from './schema-version.js';
 
 export { schemaVersion };
-
-const count = z.int().min(0);
-const fraction = z.number().min(0).max(1);
 
 const toolSchema = z.object({ name: z.literal('prune-limit'), version: z.string() });
 
@@ -75,6 +81,9 @@ const accuracySchema = z.object({ train: fraction.nullable(), test: fraction.nul
 const epsilonSchema = z.object({
   value: z.number().min(0).describe('the loss increase that is tolerated'),
   rule: z.enum(['batch-std', 'absolute', 'percent']),
+  examples: count
+    .nullable()
+    .describe('training examples that batch-std comes from; null where another rule gives epsilon'),
 });
 
 const curvatureSchema = z.object({
@@ -86,6 +95,11 @@ const curvatureSchema = z.object({
   trace: z.number(),
   traceStdError: z.number().min(0).nullable(),
   negativeMass: fraction.describe('share of sum |lambda| that negative eigenvalues hold'),
+  negativeMassStdError: z
+    .number()
+    .min(0)
+    .nullable()
+    .describe('one standard error; null where it is not known'),
 });
 
 const ritzSchema = z
@@ -98,69 +112,13 @@ const ritzSchema = z
 const spectrumSchema = z.object({
   probes: count,
   steps: count.describe('Lanczos steps taken per probe'),
-  settled: z.boolean().describe('the limits were settled within the budget of steps'),
+  products: count.describe('curvature products spent on the spectrum'),
+  settled: z
+    .object({ gaussianWidth: z.boolean(), sharp: z.boolean() })
+    .describe('which limits were settled within the budget'),
   reorthogonalization: z.enum(['full', 'none']),
   leadingEigenvalues: z.array(z.number()).describe('largest in magnitude first'),
   ritz: z.array(ritzSchema).describe('one quadrature rule per probe: nodes and weights that sum to 1'),
-});
-
-const estimateSchema = z.object({
-  pruned: fraction,
-  low: fraction,
-  high: fraction,
-  settled: z.boolean().describe('false: unresolved, only low and high are to be relied on'),
-});
-
-const limitsSchema = z.object({
-  gaussianWidth: estimateSchema.describe('existence limit of the paper: kept weights may move'),
-  sharp: estimateSchema.describe('existence limit, exact for random subspaces of the quadratic model'),
-  slice: z
-    .object({ pruned: fraction })
-    .describe('reachable without retraining, in the quadratic model: kept weights stay'),
-  statisticalDimension: z.number().min(0).optional().describe('of the cone at the Gaussian-width limit'),
-});
-
-const boundsSchema = z.object({
-  source: z.enum(['gaussian-width', 'sharp']).describe('the limit that lowerKept comes from'),
-  lowerKept: fraction,
-  upperKept: fraction,
-  delta: z.number().min(-1).max(1).describe('upperKept - lowerKept'),
-  window: z.number().min(0).describe('half width of the phase transition, as a fraction of D'),
-});
-
-const measuredAccuracySchema = z.object({
-  pruned: fraction,
-  tolerance: fraction.describe('the fall of test accuracy that is tolerated'),
-});
-
-const actualSchema = z.object({
-  loss: z.object({ pruned: fraction }).describe('largest pruned fraction with a loss increase <= epsilon'),
-  accuracy: measuredAccuracySchema.nullable().describe('with the asked tolerance'),
-  exactAccuracy: measuredAccuracySchema.nullable().describe('with tolerance 0'),
-});
-
-const comparisonRowSchema = z.object({
-  theory: z.enum(['gaussianWidth', 'sharp', 'slice']),
-  actual: z.enum(['loss', 'accuracy', 'exactAccuracy']),
-  kind: z
-    .enum(['prediction', 'existence'])
-    .describe(
-      'prediction: of this very measurement; existence: some sparse network exists, retraining may be needed',
-    ),
-  theoryPruned: fraction,
-  actualPruned: fraction,
-  differencePoints: z.number().min(-100).max(100).describe('100 (theoryPruned - actualPruned)'),
-});
-
-const curveRowSchema = z.object({
-  pruned: fraction,
-  kept: fraction,
-  radius: z.number().min(0).describe('R: distance of the pruned from the dense weights'),
-  predictedLossIncrease: z.number().nullable().describe('of the quadratic model'),
-  lossIncrease: z.number().nullable().describe('measured; null where the loss overflows'),
-  loss: z.number().nullable(),
-  accuracy: fraction.nullable().describe('test accuracy'),
-  insideSublevelSet: z.boolean().describe('the measured loss increase is at most epsilon'),
 });
 
 const selfCheckSchema = z.object({
@@ -179,6 +137,9 @@ const optionsSchema = z.object({
     z.object({ rule: z.literal('absolute'), value: z.number() }),
     z.object({ rule: z.literal('percent'), value: z.number() }),
   ]),
+  epsilonExamples: z
+    .union([count, z.literal('all')])
+    .describe('training examples that batch-std is measured on'),
   curvature: z.enum(['hessian', 'ggn']),
   negative: z.enum(['abs', 'clip']),
   bound: z.enum(['gaussian-width', 'sharp']),
@@ -214,10 +175,15 @@ export const reportSchema = z
     curvature: curvatureSchema,
     spectrum: spectrumSchema,
     limits: limitsSchema,
+    theory: theorySchema,
     bounds: boundsSchema,
     actual: actualSchema,
     comparison: z.array(comparisonRowSchema),
-    curve: z.array(curveRowSchema).describe('one-shot magnitude pruning of this checkpoint, measured'),
+    curve: z
+      .array(curveRowSchema)
+      .describe(
+        'one-shot magnitude pruning of this checkpoint, measured: every fraction that was evaluated, ascending',
+      ),
     selfCheck: selfCheckSchema,
     options: optionsSchema.describe('the resolved options that the numbers depend on'),
     warnings: z.array(z.string()),
@@ -227,52 +193,14 @@ export const reportSchema = z
 
 export type Report = z.infer<typeof reportSchema>;
 export type EngineReport = z.infer<typeof engineSchema>;
-export type LimitEstimate = z.infer<typeof estimateSchema>;
 export type LimitsReport = z.infer<typeof limitsSchema>;
+export type LimitEstimate = LimitsReport['gaussianWidth'];
+export type MeasuredLimitReport = z.infer<typeof actualSchema>['loss'];
+export type TheoryReport = z.infer<typeof theorySchema>;
+export type BoundsReport = z.infer<typeof boundsSchema>;
 export type ComparisonRow = z.infer<typeof comparisonRowSchema>;
 export type CurveRow = z.infer<typeof curveRowSchema>;
 export type ReportOptions = z.infer<typeof optionsSchema>;
-
-function describeIssue(issue: z.core.$ZodIssue): string {
-  const location = issue.path.length > 0 ? z.core.toDotPath(issue.path) : 'top level';
-  const { expected } = issue as { expected?: string };
-  return expected === undefined
-    ? `${issue.message} (${location})`
-    : `${issue.message} (${location}, expected ${expected})`;
-}
-
-function describeIssues(error: z.ZodError): string {
-  const shown = error.issues.slice(0, 3).map(describeIssue).join('; ');
-  const more = error.issues.length - 3;
-  return more > 0 ? `${shown}; and ${more} more` : shown;
-}
-
-/**
- * Reads a report back.
- *
- * @param json the text of the report
- * @param source where it came from, for messages
- */
-export function parseReport(json: string, source: string): Report {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (cause) {
-    throw new InputError('report/not-json', `${source} is not JSON: ${(cause as Error).message}`, { cause });
-  }
-  if (typeof value === 'object' && value !== null && (value as { ok?: unknown }).ok === false) {
-    throw new InputError('report/failed-run', `${source} is the error object of a failed run, not a report`);
-  }
-  const result = reportSchema.safeParse(value);
-  if (!result.success) {
-    throw new InputError(
-      'report/wrong-shape',
-      `${source} is not a report of prune-limit analyze: ${describeIssues(result.error)}`,
-      { cause: result.error },
-    );
-  }
-  return result.data;
-}
 
 /**
  * The report with exactly the fields of the schema, in the schema's order.

@@ -1,18 +1,20 @@
-import { describeReport, type Section } from './document.js';
-import { bullet, type Colors, gridLines, pageWidth, pairLines, wrap } from './layout.js';
+import { describeReport } from './document.js';
+import { bullet, type Colors, gridLines, pageWidth, pairLines, paragraph, wrap } from './layout.js';
 import type { Report } from './schema.js';
+import type { Section } from './sections.js';
 
 function sectionLines(section: Section, colors: Colors): string[] {
   const title = colors.bold(section.title);
   return [
     section.tone === 'warning' ? colors.yellow(title) : title,
+    ...section.paragraphs.flatMap(paragraph),
     ...(section.pairs.length > 0 ? pairLines(section.pairs, colors) : []),
     ...(section.grid !== null ? gridLines(section.grid, colors) : []),
     ...section.notes.flatMap(bullet).map(section.tone === 'warning' ? colors.yellow : colors.dim),
   ];
 }
 
-/** The report for a terminal, at most 100 columns wide. */
+/** The report for a terminal, at most 80 columns wide. */
 export function renderTable(report: Report, colors: Colors): string {
   const { title, sections } = describeReport(report);
   const blocks = [

@@ -1,12 +1,10 @@
 /** How numbers and foreign text are written, the same in every renderer. */
 
-/** Decimals that leave at least two digits of the smaller part: 91.7, but 99.95. */
+/** Decimals that leave at least two digits of the smaller part: 91.7, but 99.95; 0 and 1 need none. */
 function percentDecimals(...fractions: number[]): number {
-  const smallest = Math.min(...fractions.map((fraction) => Math.min(fraction, 1 - fraction)));
-  if (smallest <= 0 || smallest >= 0.01) {
-    return 1;
-  }
-  return Math.min(5, Math.ceil(-Math.log10(smallest)) - 1);
+  const parts = fractions.map((fraction) => Math.min(fraction, 1 - fraction)).filter((part) => part > 0);
+  const smallest = Math.min(...parts, 1);
+  return smallest >= 0.01 ? 1 : Math.min(5, Math.ceil(-Math.log10(smallest)) - 1);
 }
 
 function rounded(fraction: number, decimals: number): string {
@@ -18,7 +16,7 @@ export function percent(fraction: number, decimals = percentDecimals(fraction)):
   return `${rounded(fraction, decimals)} %`;
 }
 
-/** `12x`, how much smaller a network becomes. */
+/** `12x`, how many times fewer weights are left. */
 export function factor(kept: number): string {
   if (kept <= 0) {
     return 'all gone';
@@ -27,17 +25,11 @@ export function factor(kept: number): string {
   return `${times < 9.95 ? times.toFixed(1) : Math.round(times)}x`;
 }
 
-/** `pruned 91.7 % (kept 8.3 %, 12x smaller)` */
+/** `pruned 91.7 % (kept 8.3 %, 12x fewer weights)` */
 export function prunedAndKept(pruned: number): string {
   const kept = 1 - pruned;
-  const size = kept > 0 ? `, ${factor(kept)} smaller` : '';
+  const size = kept > 0 && kept < 1 ? `, ${factor(kept)} fewer weights` : '';
   return `pruned ${percent(pruned)} (kept ${percent(kept)}${size})`;
-}
-
-/** `91.7 % (91.3 to 92.1)` */
-export function withRange(value: number, low: number, high: number): string {
-  const decimals = percentDecimals(value, low, high);
-  return `${percent(value, decimals)} (${rounded(low, decimals)} to ${rounded(high, decimals)})`;
 }
 
 /** `91.3 to 92.1 %` */
@@ -55,6 +47,11 @@ export function between(low: number, high: number): string {
 /** `+1.7 points` */
 export function points(value: number): string {
   return `${signed(value)} points`;
+}
+
+/** `0.5 points`, a size without direction */
+export function plainPoints(value: number): string {
+  return `${Number(value.toPrecision(2))} ${value === 1 ? 'point' : 'points'}`;
 }
 
 /** `+1.7`; never `-0.0`. */

@@ -7,7 +7,9 @@ const healthyFacts: WarningFacts = {
   gradientShare: 0.02,
   dataClasses: 10,
   outputs: 10,
-  gaussNewtonRank: 18_432,
+  gaussNewtonRank: 40_000,
+  accuracyResolution: 1e-4,
+  ties: [],
 };
 
 function healthyReport(): Report {
@@ -20,19 +22,6 @@ function warningsAfter(change: (report: Report) => void, facts: Partial<WarningF
   const report = healthyReport();
   change(report);
   return expertWarnings(report, { ...healthyFacts, ...facts });
-}
-
-function curveOf(...losses: (number | null)[]): Report['curve'] {
-  return losses.map((loss, i) => ({
-    pruned: i / 10,
-    kept: 1 - i / 10,
-    radius: i,
-    predictedLossIncrease: 0,
-    lossIncrease: loss,
-    loss,
-    accuracy: null,
-    insideSublevelSet: loss !== null && loss <= 0.0614,
-  }));
 }
 
 describe('expertWarnings', () => {
@@ -61,17 +50,19 @@ describe('expertWarnings', () => {
     ],
     [
       'an unresolved Gaussian-width limit',
-      /the Gaussian-width limit is unresolved: pruned 88\.0 % to 96\.0 %.*--tolerance 0\.5 points; more --steps/,
+      /the Gaussian-width limit is unresolved: pruned 88\.0 to 96\.0 %.*--tolerance asks for 0\.5 points; more --steps would/,
       (report) => {
-        report.limits.gaussianWidth = { pruned: 0.92, low: 0.88, high: 0.96, settled: false };
+        Object.assign(report.limits.gaussianWidth, {
+          ...{ pruned: 0.92, low: 0.88, high: 0.96, settled: false, missing: 'steps' },
+        });
       },
       {},
     ],
     [
       'an unresolved sharp limit',
-      /the sharp limit is unresolved/,
+      /the sharp limit is unresolved: .*; more --probes would narrow it$/,
       (report) => {
-        report.limits.sharp.settled = false;
+        Object.assign(report.limits.sharp, { settled: false, missing: 'probes' });
       },
       {},
     ],
@@ -107,11 +98,26 @@ describe('expertWarnings', () => {
     ],
     [
       'a Gauss-Newton matrix of low rank',
-      /Gauss-Newton matrix of 2048 examples has rank 18432 at most, of 32360.*use more --examples/,
+      /^the Gauss-Newton matrix of 2,048 examples has rank 18,432 at most, of 32,360: .*use more --examples$/,
       (report) => {
         report.curvature.kind = 'ggn';
       },
-      {},
+      { gaussNewtonRank: 18_432 },
+    ],
+    [
+      'a Gauss-Newton matrix of low rank, of all examples',
+      /Gauss-Newton matrix of 2,048 examples .* its limits are too high$/,
+      (report) => {
+        report.curvature.kind = 'ggn';
+        report.data.train.available = 2048;
+      },
+      { gaussNewtonRank: 18_432 },
+    ],
+    [
+      'a Hessian of few examples',
+      /^few examples for so many weights: the Gauss-Newton part of the Hessian of 2,048 examples has rank 18,432 at most/,
+      nothing,
+      { gaussNewtonRank: 18_432 },
     ],
     [
       'a slice limit above the Gaussian-width limit',
@@ -123,11 +129,52 @@ describe('expertWarnings', () => {
     ],
     [
       'a curve that comes back',
-      /not monotone: at pruned 20\.0 % the loss is above its tolerance, at 30\.0 % within it again/,
+      /not monotone: the loss is within its tolerance up to pruned 39\.0 % and, after failing, again up to 41\.2 %; the limit is the first failure/,
       (report) => {
-        report.curve = curveOf(0.01, 0.02, 0.09, 0.03, 0.2);
+        report.actual.loss = { pruned: 0.39, lastPass: 0.412, capped: false };
       },
       {},
+    ],
+    [
+      'an accuracy that comes back',
+      /not monotone: accuracy is within its tolerance up to pruned 73\.1 % and, after failing, again up to 80\.0 %/,
+      (report) => {
+        report.actual.accuracy!.lastPass = 0.8;
+      },
+      {},
+    ],
+    [
+      'few training examples',
+      /^only 15 training examples behind the curvature and the measured loss/,
+      (report) => {
+        report.curvature.examples = 15;
+      },
+      {},
+    ],
+    [
+      'few examples of epsilon',
+      /^only 1 training example behind epsilon/,
+      (report) => {
+        report.epsilon.examples = 1;
+      },
+      {},
+    ],
+    [
+      'an accuracy that is coarser than its tolerance',
+      /test accuracy moves in steps of 0\.67 points, more than --accuracy-tolerance 0\.5 points/,
+      nothing,
+      { accuracyResolution: 1 / 150 },
+    ],
+    [
+      'ties',
+      /^ties in magnitude: .* at these limits: slice: 1,200 of magnitude 0\.0125; loss: 300 of magnitude 0\.025$/,
+      nothing,
+      {
+        ties: [
+          { limit: 'slice', magnitude: 0.0125, weights: 1200 },
+          { limit: 'loss', magnitude: 0.025, weights: 300 },
+        ],
+      },
     ],
   ])('%s', (_title, words, change, facts) => {
     const warnings = warningsAfter(change, facts);
@@ -169,9 +216,32 @@ describe('expertWarnings', () => {
       { gaussNewtonRank: 40_000 },
     ],
     [
-      'a loss that falls by rounding, and one that overflows',
+      'a Hessian of all the examples there are',
       (report) => {
-        report.curve = curveOf(0.01, 0.0615, 0.0613, 0.2, null);
+        report.data.train.available = report.data.train.examples;
+      },
+      { gaussNewtonRank: 100 },
+    ],
+    [
+      'a last pass next to the first failure, and accuracy to the letter that comes back',
+      (report) => {
+        report.actual.loss.lastPass = report.actual.loss.pruned + 5e-4;
+        report.actual.strictAccuracy!.lastPass = 0.9;
+      },
+      {},
+    ],
+    [
+      'no tolerance of accuracy on few test examples',
+      (report) => {
+        report.actual.accuracy!.tolerance = 0;
+      },
+      { accuracyResolution: 1 / 50 },
+    ],
+    [
+      'no test split',
+      (report) => {
+        report.data.test = null;
+        report.actual.accuracy = null;
       },
       {},
     ],

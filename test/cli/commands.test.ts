@@ -61,6 +61,7 @@ describe('analyze', () => {
         sample: 'first',
         testExamples: 100,
         loss: 'mse',
+        epsilonExamples: 'all',
         epsilon: { rule: 'percent', value: 1 },
         curvature: 'ggn',
         negative: 'clip',
@@ -139,7 +140,7 @@ describe('prune', () => {
       { folder },
     );
     expect([exitCode, stderr]).toEqual([0, '']);
-    expect(stdout).toContain('pruned 90.0 % (kept 10.0 %, 10x smaller)');
+    expect(stdout).toContain('pruned 90.0 % (kept 10.0 %, 10x fewer weights)');
     expect(asked.prune).toEqual([
       {
         model: join(folder, 'm/model.json'),
@@ -167,6 +168,19 @@ describe('prune', () => {
     expect(asked.prune[0]!.analyze).toMatchObject({ data: join(folder, 'd'), steps: 9, probes: null });
   });
 
+  test.each([
+    ['sharp', 'sharp'],
+    ['sharp:low', 'sharp'],
+    ['gaussian-width:low', 'gaussian-width'],
+    ['slice', 'gaussian-width'],
+  ])('--at-limit %s: the analysis settles the %s limit', async (name, bound) => {
+    const folder = await temporaryFolder();
+    const { asked } = await runFake(['prune', 'm', '--at-limit', name, '-o', 'out', '--data', 'd'], {
+      folder,
+    });
+    expect(asked.prune[0]).toMatchObject({ atLimit: name, analyze: { bound } });
+  });
+
   test('--at-limit without data says what to give', async () => {
     const { exitCode, stderr } = await runFake(['prune', 'm', '--at-limit', '-o', 'out'], {
       folder: await temporaryFolder(),
@@ -182,7 +196,7 @@ describe('prune', () => {
       { folder },
     );
     expect(asked.prune[0]).toMatchObject({ atLimit: 'sharp', report: join(folder, 'r.json'), analyze: null });
-    expect(JSON.parse(stdout)).toMatchObject({ schemaVersion: 1, ok: true, source: 'sharp' });
+    expect(JSON.parse(stdout)).toMatchObject({ schemaVersion: 2, ok: true, source: 'sharp' });
   });
 
   /** Reads every model as an ONNX file. */
@@ -337,7 +351,7 @@ test('schema prints the JSON Schema', async () => {
 test('doctor', async () => {
   expect((await runFake(['doctor'])).stdout).toContain('memory    1.0 GiB');
   const { stdout } = await runFake(['doctor', '--format', 'json']);
-  expect(JSON.parse(stdout)).toMatchObject({ schemaVersion: 1, ok: true, cores: 2, backends: [] });
+  expect(JSON.parse(stdout)).toMatchObject({ schemaVersion: 2, ok: true, cores: 2, backends: [] });
 });
 
 describe('colour', () => {

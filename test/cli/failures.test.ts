@@ -26,7 +26,7 @@ describe('bad input', () => {
   test.each([[['--format', 'json']], [['--format=json']]])('%j: one JSON object too', async (flags) => {
     const { exitCode, stdout, stderr } = await runFake([...analyze, ...flags], options);
     expect(JSON.parse(stdout)).toEqual({
-      schemaVersion: 1,
+      schemaVersion: 2,
       ok: false,
       error: { code: 'dataset/missing', message: 'd: does not exist' },
     });

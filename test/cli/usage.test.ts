@@ -98,8 +98,9 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
     ],
     [
       ['prune', 'm', '-o', 'o', '--at-limit', 'best'],
-      '--at-limit: "best" is not one of slice, gaussian-width, sharp; for example --at-limit slice, ' +
-        '--at-limit gaussian-width, --at-limit sharp',
+      '--at-limit: "best" is not one of slice, gaussian-width, gaussian-width:low, sharp, sharp:low, loss, ' +
+        'accuracy, no-significant-fall; for example --at-limit slice, --at-limit gaussian-width:low, ' +
+        '--at-limit accuracy',
     ],
     [
       ['prune', 'm', '-o', 'o', '--ratio', '0.9', '--report', 'r'],

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { memory } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parseReport } from '../../src/report/schema.js';
+import { parseReport } from '../../src/report/parse-report.js';
 import {
   analyzed,
   hashes,
@@ -31,7 +31,7 @@ describe('what analyze says', () => {
       ...quick.filter((arg) => arg !== '--quiet'),
     );
     expect(exitCode).toBe(0);
-    expect(stdout).toMatch(/pruned \d+\.\d % \(kept \d+\.\d %/);
+    expect(stdout).toMatch(/^Verdict\n {2}Prune \d+\.\d % at once/m);
     expect(stdout).not.toMatch(/\.\.\.$|done in|note:/m);
     expect(stderr).toMatch(/^note: data: .* \(from .*userDefinedMetadata\.pruneLimit\)$/m);
     expect(stderr).toMatch(/^Lanczos steps \.\.\.$/m);
@@ -121,7 +121,14 @@ describe('what a report holds', () => {
     expect(limits.sharp.pruned).toBeGreaterThanOrEqual(limits.gaussianWidth.pruned - 0.02);
     expect(bounds.lowerKept).toBeCloseTo(1 - limits.gaussianWidth.pruned, 12);
     expect(bounds.upperKept).toBeCloseTo(1 - limits.slice.pruned, 12);
-    expect(actual.exactAccuracy!.pruned).toBeLessThanOrEqual(actual.accuracy!.pruned);
+    expect(actual.strictAccuracy!.pruned).toBeLessThanOrEqual(actual.accuracy!.pruned);
+    const { curve: theory, transition, settled } = report.theory;
+    const at = (pruned: number) => theory.find((row) => row.pruned === pruned)!;
+    expect(at(limits.gaussianWidth.pruned).squaredGaussianWidth).toBeCloseTo(limits.gaussianWidth.pruned, 6);
+    expect(at(limits.sharp.pruned).statisticalDimension).toBeCloseTo(limits.sharp.pruned, 6);
+    expect(transition.low).toBeLessThan(limits.sharp.low);
+    expect(settled).toEqual(spectrum.settled);
+    expect(spectrum.products).toBe(spectrum.probes * spectrum.steps);
     for (const { theoryPruned, actualPruned, differencePoints } of report.comparison) {
       expect(differencePoints).toBeCloseTo(100 * (theoryPruned - actualPruned), 9);
     }
@@ -134,6 +141,7 @@ describe('what a report holds', () => {
     const { epsilon, loss } = await analyzed(model, ...quick, option, value);
     expect(epsilon).toEqual({
       rule,
+      examples: null,
       value: rule === 'absolute' ? 0.05 : expect.closeTo(0.2 * loss.value, 12),
     });
   });

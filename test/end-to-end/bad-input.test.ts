@@ -41,7 +41,7 @@ async function expectRefusal(args: string[], words: RegExp): Promise<void> {
   expect([asJson.exitCode, asJson.stderr]).toEqual([2, plain.stderr]);
   const failure = JSON.parse(asJson.stdout);
   expect(failure).toEqual({
-    schemaVersion: 1,
+    schemaVersion: 2,
     ok: false,
     error: { code: expect.stringMatching(/^[a-z]+\/[a-z0-9-]+$/), message: expect.any(String) },
   });
@@ -355,7 +355,7 @@ describe('wrong usage', () => {
     [['--ratio', '1'], /--ratio: "1" is not in \[0, 1\)/],
     [['--ratio', '90'], /--ratio: "90" is not in \[0, 1\)/],
     [['--ratio', '-0.1'], /--ratio: "-0\.1"/],
-    [['--at-limit', 'moon'], /--at-limit: "moon" is not one of slice, gaussian-width, sharp/],
+    [['--at-limit', 'moon'], /--at-limit: "moon" is not one of slice, gaussian-width, /],
     [['--ratio', '0.5', '--report', 'r.json'], /--report goes with --at-limit/],
     [['--ratio', '0.5', '--include', 'nothing'], /no prunable weight/],
     [['--at-limit', '--report', 'r.json', '--exclude', 'out/*'], /leave out --include and --exclude/],

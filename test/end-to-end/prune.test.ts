@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readCheckpoint } from '../../src/checkpoint/registry.js';
@@ -10,6 +10,7 @@ import {
   hashes,
   newFolder,
   quick,
+  root,
   runReal,
   trainOnImages,
   writeFileIn,
@@ -137,19 +138,45 @@ describe('prune --ratio', () => {
   it('a table says what was done', async () => {
     const folder = join(newFolder(), 'pruned');
     const { stdout, stderr } = await runReal('prune', model, '--ratio', '0.9', '-o', folder, '--quiet');
-    expect(stdout).toMatch(/pruned 90\.0 % \(kept 10\.0 %, 10x smaller\)/);
+    expect(stdout).toMatch(/pruned 90\.0 % \(kept 10\.0 %, 10x fewer weights\)/);
     expect(stdout).toMatch(/496 of 552 set to 0/);
     expect(stderr).toBe('');
   });
 });
 
+/** The report with other limits, in a file of its own. */
+function reportFileWith(change: (report: Report) => void): string {
+  const changed = structuredClone(report);
+  change(changed);
+  return writeFileIn('changed.json', JSON.stringify(changed));
+}
+
+/** Settles both estimates where they are. */
+function settle({ limits }: Report): void {
+  for (const limit of [limits.gaussianWidth, limits.sharp]) {
+    Object.assign(limit, { settled: true, missing: null });
+  }
+}
+
+/** Runs a pruning that must be refused; returns the message. */
+async function refused(...args: string[]): Promise<string> {
+  const output = join(newFolder(), 'pruned');
+  const { exitCode, stdout, stderr } = await runReal('prune', ...args, '-o', output, '--quiet');
+  expect([exitCode, stdout]).toEqual([2, '']);
+  expect(stderr.trimEnd()).not.toContain('\n');
+  expect(() => hashes(output)).toThrow();
+  return stderr;
+}
+
 describe('prune --at-limit', () => {
   it.each([
     ['slice', () => report.limits.slice.pruned],
     ['gaussian-width', () => report.limits.gaussianWidth.pruned],
-    ['sharp', () => report.limits.sharp.pruned],
+    ['gaussian-width:low', () => report.limits.gaussianWidth.low],
+    ['loss', () => report.actual.loss.pruned],
+    ['accuracy', () => report.actual.accuracy!.pruned],
   ])('%s of a report', async (name, limit) => {
-    const { folder, summary } = await pruned('--at-limit', name, '--report', reportFile);
+    const { folder, summary } = await pruned('--at-limit', name, '--report', reportFileWith(settle));
     expect(summary).toMatchObject({ prunedFraction: limit(), source: name });
     expect(zeros(await kernels(folder))).toBe(Math.floor(limit() * 552 + 1e-6));
   });
@@ -159,21 +186,69 @@ describe('prune --at-limit', () => {
     expect(summary).toMatchObject({ prunedFraction: report.limits.slice.pruned, source: 'slice' });
   });
 
-  it('says on stderr that a limit is unresolved, and prunes to its estimate', async () => {
-    const unsettled = join(newFolder(), 'unsettled.json');
-    const gaussianWidth = { pruned: 0.6, low: 0.5, high: 0.7, settled: false };
-    writeFileSync(unsettled, JSON.stringify({ ...report, limits: { ...report.limits, gaussianWidth } }));
-    const run = (name: string) =>
-      runReal(
-        ...['prune', model, '--at-limit', name, '--report', unsettled, '--format', 'json'],
-        ...['-o', join(newFolder(), 'pruned')],
-      );
-    const { stdout, stderr } = await run('gaussian-width');
-    expect(JSON.parse(stdout).prunedFraction).toBe(0.6);
-    expect(stderr).toBe(
-      'note: the gaussian-width limit is unresolved, between 50.0 and 70.0 % pruned; pruning 60.0 %, its estimate\n',
+  it('refuses an unresolved limit, of a report as of an analysis, and takes its safe end', async () => {
+    const gaussianWidth = { pruned: 0.6, low: 0.5, high: 0.7, settled: false, missing: 'steps' };
+    const unsettled = reportFileWith(({ limits }) => Object.assign(limits.gaussianWidth, gaussianWidth));
+    expect(await refused(model, '--at-limit', 'gaussian-width', '--report', unsettled)).toBe(
+      'prune-limit: the gaussian-width limit is unresolved, between pruned 50.0 % and 70.0 %: take its safe end with --at-limit gaussian-width:low, or analyse with more --steps\n',
     );
-    expect((await run('slice')).stderr).toBe('');
+    const { summary } = await pruned('--at-limit', 'gaussian-width:low', '--report', unsettled);
+    expect(summary).toMatchObject({ prunedFraction: 0.5, source: 'gaussian-width:low' });
+    expect(
+      await refused(model, '--at-limit', 'gaussian-width', ...quick, '--steps', '2', '--tolerance', '0.01'),
+    ).toMatch(/the gaussian-width limit is unresolved/);
+  });
+
+  it('never writes a network of zeros', async () => {
+    const everything = { pruned: 1, low: 1, high: 1, settled: true };
+    const all = reportFileWith(({ limits }) => {
+      Object.assign(limits.sharp, everything);
+      Object.assign(limits.slice, { pruned: 1 - 1e-12 }); // all 552 weights, if not all of them by the number
+      limits.connected = null;
+    });
+    for (const name of ['sharp', 'sharp:low']) {
+      expect(await refused(model, '--at-limit', name, '--report', all)).toMatch(
+        /limit is 100 %: it would leave a network of zeros/,
+      );
+    }
+    expect(await refused(model, '--at-limit', 'slice', '--report', all)).toMatch(
+      /would set all 552 prunable/,
+    );
+    expect(await refused(model, '--ratio', '0.999999999999')).toMatch(/would set all 552 prunable/);
+  });
+
+  it('refuses a limit beyond which outputs have no path', async () => {
+    const cut = reportFileWith(({ limits }) => {
+      limits.connected = { pruned: limits.slice.pruned / 2, exact: true };
+    });
+    expect(await refused(model, '--at-limit', 'slice', '--report', cut)).toMatch(/outputs have no path left/);
+  });
+
+  it('takes the slice limit of a report of version 1, and no other', async () => {
+    const { model: of, options } = report;
+    const first = writeFileIn(
+      'first.json',
+      JSON.stringify({
+        ...{ schemaVersion: 1, ok: true, model: of, options },
+        limits: {
+          slice: { pruned: 0.75 },
+          gaussianWidth: { pruned: 0.8, low: 0.8, high: 0.8, settled: true },
+          sharp: { pruned: 0.9, low: 0.9, high: 0.9, settled: true },
+        },
+      }),
+    );
+    const { summary } = await pruned('--at-limit', 'slice', '--report', first);
+    expect(summary).toMatchObject({ prunedFraction: 0.75 });
+    expect(await refused(model, '--at-limit', 'sharp', '--report', first)).toMatch(
+      /schemaVersion 1, whose sharp limit is not to be relied on: analyse again/,
+    );
+  });
+
+  const faults = join(root, '../shared/cases/faults');
+  it.skipIf(!existsSync(faults))('the report and network of the fault case', async () => {
+    const network = join(faults, 'small-network');
+    const file = join(faults, 'report.json');
+    expect(await refused(network, '--at-limit', 'sharp', '--report', file)).toMatch(/schemaVersion 1/);
   });
 
   it('prunes the weights that the report is about', async () => {

@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 import { lazyWork } from '../../src/cli/host.js';
 import { randomStream } from '../../src/random.js';
-import { parseReport, type Report } from '../../src/report/schema.js';
+import { parseReport } from '../../src/report/parse-report.js';
+import type { Report } from '../../src/report/schema.js';
 import { runFake } from '../cli/fake-host.js';
 import { idx, npy, npz } from '../dataset/support.js';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { keptBounds } from '../../src/geometry/bounds.js';
+import { keptBounds, transition } from '../../src/geometry/bounds.js';
 import {
   gaussianWidthLimit,
   resolventAverage,
@@ -232,12 +232,34 @@ describe('sliceLimit', () => {
 });
 
 describe('keptBounds', () => {
-  it('puts the limits in terms of what is kept', () => {
-    const bounds = keptBounds(0.9, 0.75, 32360);
-    expect(bounds.lowerKept).toBeCloseTo(0.1, 12);
-    expect(bounds.upperKept).toBeCloseTo(0.25, 12);
-    expect(bounds.delta).toBeCloseTo(0.15, 12);
-    expect(bounds.window).toBeCloseTo(Math.sqrt(8 * Math.log(80)) / Math.sqrt(32360), 12);
-    expect(keptBounds(0.9, null, 100)).toMatchObject({ upperKept: null, delta: null });
+  it('puts the limits in terms of what is kept, ends swapped', () => {
+    const bounds = keptBounds({ pruned: 0.9, low: 0.88, high: 0.91 }, 0.75);
+    const expected = {
+      lowerKept: 0.1,
+      lowerKeptLow: 0.09,
+      lowerKeptHigh: 0.12,
+      upperKept: 0.25,
+      delta: 0.15,
+      deltaLow: 0.13,
+      deltaHigh: 0.16,
+    };
+    for (const [name, value] of Object.entries(expected)) {
+      expect(bounds[name as keyof typeof expected], name).toBeCloseTo(value, 12);
+    }
+  });
+});
+
+describe('transition', () => {
+  it('is the proven window around the interval of the sharp limit, within [0, 1]', () => {
+    const halfWidth = Math.sqrt(8 * Math.log(80)) / Math.sqrt(32360);
+    const { low, high, ...rest } = transition({ pruned: 0.9, low: 0.89, high: 0.91 }, 32360);
+    expect(rest.halfWidth).toBeCloseTo(halfWidth, 12);
+    expect(low).toBeCloseTo(0.89 - halfWidth, 12);
+    expect(high).toBeCloseTo(0.91 + halfWidth, 12);
+    expect(transition({ pruned: 0.9, low: 0.89, high: 0.91 }, 50)).toMatchObject({
+      high: 1,
+      low: expect.closeTo(0.89 - Math.sqrt(8 * Math.log(80)) / Math.sqrt(50), 12),
+    });
+    expect(transition({ pruned: 0.1, low: 0, high: 0.2 }, 10)).toMatchObject({ low: 0, high: 1 });
   });
 });

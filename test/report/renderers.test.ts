@@ -18,6 +18,11 @@ function widest(text: string): number {
   return Math.max(...text.split('\n').map((line) => line.length));
 }
 
+/** Lines that start a section: not indented, no frame. */
+function titles(text: string): string[] {
+  return text.split('\n').filter((line) => /^[A-Z]/.test(line));
+}
+
 describe('renderTable', () => {
   test('a settled report', async () => {
     await expect(renderTable(sampleReport(), plain)).toMatchFileSnapshot('snapshots/settled.txt');
@@ -27,21 +32,73 @@ describe('renderTable', () => {
     await expect(renderTable(unresolvedReport(), plain)).toMatchFileSnapshot('snapshots/unresolved.txt');
   });
 
-  test('no number is shown for an unresolved limit', () => {
-    const text = renderTable(unresolvedReport(), plain);
-    expect(text).toContain('unresolved: between pruned 88.0 % and 96.0 %');
-    expect(text).not.toContain('92.0 %');
-    expect(text).not.toContain('95.0 % (');
+  test('the verdict comes first, then the warnings', () => {
+    expect(titles(renderTable(sampleReport(), plain)).slice(0, 3)).toEqual([
+      'Verdict',
+      'Warnings',
+      'Model and loss',
+    ]);
+    expect(titles(renderTable(unresolvedReport(), plain)).slice(0, 2)).toEqual(['Verdict', 'Model and loss']);
   });
 
-  test('fits 100 columns, long names and many digits too', () => {
+  test('no number is shown for an unresolved limit, nor for one that hangs on it', () => {
+    const text = renderTable(unresolvedReport(), plain);
+    expect(text).toContain("paper's estimate is unresolved:\n  between 88.0 % and 96.0 %");
+    expect(text).toMatch(/│ Gaussian width +│ unresolved │ +88\.0 to 96\.0 % │ +│ +│/);
+    expect(text).toMatch(/lower bound +unresolved: kept 4\.0 to 12\.0 %/);
+    expect(text).toMatch(/difference +unresolved: -0\.1 to \+7\.9 points/);
+    expect(text).toMatch(/transition +unresolved: pruned 86\.7 to 100\.0 %/);
+    expect(text).toMatch(/│ Gaussian width │ loss +│ unresolved │ 87\.9 % │ +│ \+0\.1 to \+8\.1 │/);
+    expect(text).toMatch(/unresolved within\s+the budget: Gaussian width, sharp/);
+    for (const bare of ['92.0 %', '95.0 %', '+4.1', '+3.9']) expect(text).not.toContain(bare);
+  });
+
+  test('a limit that is cut to the connected one, a last pass, and what was never seen to fail say so', () => {
+    const report = sampleReport();
+    Object.assign(report.limits.sharp, { pruned: 0.9871, low: 0.9871, high: 0.9871, capped: true });
+    report.limits.slice.capped = true;
+    report.limits.connected!.exact = false;
+    report.actual.loss.lastPass = 0.9;
+    report.actual.accuracy!.capped = true;
+    report.bounds.source = 'sharp';
+    const text = renderTable(report, plain);
+    expect(text).toMatch(/│ slice +│ +88\.1 % │ cut to connected │/);
+    expect(text).toMatch(/│ sharp +│ +98\.7 % │ cut to connected │/);
+    expect(text).toMatch(/│ connected +│ +98\.7 % │ +at most │/);
+    expect(text).toMatch(/│ loss +│ +87\.9 % │ last pass 90\.0 % │/);
+    expect(text).toMatch(/│ accuracy, -0\.5 points +│ +73\.1 % │ +nothing fails │/);
+    expect(text).toContain('(sharp, cut to connected;');
+  });
+
+  test('the curve shows what was asked for only', () => {
+    const text = renderTable(sampleReport(), plain);
+    const curve = text.slice(text.indexOf('One-shot magnitude pruning'));
+    expect(curve).toContain('50.0 %');
+    expect(curve).not.toContain('87.9 %');
+  });
+
+  test('no number is more than it is: existence is not spoken of', () => {
+    for (const report of [sampleReport(), unresolvedReport()]) {
+      expect(renderTable(report, plain)).not.toMatch(/existence|smaller/i);
+    }
+  });
+
+  test('fits 80 columns, long names and many digits too', () => {
     const report = sampleReport();
     report.model.path = `models/${'deep/'.repeat(40)}model.json`;
-    report.limits.gaussianWidth = { pruned: 0.99951, low: 0.9995, high: 0.99953, settled: true };
+    Object.assign(report.limits.gaussianWidth, { pruned: 0.99951, low: 0.9995, high: 0.99953 });
     report.warnings.push('word '.repeat(60), 'x'.repeat(250));
-    report.curve.push({ ...report.curve[0]!, lossIncrease: -1.234e-12, loss: 1.234e12, radius: 1e-9 });
-    expect(widest(renderTable(report, plain))).toBeLessThanOrEqual(100);
-    expect(widest(renderTable(unresolvedReport(), plain))).toBeLessThanOrEqual(100);
+    report.curve.push({
+      ...report.curve[0]!,
+      pruned: 0.99995,
+      kept: 5e-5,
+      lossIncrease: -1.234e-12,
+      predictedLossIncrease: -1.234e-12,
+      loss: 1.234e12,
+      radius: 1e-9,
+    });
+    expect(widest(renderTable(report, plain))).toBeLessThanOrEqual(80);
+    expect(widest(renderTable(unresolvedReport(), plain))).toBeLessThanOrEqual(80);
   });
 
   test('colour changes nothing but colour', () => {
@@ -76,7 +133,7 @@ test('JSON is independent of the order in which the report was put together', ()
   const entries = Object.entries(sampleReport()).reverse();
   const reordered = Object.fromEntries(entries) as ReturnType<typeof sampleReport>;
   expect(renderJson(reordered)).toBe(renderJson(sampleReport()));
-  expect(renderJson(sampleReport())).toMatch(/^\{\n {2}"schemaVersion": 1,\n {2}"ok": true,/);
+  expect(renderJson(sampleReport())).toMatch(/^\{\n {2}"schemaVersion": 2,\n {2}"ok": true,/);
   expect(renderJson(sampleReport())).toMatch(/\}\n$/);
 });
 
@@ -94,10 +151,12 @@ describe('summaries', () => {
     };
     expect(renderPruneSummary(summary, plain)).toMatchInlineSnapshot(`
       "Pruned checkpoint
-        pruned     pruned 90.0 % (kept 10.0 %, 10x smaller)
+        pruned     pruned 90.0 % (kept 10.0 %, 10x fewer weights)
         weights    29,124 of 32,360 set to 0
         threshold  magnitudes up to 0.03120
-        chosen by  Gaussian-width limit: an existence limit, expect to retrain the kept weights
+        chosen by  Gaussian-width limit, the paper's estimate: expect to retrain the
+                   kept weights
+        size       as before: a file stores zeros like other numbers
         written    out
       "
     `);
@@ -153,13 +212,14 @@ describe('summaries', () => {
         memory    4.0 GiB
 
       Backends
-      ┌────────────┬─────────┬─────────┬────────┬────────────────────────────────────────────────────────┐
-      │ backend    │ version │ threads │ GFLOPS │ state                                                  │
-      ├────────────┼─────────┼─────────┼────────┼────────────────────────────────────────────────────────┤
-      │ wasm       │ 4.22.0  │       1 │   21.0 │ available                                              │
-      │ tensorflow │         │         │        │ missing: the package @tensorflow/tfjs-node is not      │
-      │            │         │         │        │ installed                                              │
-      └────────────┴─────────┴─────────┴────────┴────────────────────────────────────────────────────────┘
+      ┌────────────┬─────────┬─────────┬────────┬────────────────────────────────────┐
+      │ backend    │ version │ threads │ GFLOPS │ state                              │
+      ├────────────┼─────────┼─────────┼────────┼────────────────────────────────────┤
+      │ wasm       │ 4.22.0  │       1 │   21.0 │ available                          │
+      │ tensorflow │         │         │        │ missing: the package               │
+      │            │         │         │        │ @tensorflow/tfjs-node is not       │
+      │            │         │         │        │ installed                          │
+      └────────────┴─────────┴─────────┴────────┴────────────────────────────────────┘
       "
     `);
   });

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { InputError } from '../../src/errors.js';
 import { renderJson } from '../../src/report/json.js';
-import { parseReport, type Report, reportJsonSchema, validateReport } from '../../src/report/schema.js';
+import { parseReport } from '../../src/report/parse-report.js';
+import { type Report, reportJsonSchema, validateReport } from '../../src/report/schema.js';
 import { sampleReport, unresolvedReport } from './sample-report.js';
 
 function broken(change: (report: Report) => void): Report {
@@ -24,6 +25,8 @@ describe('validateReport', () => {
     ['Infinity', (report: Report) => (report.curve[1]!.loss = Number.POSITIVE_INFINITY), 'curve[1].loss'],
     ['a percentage above 1', (report: Report) => (report.limits.slice.pruned = 88.1), 'limits.slice.pruned'],
     ['a fraction of an example', (report: Report) => (report.curvature.examples = 0.5), 'curvature.examples'],
+    ['an interval without its value', (report: Report) => (report.limits.sharp.low = 0.99), 'limits.sharp'],
+    ['another level', (report: Report) => Object.assign(report.limits, { level: 0.9 }), 'limits.level'],
     ['quadrature rules of two lengths', (report: Report) => report.spectrum.ritz[0]!.weights.pop(), 'ritz'],
   ])('rejects %s as a defect and says where', (_, change, location) => {
     const validate = () => validateReport(broken(change));
@@ -53,10 +56,19 @@ describe('parseReport', () => {
     ['text', 'not JSON at all', /^r\.json is not JSON: /],
     [
       'another object',
-      '{"schemaVersion": 1}',
+      '{"schemaVersion": 2}',
       /^r\.json is not a report .*expected true \(ok\);.* \(tool, expected object\);.* and \d+ more$/,
     ],
-    ['a later version', JSON.stringify({ ...sampleReport(), schemaVersion: 2 }), /\(schemaVersion/],
+    [
+      'a later version',
+      JSON.stringify({ ...sampleReport(), schemaVersion: 3 }),
+      /^r\.json is a report of schemaVersion 3, and this prune-limit reads 2: use the version that wrote it/,
+    ],
+    [
+      'an earlier version',
+      JSON.stringify({ ...sampleReport(), schemaVersion: 1 }),
+      /^r\.json is a report of schemaVersion 1, and this prune-limit reads 2: analyse the model again$/,
+    ],
     ['a failed run', '{"schemaVersion": 1, "ok": false, "error": {}}', /the error object of a failed run/],
     ['a list', '[]', /\(top level, expected object\)/],
     [

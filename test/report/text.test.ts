@@ -3,11 +3,11 @@ import * as text from '../../src/report/text.js';
 
 describe('prunedAndKept', () => {
   test.each([
-    [0.917, 'pruned 91.7 % (kept 8.3 %, 12x smaller)'],
-    [0.5, 'pruned 50.0 % (kept 50.0 %, 2.0x smaller)'],
-    [0, 'pruned 0.0 % (kept 100.0 %, 1.0x smaller)'],
-    [0.999, 'pruned 99.90 % (kept 0.10 %, 1000x smaller)'],
-    [0.99955, 'pruned 99.955 % (kept 0.045 %, 2222x smaller)'],
+    [0.917, 'pruned 91.7 % (kept 8.3 %, 12x fewer weights)'],
+    [0.5, 'pruned 50.0 % (kept 50.0 %, 2.0x fewer weights)'],
+    [0, 'pruned 0.0 % (kept 100.0 %)'],
+    [0.999, 'pruned 99.90 % (kept 0.10 %, 1000x fewer weights)'],
+    [0.99955, 'pruned 99.955 % (kept 0.045 %, 2222x fewer weights)'],
     [1, 'pruned 100.0 % (kept 0.0 %)'],
   ])('%s', (pruned, expected) => {
     expect(text.prunedAndKept(pruned)).toBe(expected);
@@ -15,10 +15,21 @@ describe('prunedAndKept', () => {
 });
 
 test.each([
-  [0.917, 0.913, 0.921, '91.7 % (91.3 to 92.1)'],
-  [0.999, 0.998, 0.9995, '99.900 % (99.800 to 99.950)'],
-])('withRange(%s, %s, %s)', (value, low, high, expected) => {
-  expect(text.withRange(value, low, high)).toBe(expected);
+  [0.913, 0.921, '91.3 to 92.1 %', '91.3 % and 92.1 %'],
+  [0.998, 0.9995, '99.800 to 99.950 %', '99.800 % and 99.950 %'],
+  [0.99977, 1, '99.977 to 100.000 %', '99.977 % and 100.000 %'],
+  [0, 1, '0.0 to 100.0 %', '0.0 % and 100.0 %'],
+])('range and between of %s, %s', (low, high, range, between) => {
+  expect(text.range(low, high)).toBe(range);
+  expect(text.between(low, high)).toBe(between);
+});
+
+test.each([
+  [0.5, '0.5 points'],
+  [1, '1 point'],
+  [0.123, '0.12 points'],
+])('plainPoints(%s)', (value, expected) => {
+  expect(text.plainPoints(value)).toBe(expected);
 });
 
 test.each([

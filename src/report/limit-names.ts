@@ -1,0 +1,34 @@
+import type { ComparisonRow, Report } from './schema.js';
+import * as text from './text.js';
+
+/** Limits of theory, as they are called in tables and warnings. */
+export const theoryNames: Record<ComparisonRow['theory'], string> = {
+  slice: 'slice',
+  gaussianWidth: 'Gaussian width',
+  sharp: 'sharp',
+};
+
+/** `accuracy, -0.5 points`: a measured limit with what it tolerates. */
+export function measuredName(name: keyof Report['actual'], { actual }: Report): string {
+  switch (name) {
+    case 'loss':
+      return 'loss';
+    case 'accuracy':
+      return `accuracy, ${text.signed(-100 * (actual.accuracy?.tolerance ?? 0))} points`;
+    case 'noSignificantFall':
+      return 'no significant fall';
+    case 'strictAccuracy':
+      return 'accuracy, to the letter';
+  }
+}
+
+/** The measured limits that a report has, in the order of its tables. */
+export function measuredLimits(
+  report: Report,
+): { key: keyof Report['actual']; name: string; limit: Report['actual']['loss'] }[] {
+  const keys = ['loss', 'accuracy', 'noSignificantFall', 'strictAccuracy'] as const;
+  return keys.flatMap((key) => {
+    const limit = report.actual[key];
+    return limit === null ? [] : [{ key, name: measuredName(key, report), limit }];
+  });
+}

@@ -1,0 +1,193 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type ConnectedLimit,
+  type MeasuredLimit,
+  type SpectralLimit,
+  spectralLimit,
+} from '../../src/analysis/findings.js';
+import {
+  actualReport,
+  boundsReport,
+  comparisonRows,
+  theoryLimits,
+  transitionReport,
+} from '../../src/analysis/limits-report.js';
+
+const settled = (value: number, low: number, high: number): SpectralLimit => ({
+  value,
+  low,
+  high,
+  settled: true,
+  missing: null,
+});
+const gaussianWidth = settled(0.93, 0.92, 0.94);
+const sharp: SpectralLimit = { value: 0.98, low: 0.95, high: 1.01, settled: false, missing: 'probes' };
+const connected = (prunedFraction: number, rest: Partial<ConnectedLimit> = {}): ConnectedLimit => ({
+  prunedFraction,
+  exact: true,
+  connectedWhenDense: true,
+  ...rest,
+});
+const measured = (prunedFraction: number, rest: Partial<MeasuredLimit> = {}): MeasuredLimit => ({
+  prunedFraction,
+  lastPassFraction: prunedFraction,
+  firstFailureFraction: prunedFraction + 0.001,
+  capped: false,
+  ...rest,
+});
+
+describe('theoryLimits', () => {
+  it('stay as they are where nothing cuts them, ends within [0, 1]', () => {
+    const limits = theoryLimits(gaussianWidth, sharp, 0.88, connected(1));
+    expect(limits).toEqual({
+      level: 0.95,
+      gaussianWidth: { pruned: 0.93, low: 0.92, high: 0.94, settled: true, missing: null, capped: false },
+      sharp: { pruned: 0.98, low: 0.95, high: 1, settled: false, missing: 'probes', capped: false },
+      slice: { pruned: 0.88, capped: false },
+      connected: { pruned: 1, exact: true },
+    });
+    expect(theoryLimits(gaussianWidth, sharp, 0.88, null)).toEqual({ ...limits, connected: null });
+  });
+
+  it('are cut down to the connected limit, every end, and say so', () => {
+    const limits = theoryLimits(gaussianWidth, sharp, 0.9, connected(0.925, { exact: false }));
+    expect(limits.gaussianWidth).toMatchObject({ pruned: 0.925, low: 0.92, high: 0.925, capped: true });
+    expect(limits.sharp).toEqual({
+      ...{ pruned: 0.925, low: 0.925, high: 0.925, capped: true },
+      ...{ settled: true, missing: null }, // wherever beyond it is
+    });
+    expect(limits.slice).toEqual({ pruned: 0.9, capped: false });
+    expect(limits.connected).toEqual({ pruned: 0.925, exact: false });
+    expect(theoryLimits(gaussianWidth, sharp, 0.9, connected(0.8)).slice).toEqual({
+      pruned: 0.8,
+      capped: true,
+    });
+  });
+
+  it('an interval that is cut in part stays unresolved', () => {
+    expect(theoryLimits(gaussianWidth, sharp, 0.9, connected(0.97)).sharp).toEqual({
+      ...{ pruned: 0.97, low: 0.95, high: 0.97, capped: true },
+      ...{ settled: false, missing: 'probes' },
+    });
+  });
+
+  it('an upper end that is cut alone is no capped limit', () => {
+    expect(theoryLimits(gaussianWidth, sharp, 0.9, connected(0.935)).gaussianWidth).toMatchObject({
+      pruned: 0.93,
+      high: 0.935,
+      capped: false,
+    });
+  });
+
+  it('a network whose outputs never hang on its input has no connected limit', () => {
+    const limits = theoryLimits(gaussianWidth, sharp, 0.9, connected(0, { connectedWhenDense: false }));
+    expect(limits).toMatchObject({ connected: null, gaussianWidth: { pruned: 0.93 } });
+  });
+});
+
+it('the transition is around the interval of the sharp limit, cut by nothing', () => {
+  const halfWidth = Math.sqrt(8 * Math.log(80)) / Math.sqrt(40_000);
+  expect(transitionReport(sharp, 40_000)).toEqual({
+    around: 'sharp',
+    low: expect.closeTo(0.95 - halfWidth, 12),
+    high: 1,
+    halfWidth: expect.closeTo(halfWidth, 12),
+    eta: 0.05,
+    settled: false,
+  });
+});
+
+describe('boundsReport', () => {
+  const limits = theoryLimits(gaussianWidth, sharp, 0.88, null);
+  it.each([
+    ['gaussian-width', [0.07, 0.06, 0.08], true, [0.05, 0.04, 0.06]],
+    ['sharp', [0.02, 0, 0.05], false, [0.1, 0.07, 0.12]],
+  ] as const)('%s', (source, lower, isSettled, delta) => {
+    const bounds = boundsReport(source, limits);
+    expect(bounds).toMatchObject({ source, settled: isSettled });
+    const near = (value: number) => expect.closeTo(value, 12);
+    expect([bounds.lowerKept, bounds.lowerKeptLow, bounds.lowerKeptHigh]).toEqual(lower.map(near));
+    expect(bounds.upperKept).toBeCloseTo(0.12, 12);
+    expect([bounds.delta, bounds.deltaLow, bounds.deltaHigh]).toEqual(delta.map(near));
+  });
+});
+
+describe('actualReport and comparisonRows', () => {
+  const limits = theoryLimits(gaussianWidth, sharp, 0.88, null);
+  const actual = actualReport(
+    {
+      loss: measured(0.87, { lastPassFraction: 0.89 }),
+      accuracy: measured(0.9, { capped: true, firstFailureFraction: null }),
+      noSignificantFall: measured(0.85),
+      strictAccuracy: measured(0.4),
+    },
+    0.005,
+  );
+
+  it('keep first failure and last pass apart', () => {
+    expect(actual).toEqual({
+      loss: { pruned: 0.87, lastPass: 0.89, capped: false },
+      accuracy: { pruned: 0.9, lastPass: 0.9, capped: true, tolerance: 0.005 },
+      noSignificantFall: { pruned: 0.85, lastPass: 0.85, capped: false, confidence: 0.95 },
+      strictAccuracy: { pruned: 0.4, lastPass: 0.4, capped: false },
+    });
+  });
+
+  it('hold slice against the loss only, and carry what is settled', () => {
+    const rows = comparisonRows(limits, actual);
+    expect(rows.map(({ theory, actual, kind }) => `${theory} ${actual} ${kind}`)).toEqual([
+      'slice loss prediction',
+      'gaussianWidth loss estimate',
+      'gaussianWidth accuracy estimate',
+      'sharp loss estimate',
+      'sharp accuracy estimate',
+    ]);
+    expect(rows[0]).toMatchObject({
+      differencePoints: expect.closeTo(1, 9),
+      differenceLowPoints: null,
+      differenceHighPoints: null,
+      settled: true,
+    });
+    expect(rows[4]).toMatchObject({
+      theoryPruned: 0.98,
+      actualPruned: 0.9,
+      differencePoints: expect.closeTo(8, 9),
+      differenceLowPoints: expect.closeTo(5, 9),
+      differenceHighPoints: expect.closeTo(10, 9),
+      settled: false,
+    });
+    const withoutAccuracy = { ...actual, accuracy: null };
+    expect(comparisonRows(limits, withoutAccuracy).map((row) => row.actual)).toEqual([
+      'loss',
+      'loss',
+      'loss',
+    ]);
+  });
+});
+
+describe('spectralLimit', () => {
+  const estimate = {
+    value: 0.9,
+    low: 0.88,
+    high: 0.92,
+    halfWidth: 0.02,
+    quadratureHalfWidth: 0.019,
+    probeStandardError: 0.006,
+    outer: 0.93,
+    inner: 0.87,
+    steps: 60,
+  };
+  it.each([
+    [0.02, estimate, true, null],
+    [0.019, estimate, false, 'steps'],
+    [0.019, { ...estimate, quadratureHalfWidth: 0.006, probeStandardError: 0.019 }, false, 'probes'],
+  ] as const)('tolerance %f: what is missing is the larger part', (tolerance, given, isSettled, missing) => {
+    expect(spectralLimit(given, tolerance)).toEqual({
+      value: 0.9,
+      low: 0.88,
+      high: 0.92,
+      settled: isSettled,
+      missing,
+    });
+  });
+});
