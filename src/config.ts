@@ -39,6 +39,8 @@ export interface AnalyzeConfig {
   sample: 'random' | 'first';
   testExamples: number | 'all';
   epsilon: EpsilonConfig;
+  /** Training examples that `batch-std` is measured on; chosen as `examples` are. */
+  epsilonExamples: number | 'all';
   curvature: 'hessian' | 'ggn';
   negative: 'abs' | 'clip';
   bound: 'gaussian-width' | 'sharp';
@@ -76,6 +78,7 @@ export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'weights' | 'data'> 
   sample: 'random',
   testExamples: 'all',
   epsilon: { rule: 'batch-std' },
+  epsilonExamples: 'all',
   curvature: 'hessian',
   negative: 'abs',
   bound: 'gaussian-width',

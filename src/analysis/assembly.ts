@@ -13,6 +13,7 @@ import { negativeMass } from '../spectrum/spectral-measure.js';
 import type { FunctionalEstimate } from '../spectrum/uncertainty.js';
 import type { SpectralLimits } from './limits.js';
 import type { MeasuredPruning } from './measurement.js';
+import type { MeasurementFacts } from './measurement-facts.js';
 import type { OpenedComputation } from './open-computation.js';
 import type { Problem } from './problem.js';
 import type { SlicePrediction } from './slice.js';
@@ -24,8 +25,9 @@ export interface Findings {
   problem: Problem;
   computation: Pick<OpenedComputation, 'lanczos' | 'plan'>;
   selfCheck: SelfCheck;
-  dense: { train: Evaluation; allTraining: Evaluation; test: Evaluation | null };
-  /** Standard deviation of the mini-batch mean loss; null with too few examples. */
+  /** `epsilon` is null where eps is given and not computed. */
+  dense: { train: Evaluation; epsilon: Evaluation | null; test: Evaluation | null };
+  /** Standard deviation of the mini-batch mean loss; null where eps is given. */
   batchStd: number | null;
   epsilon: number;
   /** Gradient of the mean loss at the trained weights, length D. */
@@ -34,6 +36,7 @@ export interface Findings {
   spectral: SpectralLimits;
   slice: SlicePrediction;
   measured: MeasuredPruning;
+  measurementFacts: MeasurementFacts;
   /** Seconds by stage. */
   seconds: Record<string, number>;
 }
@@ -111,9 +114,12 @@ export function assembleReport(findings: Findings): Report {
     ),
   };
   const actual: Report['actual'] = {
-    loss: { pruned: measured.loss },
-    accuracy: measuredAccuracy(measured.accuracy, config.accuracyTolerancePoints / 100),
-    exactAccuracy: measuredAccuracy(measured.exactAccuracy, 0),
+    loss: { pruned: measured.loss.prunedFraction },
+    accuracy: measuredAccuracy(
+      measured.accuracy?.prunedFraction ?? null,
+      config.accuracyTolerancePoints / 100,
+    ),
+    exactAccuracy: measuredAccuracy(measured.strictAccuracy?.prunedFraction ?? null, 0),
   };
   const existence = config.bound === 'sharp' ? sharp : gaussianWidth;
   const { lowerKept, upperKept, delta, window } = keptBounds(
@@ -194,7 +200,9 @@ export function assembleReport(findings: Findings): Report {
     },
     actual,
     comparison: comparisonRows(limits, actual),
-    curve: measured.curve,
+    curve: measured.curve
+      .filter(({ source }) => source === 'asked')
+      .map((row) => ({ ...row, insideSublevelSet: row.insideSublevelSet === true })),
     selfCheck: {
       relativeError: Math.max(selfCheck.productError, selfCheck.gradientError),
       tolerance: SELF_CHECK_TOLERANCE,

@@ -49,6 +49,14 @@ export const analyzeSettings: Settings<AnalyzeSettings> = {
     examples: ['batch-std', '0.05', '1%'],
     read: read.epsilon,
   },
+  epsilonExamples: {
+    option: 'epsilon-examples',
+    value: 'N|all',
+    help: 'training examples that --epsilon batch-std is measured on',
+    defaultText: String(analyzeDefaults.epsilonExamples),
+    examples: ['10000', 'all'],
+    read: read.countOrAll(1),
+  },
   curvature: {
     option: 'curvature',
     value: 'hessian|ggn',

@@ -60,6 +60,7 @@ const outputSetting: Setting<string> = {
 const limitKeys = [
   'loss',
   'epsilon',
+  'epsilonExamples',
   'curvature',
   'negative',
   'probes',

@@ -47,6 +47,50 @@ export function radiusSquared(ranking: MagnitudeRanking, prunedFraction: number)
   return ranking.squaredRadii[prunedCount(prunedFraction, ranking.order.length)];
 }
 
+/**
+ * How many weights a pruned fraction removes, 0 where all of them are zero
+ * already: the count by which a pruned network is known.
+ */
+export function removedCount(
+  weights: Float32Array,
+  ranking: MagnitudeRanking,
+  prunedFraction: number,
+): number {
+  const count = prunedCount(prunedFraction, weights.length);
+  return count === 0 || weights[ranking.order[count - 1]] === 0 ? 0 : count;
+}
+
+/** Weights of equal magnitude of which pruning removes some and keeps others. */
+export interface MagnitudeTie {
+  magnitude: number;
+  /** Weights of this magnitude. */
+  weights: number;
+  /** Of these, how many are pruned: those of the lowest index. */
+  pruned: number;
+}
+
+/**
+ * The tie that pruning the n smallest weights cuts through; null where there is
+ * none, or where it is one of zeros, which pruning does not change.
+ */
+export function tieAt(weights: Float32Array, ranking: MagnitudeRanking, count: number): MagnitudeTie | null {
+  const { order } = ranking;
+  const magnitudeAt = (rank: number): number => Math.abs(weights[order[rank]]);
+  if (count === 0 || count >= order.length || magnitudeAt(count) === 0) {
+    return null;
+  }
+  const magnitude = magnitudeAt(count);
+  let first = count;
+  while (first > 0 && magnitudeAt(first - 1) === magnitude) {
+    first--;
+  }
+  let end = count + 1;
+  while (end < order.length && magnitudeAt(end) === magnitude) {
+    end++;
+  }
+  return first === count ? null : { magnitude, weights: end - first, pruned: count - first };
+}
+
 /** w^k: a copy of the weights with the n smallest set to zero. */
 export function pruneSmallest(weights: Float32Array, ranking: MagnitudeRanking, count: number): Float32Array {
   const pruned = weights.slice();

@@ -179,6 +179,9 @@ const optionsSchema = z.object({
     z.object({ rule: z.literal('absolute'), value: z.number() }),
     z.object({ rule: z.literal('percent'), value: z.number() }),
   ]),
+  epsilonExamples: z
+    .union([count, z.literal('all')])
+    .describe('training examples that batch-std is measured on'),
   curvature: z.enum(['hessian', 'ggn']),
   negative: z.enum(['abs', 'clip']),
   bound: z.enum(['gaussian-width', 'sharp']),
