@@ -194,6 +194,21 @@ export function searchedLimit<M>(
   };
 }
 
+/** The same condition, which looks at each pair of measures once: a spread may be a sum over all examples. */
+function remembered<M>(condition: Condition<M>): Condition<M> {
+  const spreads = new Map<M, Map<M, number>>();
+  return {
+    ...condition,
+    spread: (from, to) => {
+      const known = spreads.get(from) ?? new Map<M, number>();
+      spreads.set(from, known);
+      const spread = known.get(to) ?? condition.spread(from, to);
+      known.set(to, spread);
+      return spread;
+    },
+  };
+}
+
 /** The limits of several conditions, and all that was tried for them. */
 export interface FirstFailures<M> {
   tried: readonly Tried<M>[];
@@ -215,8 +230,9 @@ export async function searchFirstFailures<M>(
   onTried: (tried: number) => void = () => {},
 ): Promise<FirstFailures<M>> {
   const tried: Tried<M>[] = [];
+  const searched = conditions.map(remembered);
   const next = (): number | null => {
-    for (const condition of conditions) {
+    for (const condition of searched) {
       const fraction = nextFraction(tried, condition, range);
       if (fraction !== null) {
         return fraction;
