@@ -28,7 +28,7 @@ export async function openBenchProblem(benchCase, examples, scope) {
   const options = { normalize: normalization, sample: 'first', seed: 0 };
   const train = networkExamples(dataset.train, network, loss, examples, options);
   const test = networkExamples(dataset.test, network, loss, 'all', options);
-  const problem = { engine, network, loss, train, allTraining: train, test };
+  const problem = { engine, network, loss, train, epsilonTrain: null, test };
   return { problem, checkpoint: source };
 }
 

@@ -1,5 +1,6 @@
 import { assembleReport } from './analysis/assembly.js';
 import type { ExampleEvaluator } from './analysis/computation.js';
+import { connectedPruning } from './analysis/connectivity.js';
 import { evaluateDense, toleratedIncrease } from './analysis/epsilon.js';
 import { estimateLimits } from './analysis/limits.js';
 import { measurePruning } from './analysis/measurement.js';
@@ -18,11 +19,6 @@ import { rankByMagnitude } from './pruning/magnitude.js';
 import { createPruningMeter } from './pruning/measurement.js';
 import type { Report } from './report/schema.js';
 
-/** Pruned fractions that every search scans, beside those asked for. */
-const SCAN_GRID = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
-/** Limits are searched to a tenth of a percentage point. */
-const LIMIT_RESOLUTION = 1e-3;
-
 /**
  * Analyses a checkpoint: how far it can be pruned in theory, and how far one-shot
  * magnitude pruning of it really goes (Zhang et al., NeurIPS 2024).
@@ -37,49 +33,53 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
     const selfCheck = await watch.time('selfCheck', () =>
       requireRightDerivatives(problem, checkpoint, config.seed),
     );
+    const ranking = rankByMagnitude(network.weights);
+    const connected = await watch.time('connected', async () => connectedPruning(problem, ranking));
+    const maximumFraction = connected.connectedWhenDense ? connected.prunedFraction : 1;
     const computation = await watch.time('compile', () => openComputation(problem, config, progress, scope));
 
-    const { train, allTraining, test, curvature } = computation;
+    const { train, epsilonTrain, test, curvature } = computation;
     const evaluated = (evaluator: ExampleEvaluator, stage: string): Promise<Evaluation> =>
       evaluateDense(evaluator, network.weights, stage, progress);
-    const dense = await watch.time('dense', async () => ({
-      train: await evaluated(train, 'training examples'),
-      allTraining: await evaluated(allTraining, 'training split'),
-      test: test && (await evaluated(test, 'test examples')),
-    }));
-    const batchStd = batchMeanDeviation(dense.allTraining.losses);
+    const dense = await watch.time('dense', async () => {
+      const onTrain = await evaluated(train, 'training examples');
+      return {
+        train: onTrain,
+        epsilon:
+          epsilonTrain === train
+            ? onTrain
+            : epsilonTrain && (await evaluated(epsilonTrain, 'examples for epsilon')),
+        test: test && (await evaluated(test, 'test examples')),
+      };
+    });
+    const batchStd = dense.epsilon && batchMeanDeviation(dense.epsilon.losses);
     const epsilon = toleratedIncrease(config.epsilon, batchStd, dense.train.meanLoss);
 
     const { gradient } = await watch.time('gradient', () => computation.lossGradient(network.weights));
-    const ranking = rankByMagnitude(network.weights);
-    const spectral = await watch.time('spectrum', () =>
+    const spectrum = await watch.time('spectrum', () =>
       estimateLimits(computation, ranking, epsilon, config, progress),
     );
 
-    const search = {
-      grid: [...new Set([...SCAN_GRID, ...config.ratios])],
-      resolution: LIMIT_RESOLUTION,
-    };
     const predict = increasePredictor(curvature, gradient, network.weights, ranking);
-    const slice = await watch.time('slice', () => predictSlice(predict, epsilon, search, progress));
+    const slice = await watch.time('slice', () => predictSlice(predict, epsilon, maximumFraction, progress));
     const meter = createPruningMeter({
       weights: network.weights,
       ranking,
       train: (weights) => train.at(weights),
       test: test && ((weights) => test.at(weights)),
+      dense,
     });
     const measured = await watch.time('pruning', () =>
       measurePruning(
         {
           meter,
           predict,
+          slice,
           ranking,
-          denseLoss: dense.train.meanLoss,
-          denseAccuracy: dense.test?.accuracy ?? null,
           epsilon,
           accuracyTolerance: config.accuracyTolerancePoints / 100,
           ratios: config.ratios,
-          search,
+          maximumFraction,
         },
         progress,
       ),
@@ -95,9 +95,9 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       epsilon,
       gradient,
       ranking,
-      spectral,
+      spectrum,
       slice,
-      connected: null,
+      connected,
       measured,
       seconds: watch.seconds,
     });

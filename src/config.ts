@@ -39,7 +39,7 @@ export interface AnalyzeConfig {
   sample: 'random' | 'first';
   testExamples: number | 'all';
   epsilon: EpsilonConfig;
-  /** Training examples that `batch-std` is measured on. */
+  /** Training examples that `batch-std` is measured on; chosen as `examples` are. */
   epsilonExamples: number | 'all';
   curvature: 'hessian' | 'ggn';
   negative: 'abs' | 'clip';

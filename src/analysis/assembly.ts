@@ -3,8 +3,7 @@ import { SELF_CHECK_TOLERANCE } from '../curvature/self-check.js';
 import { radiusSquared } from '../pruning/magnitude.js';
 import { type Report, schemaVersion } from '../report/schema.js';
 import { expertWarnings } from '../report/warnings.js';
-import { negativeMass } from '../spectrum/spectral-measure.js';
-import { type Findings, measuredLimits, spectralLimit } from './findings.js';
+import type { Findings } from './findings.js';
 import { countedMeasure } from './limits.js';
 import {
   actualReport,
@@ -28,15 +27,13 @@ function norm(vector: Float64Array): number {
 
 /** The report of an analysis: numbers that are all known by now, put in their places. */
 export function assembleReport(findings: Findings): Report {
-  const { config, checkpoint, problem, computation, selfCheck, dense, epsilon, spectral, slice, measured } =
-    findings;
+  const { config, checkpoint, problem, computation, selfCheck, dense, epsilon, slice, measured } = findings;
   const { engine, dataset, network, loss, train, test } = problem;
-  const { spectrum } = spectral;
-  const gaussianWidth = spectralLimit(spectral.gaussianWidth, config.tolerancePoints / 100);
-  const sharp = spectralLimit(spectral.sharp, config.tolerancePoints / 100);
+  const { spectrum } = findings;
+  const { gaussianWidth, sharp } = spectrum.estimates;
   const limits = theoryLimits(gaussianWidth, sharp, slice.prunedFraction, findings.connected);
   const settled = { gaussianWidth: gaussianWidth.settled, sharp: sharp.settled };
-  const actual = actualReport(measuredLimits(measured), config.accuracyTolerancePoints / 100);
+  const actual = actualReport(measured, config.accuracyTolerancePoints / 100);
   // A model that cannot be compiled is computed by the backend its programs would have come from.
   const { plan, lanczos } = computation;
   const fellBack = engine.native !== null && plan === null;
@@ -83,7 +80,7 @@ export function assembleReport(findings: Findings): Report {
     epsilon: {
       value: epsilon,
       rule: config.epsilon.rule,
-      examples: config.epsilon.rule === 'batch-std' ? dense.allTraining.losses.length : null,
+      examples: dense.epsilon?.losses.length ?? null,
     },
     curvature: {
       kind: config.curvature,
@@ -93,14 +90,13 @@ export function assembleReport(findings: Findings): Report {
       lambdaMin: spectrum.lambdaMin,
       trace: spectrum.trace.value,
       traceStdError: Number.isFinite(spectrum.trace.standardError) ? spectrum.trace.standardError : null,
-      // The Gauss rule: its nodes stay within the spectrum, so that a Gauss-Newton matrix has none below zero.
-      negativeMass: asFraction(negativeMass(spectrum.gauss).traceNormShare),
-      negativeMassStdError: null,
+      negativeMass: spectrum.negativeShare.value,
+      negativeMassStdError: spectrum.negativeShare.standardError,
     },
     spectrum: {
       probes: spectrum.probes,
       steps: spectrum.steps,
-      products: spectrum.probes * spectrum.steps,
+      products: spectrum.products,
       settled,
       reorthogonalization: lanczos.reorthogonalization,
       leadingEigenvalues: spectrum.leading.map(({ value }) => value),
@@ -109,9 +105,7 @@ export function assembleReport(findings: Findings): Report {
     limits,
     theory: {
       curve: theoryCurve({
-        rules: [spectrum.gauss, spectrum.antiGauss, spectrum.averaged, spectrum.zeroRadau].map((rule) =>
-          countedMeasure(rule, config.negative),
-        ),
+        rules: spectrum.rules.map((rule) => countedMeasure(rule, config.negative)),
         radiusSquared: (fraction) => radiusSquared(findings.ranking, fraction),
         epsilon,
         dimension: network.dimension,

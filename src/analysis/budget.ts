@@ -32,9 +32,12 @@ const SMALL_BASIS_OPERATIONS = 2e10;
 
 /** How many Lanczos runs there are and how their vectors are treated. */
 export interface LanczosSizes {
+  /** At the start; more may be taken within `products`. */
   probes: number;
+  /** Budget of products, over all probes. */
+  products: number;
   reorthogonalization: Reorthogonalization;
-  /** Memory the basis takes if every step is made, in bytes. */
+  /** Memory the basis takes if every product is made, in bytes. */
   basisBytes: number;
 }
 
@@ -68,9 +71,11 @@ export function chooseLanczosSizes(
   const probes =
     config.probes ??
     (config.bound === 'gaussian-width' ? sufficientProbes(dimension, config.tolerancePoints / 100) : 2);
-  const basisValues = probes * budget * dimension;
+  const products = probes * budget;
+  const basisValues = products * dimension;
   const sizes = (reorthogonalization: Reorthogonalization): LanczosSizes => ({
     probes,
+    products,
     reorthogonalization,
     basisBytes: reorthogonalization === 'none' ? 0 : 4 * basisValues,
   });

@@ -22,8 +22,8 @@ export interface ExampleEvaluator {
 export interface Computation {
   /** Examples of curvature and measured loss. */
   train: ExampleEvaluator;
-  /** The whole training split. */
-  allTraining: ExampleEvaluator;
+  /** Examples of the batch-std rule; `train` where it has the same, null where eps is given otherwise. */
+  epsilonTrain: ExampleEvaluator | null;
   test: ExampleEvaluator | null;
   /** Mean loss over `train` and its gradient. */
   lossGradient(weights: Float32Array | Float64Array): Promise<LossGradient>;
@@ -57,12 +57,15 @@ export function eagerComputation(
     createBatches(problem.train, network.outputs, { batchSize: sizes.productBatch, keepBytes }),
   );
   const lossProblem = { network, loss, batches };
+  const train: ExampleEvaluator = {
+    examples: problem.train.count,
+    at: (weights, onExamples) => evaluate(network, loss, batches, weights, onExamples),
+  };
+  const { epsilonTrain } = problem;
   return {
-    train: {
-      examples: problem.train.count,
-      at: (weights, onExamples) => evaluate(network, loss, batches, weights, onExamples),
-    },
-    allTraining: evaluator(problem.allTraining, evaluationBatch, 0),
+    train,
+    epsilonTrain:
+      epsilonTrain === problem.train ? train : epsilonTrain && evaluator(epsilonTrain, evaluationBatch, 0),
     test: problem.test && evaluator(problem.test, evaluationBatch, keepBytes),
     lossGradient: (weights) => lossGradient(lossProblem, weights),
     curvature: scope.own(curvatureOperator(lossProblem, kind)),

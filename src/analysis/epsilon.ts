@@ -40,7 +40,7 @@ export function toleratedIncrease(
   if (rule.rule === 'batch-std' && deviation === null) {
     throw new InputError(
       'analysis/epsilon',
-      `--epsilon batch-std needs at least ${2 * EPSILON_BATCH} training examples; give a number instead, as in --epsilon 0.01`,
+      `--epsilon batch-std needs at least ${2 * EPSILON_BATCH} training examples (--epsilon-examples); give a number instead, as in --epsilon 0.01`,
     );
   }
   const value =

@@ -1,7 +1,9 @@
 /** The limits of a report: theory, measurement, and the one against the other. */
 import { type KeptBounds, keptBounds, TRANSITION_ETA, transition } from '../geometry/bounds.js';
 import type { ComparisonRow, LimitEstimate, MeasuredLimitReport, Report } from '../report/schema.js';
-import type { ConnectedLimit, MeasuredLimit, MeasuredLimits, SpectralLimit } from './findings.js';
+import type { SettledEstimate } from '../spectrum/slq.js';
+import type { ConnectedPruning } from './connectivity.js';
+import type { MeasuredLimit, MeasuredPruning } from './measurement.js';
 
 /** A number in [0, 1]: rounding must not carry a fraction outside. */
 export function asFraction(value: number): number {
@@ -10,15 +12,15 @@ export function asFraction(value: number): number {
 
 /** The limits of theory; each is cut down to the connected one, where that is known. */
 export function theoryLimits(
-  gaussianWidth: SpectralLimit,
-  sharp: SpectralLimit,
+  gaussianWidth: SettledEstimate,
+  sharp: SettledEstimate,
   slicePruned: number,
-  connected: ConnectedLimit | null,
+  connected: ConnectedPruning,
 ): Report['limits'] {
-  const known = connected?.connectedWhenDense ? connected : null;
+  const known = connected.connectedWhenDense ? connected : null;
   const most = known?.prunedFraction ?? 1;
   const cut = (fraction: number): number => Math.min(most, asFraction(fraction));
-  const estimate = ({ value, low, high, settled, missing }: SpectralLimit): LimitEstimate => {
+  const estimate = ({ value, low, high, settled, missing }: SettledEstimate): LimitEstimate => {
     // All of an interval that lies beyond the connected limit is cut to one number, which is known.
     const allCut = most < 1 && low > most;
     return {
@@ -40,7 +42,7 @@ export function theoryLimits(
 }
 
 /** Where the phase transition lies. The connected limit is none of the quadratic model's, and does not cut it. */
-export function transitionReport(sharp: SpectralLimit, dimension: number): Report['theory']['transition'] {
+export function transitionReport(sharp: SettledEstimate, dimension: number): Report['theory']['transition'] {
   const interval = {
     pruned: asFraction(sharp.value),
     low: asFraction(sharp.low),
@@ -69,7 +71,7 @@ function measuredReport({ prunedFraction, lastPassFraction, capped }: MeasuredLi
 }
 
 /** @param accuracyTolerance fall of accuracy tolerated, as a fraction */
-export function actualReport(measured: MeasuredLimits, accuracyTolerance: number): Report['actual'] {
+export function actualReport(measured: MeasuredPruning, accuracyTolerance: number): Report['actual'] {
   const { loss, accuracy, noSignificantFall, strictAccuracy } = measured;
   return {
     loss: measuredReport(loss),

@@ -6,15 +6,10 @@ import type { MagnitudeRanking } from '../pruning/magnitude.js';
 import { radiusSquared } from '../pruning/magnitude.js';
 import { estimateSpectrum, type SpectrumEstimate } from '../spectrum/slq.js';
 import { clippedMeasure, type SpectralMeasure } from '../spectrum/spectral-measure.js';
-import { estimateUncertainty, type FunctionalEstimate } from '../spectrum/uncertainty.js';
 import type { OpenedComputation } from './open-computation.js';
 
-/** The spectrum and the two limits that come from it, as pruned fractions. */
-export interface SpectralLimits {
-  spectrum: SpectrumEstimate;
-  gaussianWidth: FunctionalEstimate;
-  sharp: FunctionalEstimate;
-}
+/** The spectrum, with the two limits that come from it, as pruned fractions. */
+export type LimitSpectrum = SpectrumEstimate<'gaussianWidth' | 'sharp'>;
 
 /** A measure with negative nodes counted as `--negative` says: by magnitude, which limits do themselves, or as 0. */
 export function countedMeasure(
@@ -31,27 +26,26 @@ export async function estimateLimits(
   epsilon: number,
   config: AnalyzeConfig,
   progress: Progress,
-): Promise<SpectralLimits> {
+): Promise<LimitSpectrum> {
   const radius = (prunedFraction: number): number => radiusSquared(ranking, prunedFraction);
   const counted = (measure: SpectralMeasure): SpectralMeasure => countedMeasure(measure, config.negative);
-  const gaussianWidth = (measure: SpectralMeasure): number =>
-    gaussianWidthLimit(counted(measure), radius, epsilon);
-  const sharp = (measure: SpectralMeasure): number => sharpLimit(counted(measure), radius, epsilon);
-  const stage = progress.stage('Lanczos steps', config.steps);
+  const stage = progress.stage('Lanczos products', lanczos.products);
   const spectrum = await estimateSpectrum(curvature, {
     seed: config.seed,
     probes: lanczos.probes,
+    addProbes: config.probes === null,
     maximumSteps: config.steps,
+    maximumProducts: lanczos.products,
     reorthogonalization: lanczos.reorthogonalization,
     createVectors,
-    functional: config.bound === 'sharp' ? sharp : gaussianWidth,
+    functionals: {
+      gaussianWidth: (measure) => gaussianWidthLimit(counted(measure), radius, epsilon),
+      sharp: (measure) => sharpLimit(counted(measure), radius, epsilon),
+    },
+    decisive: config.bound === 'sharp' ? 'sharp' : 'gaussianWidth',
     tolerance: config.tolerancePoints / 100,
-    onStep: (steps) => stage.update(steps),
+    onProducts: (done) => stage.update(done),
   });
   stage.end();
-  return {
-    spectrum,
-    gaussianWidth: estimateUncertainty(gaussianWidth, spectrum),
-    sharp: estimateUncertainty(sharp, spectrum),
-  };
+  return spectrum;
 }

@@ -36,9 +36,12 @@ export async function nativeComputation(
     examples: batches.examples,
     at: (weights, onExamples) => evaluator.evaluate(batches, weights, onExamples),
   });
+  const train = evaluated(trainBatches);
+  const { epsilonTrain } = problem;
   return {
-    train: evaluated(trainBatches),
-    allTraining: evaluated(batchesOf(problem.allTraining, 0)),
+    train,
+    epsilonTrain:
+      epsilonTrain === problem.train ? train : epsilonTrain && evaluated(batchesOf(epsilonTrain, 0)),
     test: problem.test && evaluated(batchesOf(problem.test, keepBytes)),
     lossGradient: (weights) => nativeLossGradient(setting, programs.gradient, trainBatches, weights),
     curvature: scope.own(await nativeCurvatureOperator(setting, kind, programs.product, trainBatches, plan)),
@@ -98,7 +101,7 @@ export function compareComputations(
   return resourceScope(async (scope) => {
     const { network } = problem;
     const few = await worstExamples(problem, programs, setting, plan.batchSize);
-    const small: Problem = { ...problem, train: few, allTraining: few, test: null };
+    const small: Problem = { ...problem, train: few, epsilonTrain: null, test: null };
     const sizes = { productBatch: few.count, evaluationBatch: few.count, keepBytes: 0 };
     const eager = eagerComputation(small, kind, sizes, scope);
     const smallPlan: ProductPlan = {

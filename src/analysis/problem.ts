@@ -126,14 +126,10 @@ export function networkExamples(
   count: number | 'all',
   options: PreparationOptions,
 ): ExampleSource {
-  const order =
-    count === 'all'
-      ? undefined
-      : selectExamples(split.count, { count, sample: options.sample, seed: options.seed });
   const examples = prepareExamples(split, {
     inputShape: network.inputShape,
     normalization: options.normalize,
-    order,
+    order: selectExamples(split.count, { count, sample: options.sample, seed: options.seed }),
   });
   return {
     count: examples.count,
@@ -151,8 +147,11 @@ export interface Problem {
   loss: LossName;
   /** Training examples of the curvature and of the measured loss. */
   train: ExampleSource;
-  /** The whole training split, in file order. */
-  allTraining: ExampleSource;
+  /**
+   * Training examples that the batch-std rule computes eps from: `train` itself
+   * where these are the same; null where another rule gives eps.
+   */
+  epsilonTrain: ExampleSource | null;
   trainingAvailable: number;
   /** Test examples; null where the data has none. */
   test: ExampleSource | null;
@@ -167,6 +166,8 @@ export type ProblemConfig = PreparationOptions &
     | 'labelColumn'
     | 'layout'
     | 'loss'
+    | 'epsilon'
+    | 'epsilonExamples'
     | 'examples'
     | 'testExamples'
     | 'include'
@@ -205,14 +206,24 @@ export async function openProblem(
   );
   const examples = (split: Split, count: number | 'all'): ExampleSource =>
     networkExamples(split, network, loss, count, config);
+  const trainingAvailable = dataset.train.count;
+  const used = (count: number | 'all'): number =>
+    count === 'all' ? trainingAvailable : Math.min(count, trainingAvailable);
+  const train = examples(dataset.train, config.examples);
+  const sameExamples = used(config.examples) === used(config.epsilonExamples);
   return {
     engine,
     dataset,
     network,
     loss,
-    train: examples(dataset.train, config.examples),
-    allTraining: examples(dataset.train, 'all'),
-    trainingAvailable: dataset.train.count,
+    train,
+    epsilonTrain:
+      config.epsilon.rule !== 'batch-std'
+        ? null
+        : sameExamples
+          ? train
+          : examples(dataset.train, config.epsilonExamples),
+    trainingAvailable,
     test: dataset.test === null ? null : examples(dataset.test, config.testExamples),
     testAvailable: dataset.test?.count ?? 0,
   };

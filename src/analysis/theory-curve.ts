@@ -7,8 +7,7 @@ import {
 import { sharpLimit } from '../geometry/sharp-limit.js';
 import { ellipsoidConeStatisticalDimension } from '../geometry/statistical-dimension.js';
 import type { TheoryReport } from '../report/schema.js';
-import { mixMeasures, type SpectralMeasure } from '../spectrum/spectral-measure.js';
-import type { SpectralFunctional } from '../spectrum/uncertainty.js';
+import { mixMeasures, type SpectralFunctional, type SpectralMeasure } from '../spectrum/spectral-measure.js';
 
 /** Points of the curve in [0, 0.99]; what a picture needs. */
 const COARSE_STEPS = 100;

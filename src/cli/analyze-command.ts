@@ -105,6 +105,7 @@ export function addAnalyzeCommand(program: Command, context: Context): void {
   addOptionGroup(command, 'Theory:', analyzeSettings, [
     'loss',
     'epsilon',
+    'epsilonExamples',
     'curvature',
     'negative',
     'bound',

@@ -64,6 +64,7 @@ const limitKeys = [
   'testExamples',
   'loss',
   'epsilon',
+  'epsilonExamples',
   'curvature',
   'negative',
   'probes',

@@ -11,39 +11,94 @@ export interface Evaluation {
   meanLoss: number;
   /** Share of examples (of outputs, for `binary-cross-entropy`) predicted right; null for regression. */
   accuracy: number | null;
+  /**
+   * Right decisions of every example: 0 or 1 where it has one decision, the
+   * number of right outputs where it has several; null for regression.
+   */
+  correct: Uint8Array | Uint32Array | null;
+  /** Decisions of an example: the outputs for `binary-cross-entropy`, else 1. */
+  decisions: number;
+  /**
+   * How far each example is from being decided otherwise, in units of the
+   * logits, above 0 where it is right; null for regression and where an
+   * example has several decisions.
+   */
+  decisionMargins: Float32Array | null;
 }
 
-function argMax(values: ArrayLike<number>, offset: number, width: number): number {
-  let best = 0;
+/** Logit of the right class less the largest of the others; NaN where one is. */
+function classMargin(
+  logits: Float32Array,
+  targets: Float32Array,
+  offset: number,
+  width: number,
+): { margin: number; right: boolean } {
+  let target = 0;
   for (let j = 1; j < width; j++) {
-    if (values[offset + j] > values[offset + best]) {
-      best = j;
+    if (targets[offset + j] > targets[offset + target]) {
+      target = j;
     }
   }
-  return best;
+  let other = -Infinity;
+  let right = true;
+  for (let j = 0; j < width; j++) {
+    if (j === target) {
+      continue;
+    }
+    const logit = logits[offset + j];
+    other = logit > other || Number.isNaN(logit) ? logit : other;
+    // Of equal outputs the first is the prediction.
+    right &&= j < target ? logits[offset + target] > logit : logits[offset + target] >= logit;
+  }
+  return { margin: logits[offset + target] - other, right };
 }
 
-/** How many decisions are right, in units of examples. */
-function countCorrect(loss: LossName, logits: Float32Array, targets: Float32Array, width: number): number {
-  let correct = 0;
-  if (loss === 'cross-entropy') {
-    for (let offset = 0; offset < logits.length; offset += width) {
-      if (argMax(logits, offset, width) === argMax(targets, offset, width)) {
-        correct++;
+type Decided = Pick<Evaluation, 'correct' | 'decisions' | 'decisionMargins'>;
+
+function decideClasses(
+  logits: readonly Float32Array[],
+  targets: readonly Float32Array[],
+  examples: number,
+  width: number,
+): Decided {
+  const correct = new Uint8Array(examples);
+  const decisionMargins = new Float32Array(examples);
+  let example = 0;
+  for (const [index, batch] of logits.entries()) {
+    for (let offset = 0; offset < batch.length; offset += width) {
+      const { margin, right } = classMargin(batch, targets[index], offset, width);
+      decisionMargins[example] = margin;
+      correct[example++] = right ? 1 : 0;
+    }
+  }
+  return { correct, decisions: 1, decisionMargins };
+}
+
+function decideOutputs(
+  logits: readonly Float32Array[],
+  targets: readonly Float32Array[],
+  examples: number,
+  width: number,
+): Decided {
+  const correct = width === 1 ? new Uint8Array(examples) : new Uint32Array(examples);
+  const decisionMargins = width === 1 ? new Float32Array(examples) : null;
+  let decision = 0;
+  for (const [index, batch] of logits.entries()) {
+    for (let i = 0; i < batch.length; i++) {
+      const positive = targets[index][i] > 0.5;
+      const example = Math.floor(decision++ / width);
+      correct[example] += (positive ? batch[i] > 0 : batch[i] <= 0) ? 1 : 0;
+      if (decisionMargins !== null) {
+        decisionMargins[example] = positive ? batch[i] : -batch[i];
       }
     }
-    return correct;
   }
-  for (let i = 0; i < logits.length; i++) {
-    if (logits[i] > 0 === targets[i] > 0.5) {
-      correct++;
-    }
-  }
-  return correct / width;
+  return { correct, decisions: width, decisionMargins };
 }
 
 /**
- * Mean loss and accuracy from what a forward pass gives.
+ * Mean loss and accuracy from what a forward pass gives. An output that is not
+ * a number decides nothing right.
  *
  * @param losses loss of every example
  * @param logits outputs batch by batch, rows of `width`
@@ -58,13 +113,15 @@ export function summarizeEvaluation(
 ): Evaluation {
   const meanLoss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
   if (loss === 'mse') {
-    return { losses, meanLoss, accuracy: null };
+    return { losses, meanLoss, accuracy: null, correct: null, decisions: 1, decisionMargins: null };
   }
-  const correct = logits.reduce(
-    (sum, batch, index) => sum + countCorrect(loss, batch, targets[index], width),
-    0,
-  );
-  return { losses, meanLoss, accuracy: correct / losses.length };
+  const decide = loss === 'cross-entropy' ? decideClasses : decideOutputs;
+  const decided = decide(logits, targets, losses.length, width);
+  let right = 0;
+  for (const count of decided.correct as Uint8Array | Uint32Array) {
+    right += count;
+  }
+  return { losses, meanLoss, accuracy: right / decided.decisions / losses.length, ...decided };
 }
 
 /**

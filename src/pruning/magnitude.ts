@@ -47,6 +47,19 @@ export function radiusSquared(ranking: MagnitudeRanking, prunedFraction: number)
   return ranking.squaredRadii[prunedCount(prunedFraction, ranking.order.length)];
 }
 
+/**
+ * How many weights a pruned fraction removes, 0 where all of them are zero
+ * already: the count by which a pruned network is known.
+ */
+export function removedCount(
+  weights: Float32Array,
+  ranking: MagnitudeRanking,
+  prunedFraction: number,
+): number {
+  const count = prunedCount(prunedFraction, weights.length);
+  return count === 0 || weights[ranking.order[count - 1]] === 0 ? 0 : count;
+}
+
 /** w^k: a copy of the weights with the n smallest set to zero. */
 export function pruneSmallest(weights: Float32Array, ranking: MagnitudeRanking, count: number): Float32Array {
   const pruned = weights.slice();

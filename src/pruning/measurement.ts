@@ -1,13 +1,21 @@
-import { type LargestFraction, largestFraction } from '../geometry/largest-fraction.js';
 import type { Evaluation } from '../network/evaluation.js';
-import { type MagnitudeRanking, prunedCount, pruneSmallest } from './magnitude.js';
+import { type MagnitudeRanking, pruneSmallest, removedCount } from './magnitude.js';
+
+/** What an evaluation says of training examples. */
+export type TrainMeasure = Pick<Evaluation, 'losses' | 'meanLoss'>;
+
+/** What an evaluation says of test examples. */
+export interface TestMeasure extends Pick<Evaluation, 'decisions' | 'decisionMargins'> {
+  accuracy: number;
+  correct: Uint8Array | Uint32Array;
+}
 
 /** Measures the one-shot pruned network at any pruned fraction; no fraction is measured twice. */
 export interface PruningMeter {
-  /** Mean loss over the training examples; NaN or infinite where it overflows. */
-  loss(prunedFraction: number): Promise<number>;
-  /** Accuracy over the test examples; null without test examples or for regression. */
-  accuracy(prunedFraction: number): Promise<number | null>;
+  /** On the training examples; losses are NaN or infinite where they overflow. */
+  train(prunedFraction: number): Promise<TrainMeasure>;
+  /** On the test examples; null without any, or for regression. */
+  test(prunedFraction: number): Promise<TestMeasure | null>;
 }
 
 /** Evaluates the network at the given flat prunable weights, on examples of its own. */
@@ -22,58 +30,33 @@ export interface PruningSetting {
   train: WeightsEvaluator;
   /** On the examples the accuracy is measured on. */
   test: WeightsEvaluator | null;
-}
-
-function memoizedByCount<T>(
-  dimension: number,
-  measure: (count: number) => Promise<T>,
-): (prunedFraction: number) => Promise<T> {
-  const known = new Map<number, Promise<T>>();
-  return (prunedFraction) => {
-    const count = prunedCount(prunedFraction, dimension);
-    const result = known.get(count) ?? measure(count);
-    known.set(count, result);
-    return result;
-  };
+  /** Evaluations of the trained network on the same examples: those of nothing pruned. */
+  dense: { train: Evaluation; test: Evaluation | null };
 }
 
 /** A meter for one network. */
-export function createPruningMeter({ weights, ranking, train, test }: PruningSetting): PruningMeter {
-  const prunedTo = (count: number): Float32Array => pruneSmallest(weights, ranking, count);
-  return {
-    loss: memoizedByCount(weights.length, async (count) => (await train(prunedTo(count))).meanLoss),
-    accuracy: memoizedByCount(weights.length, async (count) =>
-      test === null ? null : (await test(prunedTo(count))).accuracy,
-    ),
+export function createPruningMeter({ weights, ranking, train, test, dense }: PruningSetting): PruningMeter {
+  const memoized = <T>(
+    evaluate: WeightsEvaluator,
+    ofDense: Evaluation,
+    read: (evaluation: Evaluation) => T,
+  ): ((prunedFraction: number) => Promise<T>) => {
+    const known = new Map<number, Promise<T>>([[0, Promise.resolve(read(ofDense))]]);
+    return (prunedFraction) => {
+      const count = removedCount(weights, ranking, prunedFraction);
+      const result = known.get(count) ?? evaluate(pruneSmallest(weights, ranking, count)).then(read);
+      known.set(count, result);
+      return result;
+    };
   };
-}
-
-/** How finely a measured limit is searched. */
-export interface LimitSearch {
-  /** Pruned fractions of the coarse scan. */
-  grid: readonly number[];
-  /** Width of the interval at which bisection stops, as a pruned fraction. */
-  resolution: number;
-}
-
-/** p_loss: the largest pruned fraction at which the measured loss is at most `maximumLoss`. */
-export function measuredLossLimit(
-  meter: PruningMeter,
-  maximumLoss: number,
-  search: LimitSearch,
-): Promise<LargestFraction> {
-  return largestFraction(async (fraction) => (await meter.loss(fraction)) <= maximumLoss, search);
-}
-
-/** p_acc: the largest pruned fraction at which the measured accuracy is at least `minimumAccuracy`. */
-export function measuredAccuracyLimit(
-  meter: PruningMeter,
-  minimumAccuracy: number,
-  search: LimitSearch,
-): Promise<LargestFraction> {
-  return largestFraction(async (fraction) => {
-    const accuracy = await meter.accuracy(fraction);
-    // A mean of the same integers can differ in the last bit; an example is worth far more.
-    return accuracy !== null && accuracy >= minimumAccuracy - 1e-9;
-  }, search);
+  const untested = async (): Promise<null> => null;
+  return {
+    train: memoized(train, dense.train, ({ losses, meanLoss }) => ({ losses, meanLoss })),
+    test:
+      test === null || dense.test === null
+        ? untested
+        : memoized(test, dense.test, ({ accuracy, correct, decisions, decisionMargins }) =>
+            accuracy === null || correct === null ? null : { accuracy, correct, decisions, decisionMargins },
+          ),
+  };
 }

@@ -5,11 +5,8 @@
 import { type Deflation, restOf } from './deflation.js';
 import type { LanczosCoefficients } from './lanczos.js';
 import { gaussOrExact } from './run-rules.js';
-import { mixMeasures, type SpectralMeasure } from './spectral-measure.js';
+import { mixMeasures, type SpectralFunctional, type SpectralMeasure } from './spectral-measure.js';
 import { tridiagonalEigenvectors } from './tridiagonal.js';
-
-/** A quantity computed from a spectral measure. */
-export type SpectralFunctional = (measure: SpectralMeasure) => number;
 
 /** A Lanczos run that may have kept its vectors. */
 export interface ProbeRun extends LanczosCoefficients {
@@ -168,10 +165,7 @@ function influenceOnStart(
   steps: number,
 ): Float64Array {
   const used = Math.min(steps, run.alpha.length);
-  const { values, rows } = tridiagonalEigenvectors(
-    Array.prototype.slice.call(run.alpha, 0, used),
-    run.beta,
-  );
+  const { values, rows } = tridiagonalEigenvectors(Array.prototype.slice.call(run.alpha, 0, used), run.beta);
   const rest = new Set(restOf({ nodes: values, weights: values }, deflation).nodes);
   const factors = values.map((value, j) =>
     rest.has(value) ? deflation.restScale * influence.at(value) * rows[0][j] : 0,

@@ -8,10 +8,9 @@ import { randomStream } from '../random.js';
 import { deflated, deflationOf } from './deflation.js';
 import { type LanczosCoefficients, LanczosRun, type Reorthogonalization } from './lanczos.js';
 import type { LanczosVectorsFactory } from './lanczos-vectors.js';
-import type { SpectralFunctional } from './probe-error.js';
 import { leadingEigenvalues, type RitzEigenvalue } from './ritz.js';
 import { antiGaussOrExact, averagedOrExact, gaussOrExact, radauOrExact } from './run-rules.js';
-import { mixMeasures, type SpectralMeasure } from './spectral-measure.js';
+import { mixMeasures, type SpectralFunctional, type SpectralMeasure } from './spectral-measure.js';
 import { estimateNegativeShare, estimateTrace, type SumEstimate } from './trace.js';
 import { tridiagonalEigen } from './tridiagonal.js';
 import { type FunctionalEstimate, FunctionalEstimator } from './uncertainty.js';
@@ -69,13 +68,11 @@ export interface SpectrumEstimate<Name extends string = string> {
   readonly estimates: Readonly<Record<Name, SettledEstimate>>;
   /** Coefficients of each probe. */
   readonly runs: readonly { readonly alpha: readonly number[]; readonly beta: readonly number[] }[];
-  /** Rules mixed over the probes, at the last step. */
-  readonly gauss: SpectralMeasure;
-  readonly antiGauss: SpectralMeasure;
-  readonly averaged: SpectralMeasure;
-  readonly zeroRadau: SpectralMeasure;
-  /** The averaged rule with the eigenvalues that were found at weight 1/D: for sums of smooth functions. */
-  readonly deflated: SpectralMeasure;
+  /**
+   * Quadrature rules of different errors, mixed over the probes, with the
+   * eigenvalues that were found at weight 1/D: for sums of smooth functions.
+   */
+  readonly rules: readonly SpectralMeasure[];
   /** The Gauss rule of each probe. */
   readonly ritz: readonly { readonly values: readonly number[]; readonly weights: readonly number[] }[];
   readonly trace: SumEstimate;
@@ -131,9 +128,13 @@ export async function estimateSpectrum<Name extends string>(
   const names = Object.keys(options.functionals) as Name[];
   const watches = names.map((name) => ({
     name,
-    watch: new SettlementWatch(new FunctionalEstimator(options.functionals[name], problem), options.tolerance, {
-      checksNeeded: positiveSemidefinite ? 1 : 2,
-    }),
+    watch: new SettlementWatch(
+      new FunctionalEstimator(options.functionals[name], problem),
+      options.tolerance,
+      {
+        checksNeeded: positiveSemidefinite ? 1 : 2,
+      },
+    ),
   }));
   const decisive = watches.find(({ name }) => name === options.decisive)!.watch;
   const products = (): number => runs.reduce((sum, run) => sum + run.steps, 0);
@@ -158,13 +159,19 @@ export async function estimateSpectrum<Name extends string>(
       break;
     }
     const added =
-      options.addProbes === false ? 0 : probesToAdd(decisive.estimate, runs.length, options.tolerance, budget);
+      options.addProbes === false
+        ? 0
+        : probesToAdd(decisive.estimate, runs.length, options.tolerance, budget);
     if (added > 0) {
       const late = Array.from({ length: added }, (_, index) => newRun(runs.length + index));
       await Promise.all(late.map((run) => catchUp(run, steps, report)));
       runs.push(...late);
       for (const { watch } of watches) {
-        watch.check(steps, counts, runs.every((run) => run.exhausted));
+        watch.check(
+          steps,
+          counts,
+          runs.every((run) => run.exhausted),
+        );
       }
       if (decisive.settled) {
         break;
@@ -266,8 +273,9 @@ function summarize(
   leading: number,
 ): Omit<SpectrumEstimate, 'estimates' | 'products'> {
   const eigen = runs.map((run) => tridiagonalEigen(run.alpha, run.beta));
+  const deflations = runs.map((run) => deflationOf(run, dimension));
   const mixed = (rule: (run: LanczosCoefficients, steps: number) => SpectralMeasure): SpectralMeasure =>
-    mixMeasures(runs.map((run) => rule(run, steps)));
+    mixMeasures(runs.map((run, index) => deflated(rule(run, steps), deflations[index], dimension)));
   return {
     dimension,
     probes: runs.length,
@@ -275,11 +283,7 @@ function summarize(
     exhausted: runs.every((run) => run.exhausted),
     reorthogonalization,
     runs: runs.map((run) => ({ alpha: [...run.alpha], beta: [...run.beta] })),
-    gauss: mixed(gaussOrExact),
-    antiGauss: mixed(antiGaussOrExact),
-    averaged: mixed(averagedOrExact),
-    zeroRadau: mixed(radauOrExact),
-    deflated: mixed((run) => deflated(averagedOrExact(run, steps), deflationOf(run, dimension), dimension)),
+    rules: [gaussOrExact, antiGaussOrExact, averagedOrExact, radauOrExact].map(mixed),
     ritz: eigen.map(({ values, first }) => ({
       values: Array.from(values),
       weights: Array.from(first, (component) => component * component),

@@ -9,6 +9,9 @@ export interface SpectralMeasure {
   readonly weights: Float64Array;
 }
 
+/** A quantity computed from a spectral measure. */
+export type SpectralFunctional = (measure: SpectralMeasure) => number;
+
 /** The measure of a known spectrum: every eigenvalue has the same weight. */
 export function measureFromEigenvalues(eigenvalues: ArrayLike<number>): SpectralMeasure {
   const nodes = Float64Array.from(eigenvalues);

@@ -45,9 +45,9 @@
  */
 import { type Deflation, deflated, deflationOf } from './deflation.js';
 import type { LanczosCoefficients, Reorthogonalization } from './lanczos.js';
-import { type ProbeRun, probeStandardError, type SpectralFunctional } from './probe-error.js';
+import { type ProbeRun, probeStandardError } from './probe-error.js';
 import { averagedOrExact, gaussOrExact, headOf, isExact, radauOrExact } from './run-rules.js';
-import { mixMeasures, type SpectralMeasure } from './spectral-measure.js';
+import { mixMeasures, type SpectralFunctional, type SpectralMeasure } from './spectral-measure.js';
 
 /** Probability with which a stated interval holds the true value. */
 export const INTERVAL_LEVEL = 0.95;
@@ -224,10 +224,7 @@ export class FunctionalEstimator {
       return { value, quadratureHalfWidth: Math.abs(outer - inner) / 2, outer, inner };
     }
     const moved = DRIFT_SINCE.map((share) => Math.abs(value - valueAt(Math.round(share * steps))));
-    const quadratureHalfWidth = Math.max(
-      GAP_SHARE[reorthogonalization] * Math.abs(outer - inner),
-      ...moved,
-    );
+    const quadratureHalfWidth = Math.max(GAP_SHARE[reorthogonalization] * Math.abs(outer - inner), ...moved);
     return { value, quadratureHalfWidth, outer, inner };
   }
 

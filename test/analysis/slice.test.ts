@@ -88,43 +88,50 @@ describe('increasePredictor', () => {
 
 describe('predictSlice', () => {
   const dimension = 60;
-  const grid = Array.from({ length: dimension + 1 }, (_, n) => n / dimension);
 
   it.each([0, 0.01, 0.2])('is the brute-force limit of a quadratic loss, gradient %f', async (size) => {
     const { rows, operator, gradient, weights, ranking } = quadraticProblem(dimension, size);
     const predict = increasePredictor(operator, gradient, weights, ranking);
-    const increases = grid.map((_, n) => {
+    const increases = Array.from({ length: dimension + 1 }, (_, n) => {
       const d = pruningDisplacement(weights, ranking, n);
       return dot(gradient, d) + quadraticForm(rows, d) / 2;
     });
     for (const epsilon of [1e-4, 0.01, 0.1, 1, 100]) {
-      const exact = increases.findLastIndex((increase) => increase <= epsilon) / dimension;
-      const scanned = await predictSlice(predict, epsilon, { grid, resolution: 1 }, silentProgress);
-      expect(scanned.prunedFraction).toBe(exact);
+      const firstFailure = increases.findIndex((increase) => increase > epsilon);
+      const slice = await predictSlice(predict, epsilon, 1, silentProgress);
+      // The last thousandth before the fraction at which so many weights are pruned.
+      const exact = firstFailure < 0 ? 1 : (Math.ceil((1000 * firstFailure) / dimension - 1e-9) - 1) / 1000;
+      expect(slice.prunedFraction).toBe(exact);
+      expect(slice.capped).toBe(firstFailure < 0);
     }
+    expect(operator.products).toBeLessThanOrEqual(dimension);
   });
 
-  it('bisects to the same limit', async () => {
-    const { operator, gradient, weights, ranking } = quadraticProblem(dimension, 0);
-    const predict = increasePredictor(operator, gradient, weights, ranking);
-    const coarse = { grid: [0, 0.5, 0.9], resolution: 1e-3 };
-    for (const epsilon of [0.01, 0.1, 1]) {
-      const exact = await predictSlice(predict, epsilon, { grid, resolution: 1 }, silentProgress);
-      const { prunedFraction } = await predictSlice(predict, epsilon, coarse, silentProgress);
-      // Any fraction of the same count is the same pruning; the search ends just below the next count.
-      expect(prunedFraction).toBeGreaterThanOrEqual(exact.prunedFraction - 1e-3);
-      expect(prunedFraction).toBeLessThan(exact.prunedFraction + 1 / dimension + 1e-3);
-    }
-  });
-
-  it('says how much of the increase is the gradient', async () => {
-    const search = { grid: [0, 0.5], resolution: 1 };
+  it('says how much of the increase is the gradient, and what it tried', async () => {
     const { operator, gradient, weights, ranking } = quadraticProblem(dimension, 0.3);
     const predict = increasePredictor(operator, gradient, weights, ranking);
     const { gradientTerm, curvatureTerm } = await predict(0.5);
-    const { gradientShare } = await predictSlice(predict, 1e6, search, silentProgress);
-    expect(gradientShare).toBe(Math.abs(gradientTerm) / (Math.abs(gradientTerm) + curvatureTerm));
-    const nothing = await predictSlice(predict, -1e6, search, silentProgress);
-    expect(nothing).toEqual({ prunedFraction: 0, gradientShare: null });
+    const slice = await predictSlice(predict, 1e6, 0.5, silentProgress);
+    expect(slice.gradientShare).toBe(Math.abs(gradientTerm) / (Math.abs(gradientTerm) + curvatureTerm));
+    expect(slice).toMatchObject({ prunedFraction: 0.5, capped: true });
+    expect(slice.tried.at(-1)).toEqual({ fraction: 0.5, measure: { gradientTerm, curvatureTerm } });
+    const nothing = await predictSlice(predict, 1e-30, 1, silentProgress);
+    expect(nothing).toMatchObject({
+      prunedFraction: 0.016,
+      firstFailureFraction: 0.017,
+      gradientShare: null,
+    });
+  });
+
+  it('takes no product where all that is pruned is zero already', async () => {
+    const { operator, gradient, weights, ranking } = quadraticProblem(dimension, 0.1);
+    for (const index of ranking.order.subarray(0, 30)) {
+      weights[index] = 0;
+    }
+    const predict = increasePredictor(operator, gradient, weights, ranking);
+    await Promise.all([0.1, 0.3, 0.5].map(predict));
+    expect(operator.products).toBe(0);
+    await predict(31 / dimension);
+    expect(operator.products).toBe(1);
   });
 });

@@ -54,7 +54,7 @@ export async function problemOf(
     network,
     loss,
     train,
-    allTraining: train,
+    epsilonTrain: train,
     trainingAvailable: count,
     test: null,
     testAvailable: 0,

@@ -187,3 +187,57 @@ describe('tensors', () => {
     expect(memory().numTensors).toBe(before);
   });
 });
+
+describe('measured limits', () => {
+  it('do not depend on --ratios', async () => {
+    const limitsOf = async (...options: string[]) => {
+      const { actual, limits } = await analyzed(model, ...quick, ...options);
+      return { actual, slice: limits.slice };
+    };
+    const byDefault = await limitsOf();
+    expect(await limitsOf('--ratios', '0.5')).toEqual(byDefault);
+    expect(await limitsOf('--ratios', '0.033,0.2875,0.6125,0.999')).toEqual(byDefault);
+  });
+});
+
+describe('--epsilon-examples', () => {
+  /** Names of the stages that an analysis goes through. */
+  const stagesOf = async (...options: string[]): Promise<string[]> => {
+    const { exitCode, stderr } = await runReal(
+      'analyze',
+      model,
+      ...quick.filter((arg) => arg !== '--quiet'),
+      ...options,
+    );
+    expect(exitCode, stderr).toBe(0);
+    return [...stderr.matchAll(/^(.*) \.\.\.$/gm)].map(([, name]) => name);
+  };
+
+  it('is how many examples batch-std is computed from; more than there are, all', async () => {
+    const few = ['--examples', '100'];
+    const whole = await analyzed(model, ...quick, ...few);
+    const half = await analyzed(model, ...quick, ...few, '--epsilon-examples', '300');
+    const more = await analyzed(model, ...quick, ...few, '--epsilon-examples', '1000');
+    expect(more.epsilon).toEqual(whole.epsilon);
+    expect(half.epsilon.value).not.toBe(whole.epsilon.value);
+    expect(Math.abs(half.epsilon.value / whole.epsilon.value - 1)).toBeLessThan(0.5);
+    expect(half.loss.value).toBe(whole.loss.value);
+    // The same subset as --examples of so many.
+    const same = await analyzed(model, ...quick, '--examples', '300', '--epsilon-examples', '300');
+    expect(Math.abs(same.epsilon.value / half.epsilon.value - 1)).toBeLessThan(1e-5);
+    const tooFew = await runReal('analyze', model, ...quick, '--epsilon-examples', '255');
+    expect(tooFew.exitCode).toBe(2);
+    expect(tooFew.stderr).toContain('at least 256 training examples (--epsilon-examples)');
+  });
+
+  it('has a pass of its own only where its result is used and not known yet', async () => {
+    const pass = 'examples for epsilon';
+    expect(await stagesOf('--examples', '200')).toContain(pass);
+    expect(await stagesOf('--examples', 'all')).not.toContain(pass);
+    expect(await stagesOf('--examples', '300', '--epsilon-examples', '300')).not.toContain(pass);
+    expect(await stagesOf('--examples', '200', '--epsilon', '0.05')).not.toContain(pass);
+    const given = await analyzed(model, ...quick, '--epsilon', '0.05', '--epsilon-examples', '10');
+    expect(given.loss.batchStd).toBeNull();
+    expect(given.epsilon).toEqual({ rule: 'absolute', value: 0.05 });
+  });
+});

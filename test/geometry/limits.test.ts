@@ -12,7 +12,7 @@ import {
   reachableIncrease,
   sharpLimit,
 } from '../../src/geometry/sharp-limit.js';
-import { isotropicIncrease, sliceLimit } from '../../src/geometry/slice-limit.js';
+import { isotropicIncrease, searchSlice } from '../../src/geometry/slice-limit.js';
 import {
   clippedMeasure,
   measureFromEigenvalues,
@@ -218,16 +218,43 @@ describe('properties of the limits', () => {
   });
 });
 
-describe('sliceLimit', () => {
+describe('searchSlice', () => {
   it('finds where the predicted increase reaches eps', async () => {
-    const { fraction, evaluated } = await sliceLimit(async (p) => p ** 3, 0.1, { resolution: 1e-4 });
-    expect(fraction).toBeLessThanOrEqual(Math.cbrt(0.1));
-    expect(fraction).toBeGreaterThan(Math.cbrt(0.1) - 1e-4);
-    expect(evaluated.length).toBeLessThan(30);
+    const { tried, limits } = await searchSlice(
+      async (p) => p ** 3,
+      (increase) => increase,
+      0.1,
+    );
+    expect(limits[0]).toEqual({
+      prunedFraction: 0.464,
+      lastPassFraction: 0.464,
+      firstFailureFraction: 0.465,
+      capped: false,
+    });
+    expect(tried.length).toBeLessThanOrEqual(22);
   });
 
-  it('is null where not even p = 0 qualifies, as with NaN', async () => {
-    expect((await sliceLimit(async () => Number.NaN, 0.1)).fraction).toBeNull();
+  it('tries nothing beyond a cap, and stops where the increase is ten times eps', async () => {
+    const cubed = (epsilon: number, cap?: number) =>
+      searchSlice(
+        async (p) => p ** 3,
+        (increase) => increase,
+        epsilon,
+        cap,
+      );
+    const capped = await cubed(0.1, 0.3);
+    expect(capped.limits[0]).toMatchObject({ prunedFraction: 0.3, capped: true });
+    expect(capped.tried.at(-1)!.fraction).toBe(0.3);
+    expect((await cubed(0.001)).tried.at(-1)!.fraction).toBe(0.4);
+  });
+
+  it('is 0 where not even p = 0 qualifies, as with NaN', async () => {
+    const { limits } = await searchSlice(
+      async () => Number.NaN,
+      (increase) => increase,
+      0.1,
+    );
+    expect(limits[0]).toMatchObject({ prunedFraction: 0, firstFailureFraction: 0 });
   });
 });
 

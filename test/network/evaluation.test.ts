@@ -4,7 +4,12 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { createBatches, type ExampleSource } from '../../src/network/batches.js';
 import { createNetwork } from '../../src/network/create-network.js';
-import { batchMeanDeviation, EPSILON_BATCH, evaluate } from '../../src/network/evaluation.js';
+import {
+  batchMeanDeviation,
+  EPSILON_BATCH,
+  evaluate,
+  summarizeEvaluation,
+} from '../../src/network/evaluation.js';
 import type { LossName } from '../../src/network/loss.js';
 import { randomStream } from '../../src/random.js';
 import { checkpointOf } from '../support/models.js';
@@ -59,6 +64,51 @@ describe('evaluating a network', () => {
     ];
     // Right: all three; the last two; none.
     expect((await evaluateIdentity('binary-cross-entropy', inputs, targets)).accuracy).toBeCloseTo(5 / 9, 12);
+  });
+
+  it('says which examples are right, and by how much', async () => {
+    const targets = [
+      [1, 0, 0],
+      [0, 0, 1],
+      [0, 0, 1],
+    ];
+    const classes = await evaluateIdentity('cross-entropy', inputs, targets);
+    expect([...classes.correct!]).toEqual([1, 0, 1]);
+    expect([...classes.decisionMargins!]).toEqual([1, -1, 0.25]);
+    const outputs = await evaluateIdentity('binary-cross-entropy', inputs, targets);
+    expect([...outputs.correct!]).toEqual([2, 2, 1]);
+    expect(outputs).toMatchObject({ decisions: 3, decisionMargins: null });
+    expect((await evaluateIdentity('mse', inputs, targets)).correct).toBeNull();
+  });
+
+  it('one output is one decision', () => {
+    const logits = [Float32Array.of(2, -1), Float32Array.of(0)];
+    const targets = [Float32Array.of(1, 1), Float32Array.of(0)];
+    const { correct, decisions, decisionMargins, accuracy } = summarizeEvaluation(
+      'binary-cross-entropy',
+      new Float64Array(3),
+      logits,
+      targets,
+      1,
+    );
+    expect([[...correct!], decisions, [...decisionMargins!]]).toEqual([[1, 0, 1], 1, [2, -1, -0]]);
+    expect(accuracy).toBe(2 / 3);
+  });
+
+  it('the first of equal outputs is the prediction; what is not a number predicts nothing', () => {
+    const summary = (loss: LossName, logits: number[], targets: number[], width: number) =>
+      summarizeEvaluation(
+        loss,
+        new Float64Array(logits.length / width),
+        [Float32Array.from(logits)],
+        [Float32Array.from(targets)],
+        width,
+      );
+    const tied = summary('cross-entropy', [1, 1, 0, 1, 1, 0], [1, 0, 0, 0, 1, 0], 3);
+    expect([...tied.correct!]).toEqual([1, 0]);
+    const broken = [Number.NaN, Number.NaN, Number.NaN, 1, Number.NaN, 0];
+    expect([...summary('cross-entropy', broken, [1, 0, 0, 1, 0, 0], 3).correct!]).toEqual([0, 0]);
+    expect([...summary('binary-cross-entropy', [Number.NaN, Number.NaN], [0, 1], 2).correct!]).toEqual([0]);
   });
 
   it('has no accuracy for a regression', async () => {

@@ -6,6 +6,8 @@ import {
   pruningDisplacement,
   radiusSquared,
   rankByMagnitude,
+  removedCount,
+  tieAt,
 } from '../../src/pruning/magnitude.js';
 
 const SMALLEST_DENORMAL = 2 ** -149;
@@ -138,5 +140,33 @@ describe('pruneSmallest and pruningDisplacement', () => {
     const weights = Float32Array.of(1, -2, 3);
     pruneSmallest(weights, rankByMagnitude(weights), 2);
     expect([...weights]).toEqual([1, -2, 3]);
+  });
+});
+
+describe('removedCount', () => {
+  it('is 0 as long as only zeros are pruned', () => {
+    const weights = Float32Array.of(0, 3, -0, 1, 0, -2, 0, 4);
+    const ranking = rankByMagnitude(weights);
+    const counts = [0, 1, 3, 4, 5, 8].map((n) => removedCount(weights, ranking, n / 8));
+    expect(counts).toEqual([0, 0, 0, 0, 5, 8]);
+  });
+});
+
+describe('tieAt', () => {
+  it('is what the definition says, at every count', () => {
+    fc.assert(
+      fc.property(weightVectors, (weights) => {
+        const ranking = rankByMagnitude(weights);
+        const sorted = naiveOrder(weights).map((index) => Math.abs(weights[index]));
+        for (let count = 0; count <= weights.length; count++) {
+          const [pruned, kept] = [sorted.slice(0, count), sorted.slice(count)];
+          const cut = count > 0 && kept.length > 0 && pruned.at(-1) === kept[0] && kept[0] !== 0;
+          const shared = (values: number[]) => values.filter((value) => value === kept[0]).length;
+          expect(tieAt(weights, ranking, count)).toEqual(
+            cut ? { magnitude: kept[0], weights: shared(sorted), pruned: shared(pruned) } : null,
+          );
+        }
+      }),
+    );
   });
 });

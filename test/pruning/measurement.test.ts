@@ -9,8 +9,6 @@ import type { Network } from '../../src/network/network.js';
 import { type MagnitudeRanking, pruneSmallest, rankByMagnitude } from '../../src/pruning/magnitude.js';
 import {
   createPruningMeter,
-  measuredAccuracyLimit,
-  measuredLossLimit,
   type PruningMeter,
   type WeightsEvaluator,
 } from '../../src/pruning/measurement.js';
@@ -64,90 +62,57 @@ function evaluator(batches: Batches, loss: LossName, onMeasured: () => void = ()
   };
 }
 
-function meterWith(onMeasured?: () => void): PruningMeter {
+async function meterWith(onMeasured?: () => void): Promise<PruningMeter> {
   return createPruningMeter({
     weights: network.weights,
     ranking,
     train: evaluator(train, 'cross-entropy', onMeasured),
     test: evaluator(test, 'cross-entropy', onMeasured),
+    dense: {
+      train: await evaluate(network, 'cross-entropy', train, network.weights),
+      test: await evaluate(network, 'cross-entropy', test, network.weights),
+    },
   });
-}
-
-/** Every n / D. */
-function everyFraction(): number[] {
-  return Array.from({ length: network.dimension + 1 }, (_, n) => n / network.dimension);
 }
 
 describe('createPruningMeter', () => {
   it('measures what a direct evaluation does', async () => {
-    const meter = meterWith();
-    for (const [n, fraction] of everyFraction().entries()) {
-      expect(await meter.loss(fraction)).toBe(losses[n]);
-      expect(await meter.accuracy(fraction)).toBe(accuracies[n]);
+    const meter = await meterWith();
+    for (let n = 0; n <= network.dimension; n++) {
+      expect((await meter.train(n / network.dimension)).meanLoss).toBe(losses[n]);
+      const measure = (await meter.test(n / network.dimension))!;
+      expect(measure.accuracy).toBe(accuracies[n]);
+      expect([...measure.correct].reduce((sum, right) => sum + right, 0) / 40).toBe(accuracies[n]);
     }
   });
 
-  it('measures no count of weights twice', async () => {
+  it('measures no count of weights twice, and none of zeros', async () => {
     let measured = 0;
-    const meter = meterWith(() => {
+    const meter = await meterWith(() => {
       measured++;
     });
+    await meter.train(0);
+    await meter.test(1 / network.dimension - 1e-5);
+    expect(measured).toBe(0);
     const fraction = 10 / network.dimension;
-    await Promise.all([meter.loss(fraction), meter.loss(fraction), meter.loss(fraction + 1e-4)]);
+    await Promise.all([meter.train(fraction), meter.train(fraction), meter.train(fraction + 1e-4)]);
     expect(measured).toBe(1);
-    await meter.accuracy(fraction);
-    await meter.accuracy(fraction);
+    await meter.test(fraction);
+    await meter.test(fraction);
     expect(measured).toBe(2);
-    await meter.loss(11 / network.dimension);
+    await meter.train(11 / network.dimension);
     expect(measured).toBe(3);
   });
 
   it('has no accuracy without test examples or for regression', async () => {
+    const dense = await evaluate(network, 'mse', test, network.weights);
     const setting = { weights: network.weights, ranking, train: evaluator(train, 'mse') };
-    const untested = createPruningMeter({ ...setting, test: null });
-    const regression = createPruningMeter({ ...setting, test: evaluator(test, 'mse') });
-    expect([await untested.accuracy(0.5), await regression.accuracy(0.5)]).toEqual([null, null]);
-  });
-});
-
-describe('measured limits', () => {
-  const tolerances = [0, 0.01, 0.1, 0.3, 1];
-
-  it('the largest of all fractions, scanned', async () => {
-    const search = { grid: everyFraction(), resolution: 1 }; // nothing is left to bisect
-    for (const tolerance of tolerances) {
-      const { fraction } = await measuredLossLimit(meterWith(), losses[0] + tolerance, search);
-      const largest = losses.findLastIndex((loss) => loss <= losses[0] + tolerance);
-      expect(fraction).toBe(largest / network.dimension);
-      const byAccuracy = await measuredAccuracyLimit(meterWith(), accuracies[0] - tolerance, search);
-      const last = accuracies.findLastIndex((accuracy) => accuracy >= accuracies[0] - tolerance);
-      expect(byAccuracy.fraction).toBe(last / network.dimension);
-    }
-  });
-
-  it('by bisection: a boundary of the measured curve, to the resolution', async () => {
-    const search = { grid: [0, 0.5, 0.9], resolution: 1e-3 };
-    for (const tolerance of tolerances) {
-      const { fraction } = await measuredLossLimit(meterWith(), losses[0] + tolerance, search);
-      const inside = (n: number) => losses[n] <= losses[0] + tolerance;
-      const n = Math.floor(fraction! * network.dimension + 1e-6);
-      const next = Math.floor((fraction! + search.resolution) * network.dimension + 1e-6);
-      expect(inside(n)).toBe(true);
-      if (fraction! < 0.9) {
-        expect([...Array(next - n + 1).keys()].some((i) => !inside(n + i))).toBe(true);
-      }
-    }
-  });
-
-  it('none where even the dense network misses', async () => {
-    const search = { grid: [0, 0.5], resolution: 1e-3 };
-    expect((await measuredLossLimit(meterWith(), -1, search)).fraction).toBeNull();
-    expect((await measuredAccuracyLimit(meterWith(), 1.5, search)).fraction).toBeNull();
-  });
-
-  it('a loss that overflows is outside', async () => {
-    const meter = { loss: async (p: number) => (p > 0.4 ? Number.NaN : 0), accuracy: async () => null };
-    const { fraction } = await measuredLossLimit(meter, 1, { grid: [0, 0.25, 0.5], resolution: 0.25 });
-    expect(fraction).toBe(0.25);
+    const untested = createPruningMeter({ ...setting, test: null, dense: { train: dense, test: null } });
+    const regression = createPruningMeter({
+      ...setting,
+      test: evaluator(test, 'mse'),
+      dense: { train: dense, test: dense },
+    });
+    expect([await untested.test(0.5), await regression.test(0.5)]).toEqual([null, null]);
   });
 });
