@@ -6,11 +6,9 @@ import type { RandomStream } from '../random.js';
 import { type CheckPoint, NEIGHBOUR_DISTANCE, NOISE_FACTOR, neighbourOf } from './check-points.js';
 import { curvatureOperator, type LossGradient, type LossProblem, lossGradient } from './products.js';
 
-/** Steps of the differences, relative to the norm of the weights, until one resolves enough. */
-const RELATIVE_STEPS = [3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6];
-
-/** Step of the point where the rounding of differences is measured, besides the one that is checked. */
-const NOISE_STEP = RELATIVE_STEPS[1];
+/** Steps of the differences, relative to the norm of the weights; they get smaller until one resolves enough. */
+const LARGEST_STEP = 3e-2;
+const SMALLER_STEPS = [1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6];
 
 /**
  * Largest relative change from one step to the next, a third as large, of
@@ -77,9 +75,10 @@ type Differentiate = (weights: Float64Array) => Promise<LossGradient>;
 
 /** Central differences of gradient and loss at a step. */
 interface Difference {
-  step: number;
   product: Float64Array;
   slope: number;
+  /** What was found at the far end of the step. */
+  ahead: LossGradient;
 }
 
 function along(weights: Float32Array, direction: Float64Array, step: number): Float64Array {
@@ -95,9 +94,9 @@ async function centralDifference(
   const ahead = await differentiate(along(weights, direction, step));
   const behind = await differentiate(along(weights, direction, -step));
   return {
-    step,
     product: ahead.gradient.map((entry, i) => (entry - behind.gradient[i]) / (2 * step)),
     slope: (ahead.loss - behind.loss) / (2 * step),
+    ahead,
   };
 }
 
@@ -107,20 +106,17 @@ interface Noise {
   loss: number;
 }
 
-/** What gradient and loss change between neighbouring weights, which draws all roundings anew. */
-async function roundingNoise(
-  differentiate: Differentiate,
-  weights: ArrayLike<number>,
-  random: RandomStream,
-): Promise<Noise> {
-  const one = await differentiate(Float64Array.from(weights));
-  const other = await differentiate(neighbourOf(weights, random));
-  const change = distance(one.gradient, other.gradient);
-  return {
-    gradient: Number.isNaN(change) ? Number.POSITIVE_INFINITY : change,
-    // By chance alone two losses can be equal, but none is known better than its last digit.
-    loss: Math.max(Math.abs(one.loss - other.loss), NEIGHBOUR_DISTANCE * Math.abs(one.loss)),
-  };
+/**
+ * What gradient and loss change between neighbouring weights, which draws all
+ * roundings anew; infinite where they are not finite.
+ */
+function roundingNoise(at: LossGradient, neighbour: LossGradient): Noise {
+  // Two of them can be equal by chance or because all is saturated, but none is known better than its last digit.
+  const lastDigit = NEIGHBOUR_DISTANCE / 2;
+  const gradient = Math.max(distance(at.gradient, neighbour.gradient), lastDigit * norm(at.gradient));
+  const loss = Math.max(Math.abs(at.loss - neighbour.loss), lastDigit * Math.abs(at.loss));
+  const orInfinite = (value: number): number => (Number.isNaN(value) ? Number.POSITIVE_INFINITY : value);
+  return { gradient: orInfinite(gradient), loss: orInfinite(loss) };
 }
 
 /** A comparison that leaves everything open. */
@@ -149,7 +145,7 @@ function refined(
   if (size === 0) {
     return { ...NOTHING_KNOWN, done: true };
   }
-  const isSettled = change <= SETTLED_CHANGE * size;
+  const isSettled = change <= SETTLED_CHANGE * size && Number.isFinite(rounding);
   const next = {
     error: error / size,
     resolution: isSettled ? (change + rounding) / size : Number.POSITIVE_INFINITY,
@@ -168,49 +164,53 @@ function refined(
  *
  * @param weights where
  * @param direction v
- * @param gradient g at `weights`
+ * @param at loss and gradient at `weights`
  * @param product H v at `weights`
  */
 async function compareWithDifferences(
   differentiate: Differentiate,
   { weights, direction }: { weights: Float32Array; direction: Float64Array },
-  { gradient, product }: { gradient: Float64Array; product: Float64Array },
+  { at, product }: { at: LossGradient; product: Float64Array },
   random: RandomStream,
   tolerance: number,
 ): Promise<PointComparison> {
-  const slope = dot(gradient, direction);
-  const here = await roundingNoise(differentiate, weights, random);
-  const aside = await roundingNoise(differentiate, along(weights, direction, NOISE_STEP), random);
+  const slope = dot(at.gradient, direction);
+  const gradientScale = norm(at.gradient) * norm(direction);
+  let coarser = await centralDifference(differentiate, weights, direction, LARGEST_STEP);
+  const ends = along(weights, direction, LARGEST_STEP);
+  // The program of the differences throughout: if derivatives are wrong, it differs from the one that is checked.
+  const here = roundingNoise(
+    await differentiate(along(weights, direction, 0)),
+    await differentiate(neighbourOf(weights, random)),
+  );
+  const aside = roundingNoise(coarser.ahead, await differentiate(neighbourOf(ends, random)));
   const noise = {
     gradient: NOISE_FACTOR * Math.max(here.gradient, aside.gradient),
     loss: NOISE_FACTOR * Math.max(here.loss, aside.loss),
   };
   const start = { ...NOTHING_KNOWN, done: false };
   let known: { product: Progress; gradient: Progress } = { product: start, gradient: start };
-  let coarser: Difference | null = null;
-  for (const step of RELATIVE_STEPS) {
-    const difference: Difference = await centralDifference(differentiate, weights, direction, step);
-    if (coarser !== null) {
-      const ofProduct = {
-        error: distance(product, difference.product),
-        change: distance(difference.product, coarser.product),
-        rounding: noise.gradient / step,
-        size: Math.max(norm(product), norm(difference.product)),
-      };
-      const ofGradient = {
-        error: Math.abs(slope - difference.slope),
-        change: Math.abs(difference.slope - coarser.slope),
-        rounding: noise.loss / step,
-        // Of a gradient of zeros, the slope itself.
-        size: Math.max(norm(gradient) * norm(direction), Math.abs(difference.slope)),
-      };
-      known = {
-        product: refined(known.product, ofProduct, tolerance),
-        gradient: refined(known.gradient, ofGradient, tolerance),
-      };
-      if (known.product.done && known.gradient.done) {
-        break;
-      }
+  for (const step of SMALLER_STEPS) {
+    const difference = await centralDifference(differentiate, weights, direction, step);
+    const ofProduct = {
+      error: distance(product, difference.product),
+      change: distance(difference.product, coarser.product),
+      rounding: noise.gradient / step,
+      size: Math.max(norm(product), norm(difference.product)),
+    };
+    const ofGradient = {
+      error: Math.abs(slope - difference.slope),
+      change: Math.abs(difference.slope - coarser.slope),
+      rounding: noise.loss / step,
+      // Of a gradient of zeros, the slope itself.
+      size: Math.max(gradientScale, Math.abs(difference.slope)),
+    };
+    known = {
+      product: refined(known.product, ofProduct, tolerance),
+      gradient: refined(known.gradient, ofGradient, tolerance),
+    };
+    if (known.product.done && known.gradient.done) {
+      break;
     }
     coarser = difference;
   }
@@ -261,18 +261,17 @@ export async function compareDerivatives(
   let branches: Branches | null = null;
   try {
     const direction = checkDirection(network, weights, random);
-    const { result, branches: recorded } = await recordBranches(() => lossGradient(problem, weights));
+    const { result: at, branches: recorded } = await recordBranches(() => lossGradient(problem, weights));
     branches = recorded;
-    const { gradient } = result;
     const product = await operator.apply(direction);
-    if (!Number.isFinite(norm(product)) || !Number.isFinite(norm(gradient))) {
+    if (!Number.isFinite(norm(product)) || !Number.isFinite(norm(at.gradient))) {
       const unknown = { error: Number.NaN, resolution: Number.POSITIVE_INFINITY };
       return { product: unknown, gradient: unknown };
     }
     const compared = await compareWithDifferences(
-      (at) => replayBranches(recorded, () => lossGradient(problem, at)),
+      (moved) => replayBranches(recorded, () => lossGradient(problem, moved)),
       { weights, direction },
-      { gradient, product },
+      { at, product },
       random,
       tolerance,
     );
