@@ -10,8 +10,9 @@ import { InputError } from '../errors.js';
 import type { Progress } from '../progress.js';
 import { chooseWorkSizes, type LanczosSizes } from './budget.js';
 import { type Computation, eagerComputation } from './computation.js';
+import { AGREEMENT_TOLERANCE, compareComputations } from './native-agreement.js';
 import { nativeWorkSizes } from './native-budget.js';
-import { compareComputations, nativeComputation } from './native-computation.js';
+import { nativeComputation } from './native-computation.js';
 import type { Problem } from './problem.js';
 import type { ResourceScope } from './resources.js';
 
@@ -21,9 +22,6 @@ export interface OpenedComputation extends Computation {
   /** Null: tfjs computes, operation by operation. */
   plan: ProductPlan | null;
 }
-
-/** Largest relative difference between native and eager results that passes: float32 rounding stays below 1e-4. */
-const AGREEMENT_TOLERANCE = 1e-3;
 
 /** Writes programs into a folder, as ONNX files. */
 function writerInto(folder: string): (name: string, model: Uint8Array) => void {
@@ -52,7 +50,7 @@ async function openNative(
   const setting: NativeSetting = { network, loss, options };
   const programs = traceLossPrograms(network, loss, config.curvature, train);
   const { plan, keepBytes, ...lanczos } = nativeWorkSizes(problem, config, programs.product, options);
-  const difference = await compareComputations(problem, config.curvature, programs, setting, plan);
+  const difference = await compareComputations(problem, { kind: config.curvature, programs, setting, plan });
   if (!(difference <= AGREEMENT_TOLERANCE)) {
     throw new NotCompilableError(`compiled programs differ from tfjs by ${difference.toExponential(1)}`);
   }

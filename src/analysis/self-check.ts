@@ -57,6 +57,10 @@ export async function requireRightDerivatives(
       at: (weights: Float32Array | Float64Array) => evaluate(network, loss, batches, weights),
     };
     await evaluateDense(evaluator, network.weights, 'training examples', silentProgress);
+    throw new InputError(
+      'analysis/self-check',
+      `the derivatives of this model are not finite at its weights although its loss is: something overflows float32; operations: ${describeNetwork(checkpoint).operations.join(', ')}`,
+    );
   }
   if (!(worst <= SELF_CHECK_TOLERANCE)) {
     throw new InputError(

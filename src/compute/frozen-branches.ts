@@ -61,6 +61,8 @@ interface RecordedDecision extends Decision {
 }
 
 interface PatchableEngine {
+  /** How many operations the engine is inside of. */
+  state: { kernelDepth: number };
   runKernel: RunKernel;
 }
 
@@ -135,6 +137,17 @@ const DECISIONS: Record<string, Decide> = {
   },
 };
 
+/**
+ * Whether a kernel call is a branch of its program. One that runs inside an
+ * operation with a gradient of its own is not: no derivative flows through it,
+ * and the maximum that a logarithm of exponentials subtracts against overflow
+ * would itself overflow if it were held at an element that is no longer the
+ * largest.
+ */
+function isBranch(name: string): boolean {
+  return Object.hasOwn(DECISIONS, name) && (engine() as unknown as PatchableEngine).state.kernelDepth === 0;
+}
+
 class RecordedBranches implements Branches {
   readonly decisions: RecordedDecision[] = [];
 
@@ -171,7 +184,7 @@ export async function recordBranches<T>(
     const result = await withRunKernel(
       (runKernel) =>
         (name, inputs, attrs = {}) => {
-          if (Object.hasOwn(DECISIONS, name)) {
+          if (isBranch(name)) {
             tidy(() => {
               const decision = DECISIONS[name](inputs, attrs, () => runKernel(name, inputs, attrs));
               for (const constant of decision.constants) {
@@ -201,17 +214,18 @@ export async function replayBranches<T>(branches: Branches, program: () => Promi
   const { decisions } = branches as RecordedBranches;
   let position = 0;
   return withRunKernel(
-    (runKernel) => (name, inputs, attrs) => {
-      if (!Object.hasOwn(DECISIONS, name)) {
-        return runKernel(name, inputs, attrs);
-      }
-      const decision = decisions[position];
-      if (decision?.kernelName !== name) {
-        throw new Error(`the replayed program runs ${name} where ${decision?.kernelName} was recorded`);
-      }
-      position++;
-      return decision.replay(inputs, attrs);
-    },
+    (runKernel) =>
+      (name, inputs, attrs = {}) => {
+        if (!isBranch(name)) {
+          return runKernel(name, inputs, attrs);
+        }
+        const decision = decisions[position];
+        if (decision?.kernelName !== name) {
+          throw new Error(`the replayed program runs ${name} where ${decision?.kernelName} was recorded`);
+        }
+        position++;
+        return decision.replay(inputs, attrs);
+      },
     program,
   );
 }

@@ -2,6 +2,7 @@ import {
   AvgPoolGrad,
   add,
   avgPool,
+  backend_util,
   Conv2DBackpropFilter,
   conv2d,
   conv2dTranspose,
@@ -33,6 +34,7 @@ import {
   registerGradient,
   reshape,
   rsqrt,
+  Selu,
   step,
   sub,
   sum,
@@ -158,6 +160,22 @@ const eluConfig = gradientConfig(Elu, ['x'], (dy, [x]) => ({
   },
 }));
 
+/**
+ * The tfjs gradient of Selu computes the exponential of positive numbers too
+ * and selects afterwards: one that overflows makes its derivative 0 * Infinity.
+ */
+const seluConfig = gradientConfig(Selu, ['x'], (dy, [x]) => ({
+  x: () => {
+    const positive = step(x);
+    const negative = sub(1, positive);
+    const slope = add(
+      mul(positive, backend_util.SELU_SCALE),
+      mul(mul(negative, exp(mul(x, negative))), backend_util.SELU_SCALEALPHA),
+    );
+    return mul(dy, slope);
+  },
+}));
+
 /** Sums a gradient over the axes along which a parameter was broadcast to the input's shape. */
 function sumToShape(gradient: Tensor, shape: number[]): Tensor {
   const padded = [...Array(gradient.rank - shape.length).fill(1), ...shape];
@@ -213,6 +231,7 @@ export function registerSecondOrderGradients(): void {
     maxPoolGatherConfig,
     averagePoolGradientConfig,
     eluConfig,
+    seluConfig,
     batchNormConfig,
     resizeGradientConfig(ResizeNearestNeighborGrad, ResizeNearestNeighbor),
     resizeGradientConfig(ResizeBilinearGrad, ResizeBilinear),

@@ -13,6 +13,7 @@ import {
   getKernelsForBackend,
   type KernelBackend,
   type KernelFunc,
+  Log1p,
   MaxPoolGrad,
   registerKernel,
   type TensorInfo,
@@ -26,7 +27,15 @@ import {
   depthwiseInputGradientKernel,
   explicitPaddingConvolution,
 } from './convolution-kernels.js';
-import { call, dispose, type KernelCall, type NamedKernel, register } from './kernel-calls.js';
+import {
+  call,
+  dispose,
+  type KernelCall,
+  type NamedKernel,
+  output,
+  register,
+  values,
+} from './kernel-calls.js';
 import { countedAveragePoolGradient, maxPoolGather, maxPoolGradient } from './pooling-kernels.js';
 
 /** The kernel that gathers values at the positions max pooling selects; ours, on every backend. */
@@ -59,6 +68,12 @@ function explicitTransposeMatMul(backendName: string): NamedKernel {
     return result;
   };
 }
+
+/** log(1 + x) in full precision; the wasm kernel adds first, and gives 0 for x below 6e-8. */
+const preciseLog1p: NamedKernel = ({ inputs, backend }) => {
+  const { x } = inputs;
+  return output(backend, x.shape, Float32Array.from(values(backend, x), Math.log1p));
+};
 
 /** Runs a kernel that one backend lacks on the cpu backend. */
 function delegateToCpu(kernelName: string, cpuBackend: KernelBackend): KernelFunc {
@@ -119,6 +134,7 @@ export function completeKernels(backendName: string, cpuBackend: KernelBackend):
   }
   register(BatchMatMul, backendName, explicitTransposeMatMul(backendName));
   register(MaxPoolGrad, backendName, maxPoolGradient);
+  register(Log1p, backendName, preciseLog1p);
   for (const kernelName of [Conv2D, FusedConv2D, DepthwiseConv2dNative, FusedDepthwiseConv2D]) {
     register(kernelName, backendName, explicitPaddingConvolution(kernelName, backendName));
   }

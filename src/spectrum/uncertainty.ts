@@ -55,8 +55,15 @@ export const INTERVAL_LEVEL = 0.95;
 /** Half-width of an interval of that level in standard errors, for a normal distribution. */
 const NORMAL_HALF_WIDTH = 1.96;
 
-/** Part of the steps the inner sequence averages over starts here; also the earlier step count that theta compares with. */
-const WINDOW_START = 0.7;
+/** Part of the steps at which the inner sequence begins to average. */
+const INNER_START = 0.7;
+
+/**
+ * Part of the steps at which the fit of theta begins. Without
+ * reorthogonalisation, where a ghost copy in the making holds the sequences up
+ * for some steps, a longer stretch is steadier.
+ */
+const FIT_START: Record<Reorthogonalization, number> = { full: 0.5, none: 0.35 };
 
 /**
  * Half-width of the quadrature uncertainty as a share of the gap between the
@@ -78,7 +85,7 @@ const DRIFT_SINCE = [0.85, 0.9, 0.95] as const;
  * is due at 1, where the spectrum is flat around 0 and both sequences converge
  * like 1/m^2.
  */
-const THETA_LAG = 0.85;
+const THETA_LAG: Record<Reorthogonalization, number> = { full: 0.75, none: 0.8 };
 
 /** On a spectrum flat around 0 the inner sequence, too, comes from above, and theta is 1.6. */
 const THETA_MOST = 2;
@@ -206,16 +213,17 @@ export class FunctionalEstimator {
     const outerAt = remembered((k: number) => this.#average(radauOrExact, k, deflations));
     const averagedAt = remembered((k: number) => this.#average(averagedOrExact, k, deflations));
     const exact = (k: number): boolean => runs.every((run) => isExact(run, k));
+    const innerAt = remembered((k: number) => innerOf(averagedAt, k));
     const valueAt = (k: number): number => {
       const outer = outerAt(k);
       if (exact(k)) {
         return outer;
       }
-      const gap = outer - innerOf(averagedAt, k);
-      return k < LEAST_STEPS ? outer - gap / 2 : outer - theta(outerAt, averagedAt, k) * gap;
+      const gap = outer - innerAt(k);
+      return outer - gap * (k < LEAST_STEPS ? 0.5 : theta(outerAt, innerAt, k, reorthogonalization));
     };
     const outer = outerAt(steps);
-    const inner = innerOf(averagedAt, steps);
+    const inner = innerAt(steps);
     const value = valueAt(steps);
     if (exact(steps)) {
       return { value, quadratureHalfWidth: 0, outer, inner };
@@ -267,28 +275,43 @@ interface QuadratureEstimate {
 function innerOf(averagedAt: (steps: number) => number, steps: number): number {
   let sum = 0;
   let count = 0;
-  for (let k = Math.max(1, Math.floor(WINDOW_START * steps)); k <= steps; k++) {
+  for (let k = Math.max(1, Math.floor(INNER_START * steps)); k <= steps; k++) {
     sum += averagedAt(k);
     count++;
   }
   return sum / count;
 }
 
-/** The share of the way from outer to inner at which the limit is expected. */
+/**
+ * The share of the way from outer to inner at which the limit is expected: the
+ * slope of outer over the gap in the last part of the steps, by least squares,
+ * corrected for its lag.
+ */
 function theta(
   outerAt: (steps: number) => number,
-  averagedAt: (steps: number) => number,
+  innerAt: (steps: number) => number,
   steps: number,
+  reorthogonalization: Reorthogonalization,
 ): number {
-  const earlier = Math.round(WINDOW_START * steps);
-  const gap = outerAt(steps) - innerOf(averagedAt, steps);
-  const earlierGap = outerAt(earlier) - innerOf(averagedAt, earlier);
-  const share = (outerAt(earlier) - outerAt(steps)) / (earlierGap - gap);
-  if (!Number.isFinite(share)) {
+  const first = Math.max(1, Math.floor(FIT_START[reorthogonalization] * steps));
+  const points = Array.from({ length: steps - first + 1 }, (_, i) => {
+    const outer = outerAt(first + i);
+    return { outer, gap: outer - innerAt(first + i) };
+  });
+  const meanGap = points.reduce((sum, { gap }) => sum + gap, 0) / points.length;
+  let squares = 0;
+  let products = 0;
+  for (const { outer, gap } of points) {
+    squares += (gap - meanGap) ** 2;
+    products += (gap - meanGap) * outer;
+  }
+  const slope = products / squares;
+  if (!Number.isFinite(slope)) {
     return 0.5;
   }
-  const bounded = Math.min(Math.max(share, 0), THETA_MOST);
-  return bounded * (THETA_LAG + (1 - THETA_LAG) * Math.min(bounded, 1) ** 2);
+  const bounded = Math.min(Math.max(slope, 0), THETA_MOST);
+  const lag = THETA_LAG[reorthogonalization];
+  return bounded * (lag + (1 - lag) * Math.min(bounded, 1) ** 2);
 }
 
 function remembered(compute: (key: number) => number): (key: number) => number {

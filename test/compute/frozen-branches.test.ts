@@ -124,6 +124,14 @@ describe.each(['wasm', 'cpu'] as const)('branches held fixed on %s', (backend) =
     expect(tf.engine().runKernel).toBe(runKernel);
   });
 
+  it('does not hold a maximum that cancels, which would overflow where another is larger', async () => {
+    const logSoftmax = (x: tf.Tensor): tf.Tensor => tf.logSoftmax(x);
+    const { branches } = await recordBranches(() => run(logSoftmax, [1000, 0, -1000]));
+    const replayed = await replayBranches(branches, () => run(logSoftmax, [0, 1000, -1000]));
+    expectClose(replayed, [-1000, 0, -2000], 1e-6);
+    branches.dispose();
+  });
+
   it('refuses to replay another program', async () => {
     const { branches } = await recordBranches(() => run(tf.relu, [1, -2]));
     await expect(replayBranches(branches, () => run(tf.abs, [1, -2]))).rejects.toThrow(

@@ -83,6 +83,22 @@ describe.each(['wasm', 'cpu'] as const)('second derivatives on %s equal closed f
     x.dispose();
   });
 
+  it.each(['tanh', 'sigmoid', 'elu', 'selu', 'relu', 'softplus', 'swish', 'softsign', 'erf'])(
+    '%s far out, where exponentials overflow',
+    (name) => {
+      const { f, second } = elementwise.find((one) => one.name === name) as ElementwiseCase;
+      const far = [-1e30, -1e4, -1000, -90, 90, 1000, 1e4, 1e30];
+      const x = tf.tensor1d(far);
+      const found = hessianProduct(f, x, tf.onesLike(x));
+      // In float64 the closed forms overflow too, where the exact value is 0.
+      const expected = far.map((at) => second(at) || 0);
+      far.forEach((at, i) => {
+        expect(Math.abs(found[i] - expected[i]), `${name}'' at ${at}`).toBeLessThan(1e-6);
+      });
+      x.dispose();
+    },
+  );
+
   it('softmax, summed with weights', () => {
     const z = [0.3, -1.2, 0.8, 0.1];
     const a = [1, -2, 0.5, 3];

@@ -1,11 +1,11 @@
 import { mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { memory } from '@tensorflow/tfjs-core';
+import { dispose, memory, tensor } from '@tensorflow/tfjs-core';
 import { layers, sequential } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { compareComputations } from '../../src/analysis/native-agreement.js';
 import { nativeWorkSizes } from '../../src/analysis/native-budget.js';
-import { compareComputations } from '../../src/analysis/native-computation.js';
 import { explainNativeFailure } from '../../src/analysis/native-failure.js';
 import { type OpenedComputation, openComputation } from '../../src/analysis/open-computation.js';
 import type { Problem } from '../../src/analysis/problem.js';
@@ -16,6 +16,7 @@ import { NotCompilableError } from '../../src/compute/compile/trace.js';
 import { traceLossPrograms } from '../../src/curvature/native-programs.js';
 import { CURVATURES } from '../../src/curvature/products.js';
 import { InputError } from '../../src/errors.js';
+import { type Network, weightTensors } from '../../src/network/network.js';
 import { silentProgress } from '../../src/progress.js';
 import type { Report } from '../../src/report/schema.js';
 import { configWith, fixedCheckpoint, problemOf, smallModel } from '../analysis/support.js';
@@ -32,6 +33,15 @@ async function problemWith(options: NativeOptions | null): Promise<Problem> {
 beforeAll(async () => {
   await prepareBackend('cpu');
 });
+
+async function tidiedLogits(network: Network, inputs: Float32Array, shape: number[]): Promise<Float32Array> {
+  const weights = weightTensors(network, network.weights);
+  const x = tensor(inputs, shape);
+  const logits = network.logits(weights, x);
+  const values = (await logits.data()) as Float32Array;
+  dispose([...weights, x, logits]);
+  return values;
+}
 
 interface Opened {
   native: boolean;
@@ -90,7 +100,7 @@ describe.skipIf(!hasNative)('the computation of an analysis', () => {
       const programs = traceLossPrograms(network, loss, kind, train);
       const { plan } = nativeWorkSizes(problem, configWith(), programs.product, native);
       const setting = { network, loss, options: native };
-      expect(await compareComputations(problem, kind, programs, setting, plan)).toBeLessThan(1e-5);
+      expect(await compareComputations(problem, { kind, programs, setting, plan })).toBeLessThan(1e-5);
     }
   });
 
@@ -163,6 +173,34 @@ describe.skipIf(!hasNative)('the computation of an analysis', () => {
     for (const file of readdirSync(dumpGraph)) {
       await native.runtime.InferenceSession.create(join(dumpGraph, file));
     }
+  });
+
+  describe('of a network that fits perfectly, where both sides compute noise', () => {
+    async function fittedProblem(options: NativeOptions): Promise<Problem> {
+      const checkpoint = await fixedCheckpoint(smallModel());
+      const problem = await problemOf(checkpoint, { count: 20, shape: [4], loss: 'mse' });
+      const { network, train } = problem;
+      const outputs = await tidiedLogits(network, train.inputs(0, 20), [20, 4]);
+      const fitted = { ...train, targets: (start: number, end: number) => outputs.slice(3 * start, 3 * end) };
+      const engine = { ...problem.engine, native: options };
+      return { ...problem, engine, train: fitted, allTraining: fitted };
+    }
+
+    it('is native', async () => {
+      expect(await opened(await fittedProblem(native))).toMatchObject({ native: true, notes: [] });
+    });
+
+    it.each([1.01, Number.NaN])('is that of tfjs where native results are wrong by %s', async (factor) => {
+      expect(await opened(await fittedProblem(wrongBy(factor)))).toMatchObject({ native: false });
+    });
+  });
+
+  it.each([1000, 1e4, 1e30])('is native for logits of %s', async (scale) => {
+    const problem = await problemOf(await fixedCheckpoint(smallModel(), scale), { count: 20, shape: [4] });
+    const engine = { ...problem.engine, native };
+    const compiled = await opened({ ...problem, engine });
+    expect(compiled).toMatchObject({ native: true, notes: [] });
+    expect(compiled.product.every(Number.isFinite)).toBe(true);
   });
 
   it('is that of tfjs where native results are no numbers', async () => {

@@ -161,38 +161,70 @@ export function globalAverage(input: Image): Float64Array {
 
 export type ReferenceLoss = (logits: ArrayLike<number>, targets: ArrayLike<number>) => number;
 
-/** Losses of one example by their textbook formulas. */
+/** Softmax of logits, and of each entry the sum of all others, without cancellation. */
+function softmaxAndRest(logits: ArrayLike<number>): { p: number[]; rest: number[] } {
+  const largest = Math.max(...Array.from(logits));
+  const exponentials = Array.from(logits, (z) => Math.exp(z - largest));
+  const total = exponentials.reduce((a, b) => a + b, 0);
+  const p = exponentials.map((e) => e / total);
+  return { p, rest: p.map((_, i) => p.reduce((sum, value, j) => (j === i ? sum : sum + value), 0)) };
+}
+
+/** log(1 + exp z) */
+function softplus(z: number): number {
+  return Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
+}
+
+/** The sigmoid. */
+function sigmoid(z: number): number {
+  return z < 0 ? Math.exp(z) / (1 + Math.exp(z)) : 1 / (1 + Math.exp(-z));
+}
+
+/** Losses of one example, arranged so that float64 neither overflows nor cancels. */
 export const REFERENCE_LOSSES: Record<string, ReferenceLoss> = {
-  'cross-entropy': (logits, targets) => {
-    const exponentials = Array.from(logits, Math.exp);
-    const total = exponentials.reduce((a, b) => a + b, 0);
-    return -exponentials.reduce((sum, e, i) => sum + targets[i] * Math.log(e / total), 0);
-  },
-  'binary-cross-entropy': (logits, targets) => {
-    const terms = Array.from(logits, (z, i) => {
-      const p = 1 / (1 + Math.exp(-z));
-      return -(targets[i] * Math.log(p) + (1 - targets[i]) * Math.log(1 - p));
-    });
-    return terms.reduce((a, b) => a + b, 0) / terms.length;
-  },
+  'cross-entropy': (logits, targets) =>
+    Array.from(logits, (z, i) => {
+      const others = Array.from(logits).filter((_, j) => j !== i);
+      const largest = Math.max(...others);
+      const logOthers = largest + Math.log(others.reduce((sum, other) => sum + Math.exp(other - largest), 0));
+      return targets[i] === 0 ? 0 : targets[i] * softplus(logOthers - z);
+    }).reduce((a, b) => a + b, 0),
+  'binary-cross-entropy': (logits, targets) =>
+    Array.from(logits, (z, i) => targets[i] * softplus(-z) + (1 - targets[i]) * softplus(z)).reduce(
+      (a, b) => a + b,
+      0,
+    ) / logits.length,
   mse: (outputs, targets) =>
     Array.from(outputs, (z, i) => (z - targets[i]) ** 2).reduce((a, b) => a + b, 0) / outputs.length,
 };
+
+/** Derivative of one example's loss with respect to its logits, in closed form. */
+export function outputGradient(
+  loss: string,
+  logits: ArrayLike<number>,
+  targets: ArrayLike<number>,
+): number[] {
+  if (loss === 'cross-entropy') {
+    const { p } = softmaxAndRest(logits);
+    return p.map((pi, i) =>
+      p.reduce((sum, pj, j) => (j === i ? sum : sum + targets[j] * pi - targets[i] * pj), 0),
+    );
+  }
+  return Array.from(logits, (z, i) =>
+    loss === 'mse'
+      ? (2 * (z - targets[i])) / logits.length
+      : ((1 - targets[i]) * sigmoid(z) - targets[i] * sigmoid(-z)) / logits.length,
+  );
+}
 
 /** Second derivative of one example's loss with respect to its logits, row-major, in closed form. */
 export function outputHessian(loss: string, logits: ArrayLike<number>): number[][] {
   const width = logits.length;
   if (loss === 'cross-entropy') {
-    const largest = Math.max(...Array.from(logits));
-    const exponentials = Array.from(logits, (z) => Math.exp(z - largest));
-    const total = exponentials.reduce((a, b) => a + b, 0);
-    const p = exponentials.map((e) => e / total);
-    return p.map((pi, i) => p.map((pj, j) => (i === j ? pi : 0) - pi * pj));
+    const { p, rest } = softmaxAndRest(logits);
+    return p.map((pi, i) => p.map((pj, j) => (i === j ? pi * rest[i] : -pi * pj)));
   }
-  const diagonal = Array.from(logits, (z) => {
-    const p = 1 / (1 + Math.exp(-z));
-    return (loss === 'mse' ? 2 : p * (1 - p)) / width;
-  });
+  const diagonal = Array.from(logits, (z) => (loss === 'mse' ? 2 : sigmoid(z) * sigmoid(-z)) / width);
   return diagonal.map((value, i) => diagonal.map((_, j) => (i === j ? value : 0)));
 }
 

@@ -33,6 +33,23 @@ const step: Lowering = (node, builder) => {
   ];
 };
 
+/**
+ * log(1 + x) in full precision for small x too: with u = 1 + x rounded, log(u)
+ * x / (u - 1) makes up for what u lost, and x itself is right where u is 1
+ * (Goldberg 1991, What every computer scientist should know about
+ * floating-point arithmetic, theorem 4).
+ */
+const log1p: Lowering = (node, builder) => {
+  const x = builder.full(input(node, 'x'));
+  const one = builder.scalar(1);
+  const u = builder.add('Add', [x, one]);
+  const excess = builder.add('Sub', [u, one]);
+  const lost = builder.add('Equal', [excess, builder.scalar(0)]);
+  const divisor = builder.add('Where', [lost, one, excess]);
+  const corrected = builder.add('Div', [builder.add('Mul', [builder.add('Log', [u]), x]), divisor]);
+  return [builder.add('Where', [lost, x, corrected])];
+};
+
 const cast: Lowering = (node, builder) => {
   const to = ONNX_TYPES[builder.value(node.outputs[0]).type];
   return [builder.add('Cast', [builder.full(input(node, 'x'))], { to })];
@@ -72,6 +89,7 @@ export const elementwiseLowerings: Readonly<Record<string, Lowering>> = {
   Abs: unary('Abs'),
   Exp: unary('Exp'),
   Log: unary('Log'),
+  Log1p: log1p,
   Sqrt: unary('Sqrt'),
   Reciprocal: unary('Reciprocal'),
   Floor: unary('Floor'),

@@ -3,7 +3,6 @@ import {
   div,
   exp,
   log,
-  max,
   mean,
   mul,
   reshape,
@@ -15,6 +14,7 @@ import {
   type Tensor,
 } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../../checkpoint/checkpoint.js';
+import { constantMaximum } from '../../constant-maximum.js';
 import {
   inLayout,
   inOnnxOrder,
@@ -152,13 +152,13 @@ function alongClasses(last: (x: Tensor) => Tensor, anywhere: (x: Tensor, axis: n
 }
 
 function softmaxAlong(x: Tensor, axis: number): Tensor {
-  const powers = exp(sub(x, max(x, axis, true)));
+  const powers = exp(sub(x, constantMaximum(x, axis)));
   return div(powers, sum(powers, axis, true));
 }
 
 /** Composed: the gradient of tfjs's own has no right derivative. */
 function logSoftmaxAlong(x: Tensor, axis: number): Tensor {
-  const shifted = sub(x, max(x, axis, true));
+  const shifted = sub(x, constantMaximum(x, axis));
   return sub(shifted, log(sum(exp(shifted), axis, true)));
 }
 
