@@ -48,7 +48,7 @@ export interface AnalyzeConfig {
   probes: number | null;
   /** Budget of Lanczos steps per probe; fewer are taken where the limit settles earlier. */
   steps: number;
-  /** A limit is settled when its uncertainty is within this many percentage points. */
+  /** A limit is settled when its 95 % interval reaches no further than this many percentage points to each side. */
   tolerancePoints: number;
   /** Test accuracy may fall by this many percentage points. */
   accuracyTolerancePoints: number;
@@ -84,7 +84,7 @@ export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'weights' | 'data'> 
   bound: 'gaussian-width',
   probes: null,
   steps: 300,
-  tolerancePoints: 0.5,
+  tolerancePoints: 1,
   accuracyTolerancePoints: 0.5,
   ratios: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99],
   include: [],

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { SELF_CHECK_TOLERANCE } from '../curvature/self-check.js';
-import { radiusSquared } from '../pruning/magnitude.js';
+import { continuousRadiusSquared } from '../pruning/magnitude.js';
 import { type Report, schemaVersion } from '../report/schema.js';
 import { expertWarnings } from '../report/warnings.js';
 import type { Findings } from './findings.js';
@@ -106,7 +106,7 @@ export function assembleReport(findings: Findings): Report {
     theory: {
       curve: theoryCurve({
         rules: spectrum.rules.map((rule) => countedMeasure(rule, config.negative)),
-        radiusSquared: (fraction) => radiusSquared(findings.ranking, fraction),
+        radiusSquared: (fraction) => continuousRadiusSquared(findings.ranking, fraction),
         epsilon,
         dimension: network.dimension,
         gaussianWidth: asFraction(gaussianWidth.value),
@@ -122,6 +122,8 @@ export function assembleReport(findings: Findings): Report {
     selfCheck: {
       relativeError: Math.max(selfCheck.productError, selfCheck.gradientError),
       tolerance: SELF_CHECK_TOLERANCE,
+      resolution: selfCheck.resolution,
+      trainedResolution: selfCheck.trainedResolution,
     },
     options: config,
     warnings: [],

@@ -30,6 +30,10 @@ export function theoryLimits(
       settled: settled || allCut,
       missing: allCut ? null : missing,
       capped: asFraction(value) > most,
+      uncapped:
+        asFraction(high) > most
+          ? { pruned: asFraction(value), low: asFraction(low), high: asFraction(high) }
+          : null,
     };
   };
   return {

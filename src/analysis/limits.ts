@@ -3,7 +3,7 @@ import { gaussianWidthLimit } from '../geometry/gaussian-width.js';
 import { sharpLimit } from '../geometry/sharp-limit.js';
 import type { Progress } from '../progress.js';
 import type { MagnitudeRanking } from '../pruning/magnitude.js';
-import { radiusSquared } from '../pruning/magnitude.js';
+import { continuousRadiusSquared } from '../pruning/magnitude.js';
 import { estimateSpectrum, type SpectrumEstimate } from '../spectrum/slq.js';
 import { clippedMeasure, type SpectralMeasure } from '../spectrum/spectral-measure.js';
 import type { OpenedComputation } from './open-computation.js';
@@ -27,7 +27,7 @@ export async function estimateLimits(
   config: AnalyzeConfig,
   progress: Progress,
 ): Promise<LimitSpectrum> {
-  const radius = (prunedFraction: number): number => radiusSquared(ranking, prunedFraction);
+  const radius = (prunedFraction: number): number => continuousRadiusSquared(ranking, prunedFraction);
   const counted = (measure: SpectralMeasure): SpectralMeasure => countedMeasure(measure, config.negative);
   const stage = progress.stage('Lanczos products', lanczos.products);
   const spectrum = await estimateSpectrum(curvature, {
@@ -38,6 +38,7 @@ export async function estimateLimits(
     maximumProducts: lanczos.products,
     reorthogonalization: lanczos.reorthogonalization,
     createVectors,
+    negativeEigenvalues: config.negative,
     functionals: {
       gaussianWidth: (measure) => gaussianWidthLimit(counted(measure), radius, epsilon),
       sharp: (measure) => sharpLimit(counted(measure), radius, epsilon),

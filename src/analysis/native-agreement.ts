@@ -53,7 +53,7 @@ function problemAt(problem: Problem, { weights, examples }: CheckPoint): Problem
     ...problem,
     network: { ...problem.network, weights },
     train: examples,
-    allTraining: examples,
+    epsilonTrain: null,
     test: null,
   };
 }

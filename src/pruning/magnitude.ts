@@ -48,6 +48,19 @@ export function radiusSquared(ranking: MagnitudeRanking, prunedFraction: number)
 }
 
 /**
+ * R^2(p) joined linearly between whole numbers of weights: what the limits of
+ * theory are computed from. As a step function it would make a limit jump or
+ * stand still where the spectrum changes by a little, by which the uncertainty
+ * of the limit is found.
+ */
+export function continuousRadiusSquared({ squaredRadii }: MagnitudeRanking, prunedFraction: number): number {
+  const last = squaredRadii.length - 1;
+  const place = Math.min(last, Math.max(0, prunedFraction * last));
+  const below = Math.min(last - 1, Math.floor(place));
+  return squaredRadii[below] + (place - below) * (squaredRadii[below + 1] - squaredRadii[below]);
+}
+
+/**
  * How many weights a pruned fraction removes, 0 where all of them are zero
  * already: the count by which a pruned network is known.
  */

@@ -83,12 +83,26 @@ function spectrumSection(report: Report): Section {
       `${text.plural(spectrum.probes, 'probe')} of ${text.plural(spectrum.steps, 'Lanczos step')}, ` +
         `${text.plural(spectrum.products, 'product')}; ${settledWords(spectrum.settled)}`,
     ],
-    [
-      'self-check',
-      `relative error ${text.quantity(selfCheck.relativeError)} of one product (tolerance ${text.quantity(selfCheck.tolerance)})`,
-    ],
+    ['self-check', selfCheckWords(selfCheck)],
   );
   return section('Spectrum', { pairs });
+}
+
+/** How far the derivatives were seen to be right, and no further. */
+function selfCheckWords({
+  relativeError,
+  tolerance,
+  resolution,
+  trainedResolution,
+}: Report['selfCheck']): string {
+  if (resolution > tolerance) {
+    return `products checked to a relative error of ${text.quantity(resolution)} only: rounding hides less`;
+  }
+  const where =
+    trainedResolution > tolerance
+      ? '; at other weights, as rounding hides the derivatives at the trained ones'
+      : '';
+  return `relative error ${text.quantity(relativeError)} of one product (tolerance ${text.quantity(tolerance)})${where}`;
 }
 
 /** `overflow` where a loss was measured and is no number, `-` where it was not. */

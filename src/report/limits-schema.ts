@@ -26,6 +26,10 @@ const estimateSchema = z
         'what would narrow the interval most: more Lanczos steps or more probes; null: neither is needed',
       ),
     capped,
+    uncapped: z
+      .object({ pruned: fraction, low: fraction, high: fraction })
+      .nullable()
+      .describe('what the quadratic model alone says, where the limit is cut; null where it is not'),
   })
   .refine(({ low, pruned, high }) => low <= pruned && pruned <= high, {
     message: 'low <= pruned <= high is needed',

@@ -124,6 +124,10 @@ const spectrumSchema = z.object({
 const selfCheckSchema = z.object({
   relativeError: z.number().min(0).describe('one product against a central difference of gradients'),
   tolerance: z.number().min(0),
+  resolution: fraction.describe('relative error below which rounding hides it from this check'),
+  trainedResolution: fraction.describe(
+    'the same at the trained weights; above the tolerance the check is that of other weights',
+  ),
 });
 
 const optionsSchema = z.object({

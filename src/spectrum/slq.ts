@@ -13,7 +13,7 @@ import { antiGaussOrExact, averagedOrExact, gaussOrExact, radauOrExact } from '.
 import { mixMeasures, type SpectralFunctional, type SpectralMeasure } from './spectral-measure.js';
 import { estimateNegativeShare, estimateTrace, type SumEstimate } from './trace.js';
 import { tridiagonalEigen } from './tridiagonal.js';
-import { type FunctionalEstimate, FunctionalEstimator } from './uncertainty.js';
+import { type FunctionalEstimate, FunctionalEstimator, type NegativeEigenvalues } from './uncertainty.js';
 
 export interface SpectrumOptions<Name extends string> {
   /** Seed of the probes: probe i is drawn from the stream named `probe i`. */
@@ -22,7 +22,11 @@ export interface SpectrumOptions<Name extends string> {
   probes?: number;
   /** Whether more probes are taken where they, and not steps, are what is missing. Default true. */
   addProbes?: boolean;
-  /** Steps before the first check. Default 30. */
+  /**
+   * Steps before the first check. Default 40, below which the quadrature of an
+   * indefinite operator is not steady (`uncertainty.ts`); 20 for a positive
+   * semi-definite one.
+   */
   minimumSteps?: number;
   /** Most steps of a probe. Default 300. */
   maximumSteps?: number;
@@ -34,6 +38,8 @@ export interface SpectrumOptions<Name extends string> {
   reorthogonalization?: Reorthogonalization;
   /** Keeps the Lanczos vectors; see `LanczosOptions`. */
   createVectors?: LanczosVectorsFactory;
+  /** What negative eigenvalues count as in the functionals. Default `abs`. */
+  negativeEigenvalues?: NegativeEigenvalues;
   /** Quantities to estimate, e.g. pruning limits. */
   functionals: Record<Name, SpectralFunctional>;
   /** The one that has to settle. */
@@ -107,11 +113,11 @@ export async function estimateSpectrum<Name extends string>(
 ): Promise<SpectrumEstimate<Name>> {
   const initialProbes = options.probes ?? 2;
   const maximumSteps = options.maximumSteps ?? 300;
-  const minimumSteps = options.minimumSteps ?? 30;
   const checkEvery = options.checkEvery ?? 10;
   const budget = options.maximumProducts ?? initialProbes * maximumSteps;
   const reorthogonalization = options.reorthogonalization ?? 'full';
   const positiveSemidefinite = operator.positiveSemidefinite ?? false;
+  const minimumSteps = options.minimumSteps ?? (positiveSemidefinite ? 20 : 40);
   requirePositiveInteger('probes', initialProbes);
   requirePositiveInteger('maximumSteps', maximumSteps);
   requirePositiveInteger('minimumSteps', minimumSteps);
@@ -124,7 +130,13 @@ export async function estimateSpectrum<Name extends string>(
       createVectors: options.createVectors,
     });
   const runs = Array.from({ length: initialProbes }, (_, index) => newRun(index));
-  const problem = { runs, dimension: operator.dim, reorthogonalization, positiveSemidefinite };
+  const problem = {
+    runs,
+    dimension: operator.dim,
+    reorthogonalization,
+    positiveSemidefinite,
+    negativeEigenvalues: options.negativeEigenvalues ?? 'abs',
+  };
   const names = Object.keys(options.functionals) as Name[];
   const watches = names.map((name) => ({
     name,

@@ -66,11 +66,15 @@ const INNER_START = 0.7;
 const FIT_START: Record<Reorthogonalization, number> = { full: 0.5, none: 0.35 };
 
 /**
- * Half-width of the quadrature uncertainty as a share of the gap between the
- * outer and the inner sequence. Wider without reorthogonalisation, where a
- * ghost copy in the making holds the sequences up for some steps.
+ * Half-width of the quadrature's 95 % interval as a share of the gap between
+ * the outer and the inner sequence, by what negative eigenvalues count as:
+ * where they count as 0 the kink is one-sided, and theta differs more from one
+ * spectrum to another. Wider without reorthogonalisation. From the table above.
  */
-const GAP_SHARE: Record<Reorthogonalization, number> = { full: 0.15, none: 0.2 };
+const GAP_SHARE: Record<Reorthogonalization, Record<NegativeEigenvalues, number>> = {
+  full: { abs: 0.18, clip: 0.3 },
+  none: { abs: 0.4, clip: 0.5 },
+};
 
 /**
  * Shares of the steps since which the estimate has not moved by more than its
@@ -93,6 +97,14 @@ const THETA_MOST = 2;
 /** Fewest steps for which the sequences are compared at all. */
 const LEAST_STEPS = 8;
 
+/**
+ * Below this many steps the fit of theta is of too few points: the error of
+ * the limit was up to half of the gap, or as much as it had moved since 0.7 of
+ * the steps, on the networks of the table.
+ */
+const STEADY_STEPS = 40;
+const UNSTEADY = { gapShare: 0.5, since: 0.7 };
+
 /** The part of the tolerance that one probe's random error may take at most. */
 const PROBE_SHARE = 1 / 2;
 
@@ -112,6 +124,9 @@ export function sufficientProbes(dimension: number, tolerance: number): 1 | 2 {
   return NORMAL_HALF_WIDTH / Math.sqrt(2 * dimension) <= PROBE_SHARE * tolerance ? 1 : 2;
 }
 
+/** What negative eigenvalues count as in a functional: their magnitude, or 0. */
+export type NegativeEigenvalues = 'abs' | 'clip';
+
 /** Lanczos runs over one operator, one a probe. */
 export interface ProbeRuns {
   /** May grow while an estimator is in use. */
@@ -121,6 +136,7 @@ export interface ProbeRuns {
   readonly reorthogonalization: Reorthogonalization;
   /** Whether no eigenvalue is negative: quadrature errors are then bounded. */
   readonly positiveSemidefinite: boolean;
+  readonly negativeEigenvalues: NegativeEigenvalues;
 }
 
 /** A functional's value with its 95 % interval. Plain data. */
@@ -209,7 +225,7 @@ export class FunctionalEstimator {
   }
 
   #extrapolation(steps: number, deflations: readonly Deflation[]): QuadratureEstimate {
-    const { runs, reorthogonalization } = this.#problem;
+    const { runs, reorthogonalization, negativeEigenvalues } = this.#problem;
     const outerAt = remembered((k: number) => this.#average(radauOrExact, k, deflations));
     const averagedAt = remembered((k: number) => this.#average(averagedOrExact, k, deflations));
     const exact = (k: number): boolean => runs.every((run) => isExact(run, k));
@@ -231,8 +247,12 @@ export class FunctionalEstimator {
     if (steps < LEAST_STEPS) {
       return { value, quadratureHalfWidth: Math.abs(outer - inner) / 2, outer, inner };
     }
-    const moved = DRIFT_SINCE.map((share) => Math.abs(value - valueAt(Math.round(share * steps))));
-    const quadratureHalfWidth = Math.max(GAP_SHARE[reorthogonalization] * Math.abs(outer - inner), ...moved);
+    const steady = steps >= STEADY_STEPS;
+    const gapShare = steady ? GAP_SHARE[reorthogonalization][negativeEigenvalues] : UNSTEADY.gapShare;
+    const moved = [...DRIFT_SINCE, ...(steady ? [] : [UNSTEADY.since])].map((share) =>
+      Math.abs(value - valueAt(Math.round(share * steps))),
+    );
+    const quadratureHalfWidth = Math.max(gapShare * Math.abs(outer - inner), ...moved);
     return { value, quadratureHalfWidth, outer, inner };
   }
 
