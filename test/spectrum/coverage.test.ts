@@ -3,7 +3,7 @@ import { gaussianWidthLimit } from '../../src/geometry/gaussian-width.js';
 import { averagedRule } from '../../src/spectrum/quadrature.js';
 import { estimateSpectrum } from '../../src/spectrum/slq.js';
 import { measureFromEigenvalues, type SpectralMeasure } from '../../src/spectrum/spectral-measure.js';
-import { estimateUncertainty } from '../../src/spectrum/uncertainty.js';
+import { FunctionalEstimator } from '../../src/spectrum/uncertainty.js';
 import { diagonalOperator, syntheticProblem } from './operators.js';
 
 const DIMENSION = 4096;
@@ -29,12 +29,20 @@ describe('the uncertainty of the Gaussian-width limit', () => {
       const spectrum = await estimateSpectrum(diagonalOperator(eigenvalues), {
         seed,
         probes: 1,
-        functional: () => 0,
+        functionals: { none: () => 0 },
+        decisive: 'none',
+        addProbes: false,
         tolerance: -1,
         maximumSteps: STEPS[STEPS.length - 1],
       });
+      const estimator = new FunctionalEstimator(functional, {
+        runs: spectrum.runs,
+        dimension: DIMENSION,
+        reorthogonalization: 'full',
+        positiveSemidefinite: false,
+      });
       for (const row of rows) {
-        const { value, quadratureHalfWidth } = estimateUncertainty(functional, spectrum, row.steps);
+        const { value, quadratureHalfWidth } = estimator.at(row.steps);
         const error = Math.abs(value - truth);
         row.error += (100 * error) / problems;
         row.halfWidth += (100 * quadratureHalfWidth) / problems;
