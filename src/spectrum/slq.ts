@@ -140,14 +140,15 @@ export async function estimateSpectrum<Name extends string>(
   const products = (): number => runs.reduce((sum, run) => sum + run.steps, 0);
   const report = (): void => options.onProducts?.(products(), budget);
   let steps = 0;
+  const isLast = (): boolean =>
+    runs.every((run) => run.exhausted) || steps >= maximumSteps || (steps + 1) * runs.length > budget;
   for (;;) {
     await Promise.all(runs.map((run) => run.step()));
     steps++;
     report();
     const exhausted = runs.every((run) => run.exhausted);
-    const last = exhausted || steps >= maximumSteps || (steps + 1) * runs.length > budget;
     const due = steps >= minimumSteps && (steps - minimumSteps) % checkEvery === 0;
-    if (!due && !last) {
+    if (!due && !isLast()) {
       continue;
     }
     // Fewer steps than the first check takes say too little to settle anything.
@@ -177,7 +178,8 @@ export async function estimateSpectrum<Name extends string>(
         break;
       }
     }
-    if (last) {
+    // More probes take more of the budget for a step.
+    if (isLast()) {
       break;
     }
   }
