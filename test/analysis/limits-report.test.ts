@@ -14,6 +14,7 @@ const estimate = (value: number, low: number, high: number, missing: SettledEsti
   ...{ value, low, high, halfWidth: (high - low) / 2, missing, settled: missing === null },
   ...{ quadratureHalfWidth: 0.01, probeHalfWidth: 0.01, outer: high, inner: low, steps: 60 },
 });
+const sliceAt = (prunedFraction: number, capped = false) => ({ prunedFraction, capped });
 const gaussianWidth = estimate(0.93, 0.92, 0.94);
 const sharp = estimate(0.98, 0.95, 1.01, 'probes');
 const connected = (prunedFraction: number, rest: Partial<ConnectedPruning> = {}): ConnectedPruning => ({
@@ -37,7 +38,7 @@ const measured = (prunedFraction: number, rest: Partial<MeasuredLimit> = {}): Me
 
 describe('theoryLimits', () => {
   it('stay as they are where nothing cuts them, ends within [0, 1]', () => {
-    const limits = theoryLimits(gaussianWidth, sharp, 0.88, connected(1));
+    const limits = theoryLimits(gaussianWidth, sharp, sliceAt(0.88), connected(1));
     expect(limits).toEqual({
       level: 0.95,
       gaussianWidth: { pruned: 0.93, low: 0.92, high: 0.94, settled: true, missing: null, capped: false },
@@ -48,7 +49,7 @@ describe('theoryLimits', () => {
   });
 
   it('are cut down to the connected limit, every end, and say so', () => {
-    const limits = theoryLimits(gaussianWidth, sharp, 0.9, connected(0.925, { exact: false }));
+    const limits = theoryLimits(gaussianWidth, sharp, sliceAt(0.9), connected(0.925, { exact: false }));
     expect(limits.gaussianWidth).toMatchObject({ pruned: 0.925, low: 0.92, high: 0.925, capped: true });
     expect(limits.sharp).toEqual({
       ...{ pruned: 0.925, low: 0.925, high: 0.925, capped: true },
@@ -56,21 +57,28 @@ describe('theoryLimits', () => {
     });
     expect(limits.slice).toEqual({ pruned: 0.9, capped: false });
     expect(limits.connected).toEqual({ pruned: 0.925, exact: false });
-    expect(theoryLimits(gaussianWidth, sharp, 0.9, connected(0.8)).slice).toEqual({
+    expect(theoryLimits(gaussianWidth, sharp, sliceAt(0.9), connected(0.8)).slice).toEqual({
       pruned: 0.8,
       capped: true,
     });
   });
 
+  it('a slice limit whose search ended at the connected limit is cut; not one that ended where all is pruned', () => {
+    const at = (fraction: number) =>
+      theoryLimits(gaussianWidth, sharp, sliceAt(fraction, true), connected(fraction)).slice;
+    expect(at(0.8)).toEqual({ pruned: 0.8, capped: true });
+    expect(at(1)).toEqual({ pruned: 1, capped: false });
+  });
+
   it('an interval that is cut in part stays unresolved', () => {
-    expect(theoryLimits(gaussianWidth, sharp, 0.9, connected(0.97)).sharp).toEqual({
+    expect(theoryLimits(gaussianWidth, sharp, sliceAt(0.9), connected(0.97)).sharp).toEqual({
       ...{ pruned: 0.97, low: 0.95, high: 0.97, capped: true },
       ...{ settled: false, missing: 'probes' },
     });
   });
 
   it('an upper end that is cut alone is no capped limit', () => {
-    expect(theoryLimits(gaussianWidth, sharp, 0.9, connected(0.935)).gaussianWidth).toMatchObject({
+    expect(theoryLimits(gaussianWidth, sharp, sliceAt(0.9), connected(0.935)).gaussianWidth).toMatchObject({
       pruned: 0.93,
       high: 0.935,
       capped: false,
@@ -78,8 +86,8 @@ describe('theoryLimits', () => {
   });
 
   it('a network whose outputs never hang on its input has no connected limit', () => {
-    expect(theoryLimits(gaussianWidth, sharp, 0.88, disconnected)).toEqual({
-      ...theoryLimits(gaussianWidth, sharp, 0.88, connected(1)),
+    expect(theoryLimits(gaussianWidth, sharp, sliceAt(0.88), disconnected)).toEqual({
+      ...theoryLimits(gaussianWidth, sharp, sliceAt(0.88), connected(1)),
       connected: null,
     });
   });
@@ -98,7 +106,7 @@ it('the transition is around the interval of the sharp limit, cut by nothing', (
 });
 
 describe('boundsReport', () => {
-  const limits = theoryLimits(gaussianWidth, sharp, 0.88, disconnected);
+  const limits = theoryLimits(gaussianWidth, sharp, sliceAt(0.88), disconnected);
   it.each([
     ['gaussian-width', [0.07, 0.06, 0.08], true, [0.05, 0.04, 0.06]],
     ['sharp', [0.02, 0, 0.05], false, [0.1, 0.07, 0.12]],
@@ -113,7 +121,7 @@ describe('boundsReport', () => {
 });
 
 describe('actualReport and comparisonRows', () => {
-  const limits = theoryLimits(gaussianWidth, sharp, 0.88, disconnected);
+  const limits = theoryLimits(gaussianWidth, sharp, sliceAt(0.88), disconnected);
   const actual = actualReport(
     {
       loss: measured(0.87, { lastPassFraction: 0.89 }),
