@@ -34,6 +34,7 @@ async function estimate(
   const spectrum = await estimateSpectrum(operator, {
     seed: 1,
     tolerance: 0.01,
+    minimumSteps: 30,
     maximumSteps: 100,
     ...options,
     functionals: { value: functional },
@@ -227,7 +228,7 @@ describe('what settles', () => {
     const functionals = { easy: resolvent(2), hard: resolvent(1e5) };
     const run = (decisive: 'easy' | 'hard') =>
       estimateSpectrum(rotatedOperator(rough.eigenvalues, 1), {
-        ...{ seed: 1, functionals, decisive, tolerance: 0.02, maximumSteps: 60 },
+        ...{ seed: 1, functionals, decisive, tolerance: 0.02, minimumSteps: 30, maximumSteps: 60 },
       });
     const byEasy = await run('easy');
     expect(byEasy.steps).toBe(40);

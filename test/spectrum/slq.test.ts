@@ -25,6 +25,7 @@ describe('estimateSpectrum', () => {
     const result = await estimateSpectrum(rotatedOperator(uniform, 3), {
       seed: 5,
       probes: 4,
+      minimumSteps: 30,
       ...only(resolvent(mu)),
       tolerance: 0.01,
     });
