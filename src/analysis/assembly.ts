@@ -31,7 +31,7 @@ export function assembleReport(findings: Findings): Report {
   const { engine, dataset, network, loss, train, test } = problem;
   const { spectrum } = findings;
   const { gaussianWidth, sharp } = spectrum.estimates;
-  const limits = theoryLimits(gaussianWidth, sharp, slice.prunedFraction, findings.connected);
+  const limits = theoryLimits(gaussianWidth, sharp, slice, findings.connected);
   const settled = { gaussianWidth: gaussianWidth.settled, sharp: sharp.settled };
   const actual = actualReport(measured, config.accuracyTolerancePoints / 100);
   // A model that cannot be compiled is computed by the backend its programs would have come from.

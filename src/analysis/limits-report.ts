@@ -4,17 +4,22 @@ import type { ComparisonRow, LimitEstimate, MeasuredLimitReport, Report } from '
 import type { SettledEstimate } from '../spectrum/slq.js';
 import type { ConnectedPruning } from './connectivity.js';
 import type { MeasuredLimit, MeasuredPruning } from './measurement.js';
+import type { SlicePrediction } from './slice.js';
 
 /** A number in [0, 1]: rounding must not carry a fraction outside. */
 export function asFraction(value: number): number {
   return Math.min(1, Math.max(0, value));
 }
 
-/** The limits of theory; each is cut down to the connected one, where that is known. */
+/**
+ * The limits of theory; each is cut down to the connected one, where that is known.
+ *
+ * @param slice as searched up to the connected limit, or all the way
+ */
 export function theoryLimits(
   gaussianWidth: SettledEstimate,
   sharp: SettledEstimate,
-  slicePruned: number,
+  slice: Pick<SlicePrediction, 'prunedFraction' | 'capped'>,
   connected: ConnectedPruning,
 ): Report['limits'] {
   const known = connected.connectedWhenDense ? connected : null;
@@ -40,7 +45,11 @@ export function theoryLimits(
     level: 0.95,
     gaussianWidth: estimate(gaussianWidth),
     sharp: estimate(sharp),
-    slice: { pruned: cut(slicePruned), capped: slicePruned > most },
+    slice: {
+      pruned: cut(slice.prunedFraction),
+      // A search that ends at the connected limit has not failed there.
+      capped: most < 1 && (slice.capped || slice.prunedFraction > most),
+    },
     connected: known && { pruned: known.prunedFraction, exact: known.exact },
   };
 }

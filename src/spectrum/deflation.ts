@@ -11,7 +11,7 @@
  * `1 - s(mu)` of limits near 1.
  */
 import type { LanczosCoefficients } from './lanczos.js';
-import { GHOST_TOLERANCE, isolatedEigenvalues } from './ritz.js';
+import { GHOST_TOLERANCE, isolatedEigenvalues, type RitzEigenvalue } from './ritz.js';
 import type { SpectralMeasure } from './spectral-measure.js';
 
 /** Simple eigenvalues that a run has found. */
@@ -30,8 +30,8 @@ export interface Deflation {
  */
 const SIMPLE_WEIGHT = 15;
 
-/** The same where a run has ended with fewer eigenvalues than dimensions, so that some must be multiple: exceeded once in 20. */
-const SIMPLE_WEIGHT_AMONG_MULTIPLE = 4;
+/** Standard deviations by which the weights of simple eigenvalues together may exceed their number. */
+const CHANCE = 4;
 
 /** A rest of less weight than this is nothing but rounding. */
 const NO_REST = 1e-12;
@@ -43,17 +43,11 @@ const NO_REST = 1e-12;
  */
 export function deflationOf(run: LanczosCoefficients, dimension: number): Deflation {
   const { length } = run.alpha;
-  const ended = run.beta[length - 1] === 0;
   let found = isolatedEigenvalues(run);
-  if (ended && length < dimension) {
-    // Where all is found, the heaviest is the multiple one; usually it is zero.
-    const heaviest = Math.max(...found.map(({ weight }) => weight));
-    found = found.filter(
-      ({ weight }) => weight < heaviest && dimension * weight <= SIMPLE_WEIGHT_AMONG_MULTIPLE,
-    );
-  } else {
-    found = found.filter(({ weight }) => dimension * weight <= SIMPLE_WEIGHT);
+  if (run.beta[length - 1] === 0 && length < dimension) {
+    found = withoutTheMultiple(found, dimension);
   }
+  found = found.filter(({ weight }) => dimension * weight <= SIMPLE_WEIGHT);
   const restWeight = 1 - found.reduce((sum, { weight }) => sum + weight, 0);
   const restShare = 1 - found.length / dimension;
   return {
@@ -61,6 +55,21 @@ export function deflationOf(run: LanczosCoefficients, dimension: number): Deflat
     weights: found.map(({ weight }) => weight),
     restScale: restWeight > NO_REST && restShare > 0 ? restShare / restWeight : 0,
   };
+}
+
+/**
+ * The simple eigenvalues of a run that has ended with fewer than D, so that
+ * some must be multiple. Usually that is one of many dimensions, zero: the
+ * heaviest, if it is too heavy for a simple one and the others together are
+ * not too heavy for simple ones (chi-squared, with as many degrees of freedom
+ * as there are). Else one probe does not tell which they are: none.
+ */
+function withoutTheMultiple(found: readonly RitzEigenvalue[], dimension: number): RitzEigenvalue[] {
+  const heaviest = Math.max(...found.map(({ weight }) => weight));
+  const others = found.filter(({ weight }) => weight < heaviest);
+  const excess = dimension * (1 - heaviest) - others.length;
+  const explained = dimension * heaviest > SIMPLE_WEIGHT && excess <= CHANCE * Math.sqrt(2 * others.length);
+  return explained ? others : [];
 }
 
 /**

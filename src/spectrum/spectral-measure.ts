@@ -69,21 +69,3 @@ export function absoluteMeasure(measure: SpectralMeasure): SpectralMeasure {
 export function clippedMeasure(measure: SpectralMeasure): SpectralMeasure {
   return { nodes: measure.nodes.map((node) => Math.max(node, 0)), weights: measure.weights };
 }
-
-/** How much of a spectrum is negative. Both are fractions in [0, 1]. */
-export interface NegativeMass {
-  /** Share of the trace norm: sum of |lambda| over negative lambda, divided by the sum over all. */
-  readonly traceNormShare: number;
-  /** Share of the eigenvalues that are negative; counts rounding noise around zero in full. */
-  readonly probability: number;
-}
-
-/** See {@link NegativeMass}. A spectrum that is zero throughout has no negative mass. */
-export function negativeMass(measure: SpectralMeasure): NegativeMass {
-  const negative = spectralAverage(measure, (node) => (node < 0 ? -node : 0));
-  const total = spectralAverage(measure, Math.abs);
-  return {
-    traceNormShare: total > 0 ? negative / total : 0,
-    probability: spectralAverage(measure, (node) => (node < 0 ? 1 : 0)),
-  };
-}

@@ -3,7 +3,7 @@ import { deflated, deflationOf, restOf } from './deflation.js';
 import type { LanczosCoefficients } from './lanczos.js';
 import { BOUND_WEIGHT } from './probe-error.js';
 import { gaussRule } from './quadrature.js';
-import { mixMeasures, spectralAverage } from './spectral-measure.js';
+import { mixMeasures, type SpectralMeasure, spectralAverage } from './spectral-measure.js';
 
 /** An estimate with one standard error. */
 export interface SumEstimate {
@@ -47,32 +47,62 @@ export function estimateTrace(dimension: number, runs: readonly LanczosCoefficie
   return { value, standardError: Math.sqrt(variance / count) };
 }
 
+/** Shares are averaged over step counts from here on, as many of them as this, evenly spaced. */
+const WINDOW = { start: 0.7, counts: 12 };
+
 /**
  * The share of sum |lambda| that negative eigenvalues hold, in [0, 1]; 0 for a
  * spectrum that is zero throughout.
  *
  * From the Gauss rules, whose nodes stay within the spectrum, so that a
  * positive semi-definite matrix has no negative mass; with deflation, as a few
- * large eigenvalues hold most of the sum. Its standard error is that of the
- * ratio to first order, over probes: at most `2 Var(f(lambda)) / D` a probe,
- * with f the ratio's influence function (Avron & Toledo 2011).
+ * large eigenvalues hold most of the sum. A single rule depends on where its
+ * nodes lie beside the kink at 0: the share is the mean over the last 30 % of
+ * the steps.
+ *
+ * Its standard error joins that of the ratio to first order over probes, at
+ * most `2 Var(f(lambda)) / D` a probe, with f the ratio's influence function
+ * (Avron & Toledo 2011), with the standard deviation over those steps. On 11
+ * network-like spectra of 512 and 2048 eigenvalues the mean square error was at
+ * most 1.9 times the square of it, at 30 to 120 steps of 2 probes; without the
+ * latter, up to 31 times. (On a twelfth, where the share is 1e-6, no step count
+ * showed it.)
  *
  * @param dimension D
  */
 export function estimateNegativeShare(dimension: number, runs: readonly LanczosCoefficients[]): SumEstimate {
-  const rules = runs.map((run) => gaussRule(run));
   const deflations = runs.map((run) => deflationOf(run, dimension));
-  const measure = mixMeasures(rules.map((rule, index) => deflated(rule, deflations[index], dimension)));
+  const measureAt = (part: number): SpectralMeasure =>
+    mixMeasures(
+      runs.map((run, index) => deflated(gaussRule(run, partOf(run, part)), deflations[index], dimension)),
+    );
+  const measure = measureAt(1);
   const total = spectralAverage(measure, Math.abs);
   if (!(total > 0)) {
     return { value: 0, standardError: 0 };
   }
-  const share = spectralAverage(measure, (node) => Math.max(0, -node)) / total;
-  const value = Math.min(1, Math.max(0, share));
+  const shares = Array.from({ length: WINDOW.counts }, (_, i) =>
+    shareOf(measureAt(WINDOW.start + ((1 - WINDOW.start) * i) / (WINDOW.counts - 1))),
+  );
+  const value = shares.reduce((sum, share) => sum + share, 0) / shares.length;
+  const drift = shares.reduce((sum, share) => sum + (share - value) ** 2, 0) / shares.length;
+
   const influence = (node: number): number => (Math.max(0, -node) - value * Math.abs(node)) / total;
-  const rest = mixMeasures(rules.map((rule, index) => restOf(rule, deflations[index])));
+  const rest = mixMeasures(runs.map((run, index) => restOf(gaussRule(run), deflations[index])));
   const mass = spectralAverage(rest, () => 1);
   const mean = mass > 0 ? spectralAverage(rest, influence) / mass : 0;
   const squares = spectralAverage(rest, (node) => (influence(node) - mean) ** 2);
-  return { value, standardError: Math.sqrt((2 * squares) / (dimension * runs.length)) };
+  return { value, standardError: Math.sqrt((2 * squares) / (dimension * runs.length) + drift) };
+}
+
+/** A part of the steps of a run; all of one that has ended, whose measure is exact. */
+function partOf({ alpha, beta }: LanczosCoefficients, part: number): number {
+  const ended = beta[alpha.length - 1] === 0;
+  return ended ? alpha.length : Math.max(1, Math.round(part * alpha.length));
+}
+
+function shareOf(measure: SpectralMeasure): number {
+  const total = spectralAverage(measure, Math.abs);
+  const share = total > 0 ? spectralAverage(measure, (node) => Math.max(0, -node)) / total : 0;
+  return Math.min(1, Math.max(0, share));
 }

@@ -1,10 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type ConnectedLimit,
-  type MeasuredLimit,
-  type SpectralLimit,
-  spectralLimit,
-} from '../../src/analysis/findings.js';
+import type { ConnectedPruning } from '../../src/analysis/connectivity.js';
 import {
   actualReport,
   boundsReport,
@@ -12,22 +7,27 @@ import {
   theoryLimits,
   transitionReport,
 } from '../../src/analysis/limits-report.js';
+import type { MeasuredLimit } from '../../src/analysis/measurement.js';
+import type { SettledEstimate } from '../../src/spectrum/slq.js';
 
-const settled = (value: number, low: number, high: number): SpectralLimit => ({
-  value,
-  low,
-  high,
-  settled: true,
-  missing: null,
+const estimate = (value: number, low: number, high: number, missing: SettledEstimate['missing'] = null) => ({
+  ...{ value, low, high, halfWidth: (high - low) / 2, missing, settled: missing === null },
+  ...{ quadratureHalfWidth: 0.01, probeHalfWidth: 0.01, outer: high, inner: low, steps: 60 },
 });
-const gaussianWidth = settled(0.93, 0.92, 0.94);
-const sharp: SpectralLimit = { value: 0.98, low: 0.95, high: 1.01, settled: false, missing: 'probes' };
-const connected = (prunedFraction: number, rest: Partial<ConnectedLimit> = {}): ConnectedLimit => ({
+const sliceAt = (prunedFraction: number, capped = false) => ({ prunedFraction, capped });
+const gaussianWidth = estimate(0.93, 0.92, 0.94);
+const sharp = estimate(0.98, 0.95, 1.01, 'probes');
+const connected = (prunedFraction: number, rest: Partial<ConnectedPruning> = {}): ConnectedPruning => ({
   prunedFraction,
+  prunedCount: Math.round(1000 * prunedFraction),
   exact: true,
+  unknownKernels: [],
   connectedWhenDense: true,
+  disconnectedOutputs: [],
+  prunedCounts: Int32Array.of(Math.round(1000 * prunedFraction)),
   ...rest,
 });
+const disconnected = connected(0, { connectedWhenDense: false, disconnectedOutputs: [0] });
 const measured = (prunedFraction: number, rest: Partial<MeasuredLimit> = {}): MeasuredLimit => ({
   prunedFraction,
   lastPassFraction: prunedFraction,
@@ -38,7 +38,7 @@ const measured = (prunedFraction: number, rest: Partial<MeasuredLimit> = {}): Me
 
 describe('theoryLimits', () => {
   it('stay as they are where nothing cuts them, ends within [0, 1]', () => {
-    const limits = theoryLimits(gaussianWidth, sharp, 0.88, connected(1));
+    const limits = theoryLimits(gaussianWidth, sharp, sliceAt(0.88), connected(1));
     expect(limits).toEqual({
       level: 0.95,
       gaussianWidth: { pruned: 0.93, low: 0.92, high: 0.94, settled: true, missing: null, capped: false },
@@ -46,11 +46,10 @@ describe('theoryLimits', () => {
       slice: { pruned: 0.88, capped: false },
       connected: { pruned: 1, exact: true },
     });
-    expect(theoryLimits(gaussianWidth, sharp, 0.88, null)).toEqual({ ...limits, connected: null });
   });
 
   it('are cut down to the connected limit, every end, and say so', () => {
-    const limits = theoryLimits(gaussianWidth, sharp, 0.9, connected(0.925, { exact: false }));
+    const limits = theoryLimits(gaussianWidth, sharp, sliceAt(0.9), connected(0.925, { exact: false }));
     expect(limits.gaussianWidth).toMatchObject({ pruned: 0.925, low: 0.92, high: 0.925, capped: true });
     expect(limits.sharp).toEqual({
       ...{ pruned: 0.925, low: 0.925, high: 0.925, capped: true },
@@ -58,21 +57,28 @@ describe('theoryLimits', () => {
     });
     expect(limits.slice).toEqual({ pruned: 0.9, capped: false });
     expect(limits.connected).toEqual({ pruned: 0.925, exact: false });
-    expect(theoryLimits(gaussianWidth, sharp, 0.9, connected(0.8)).slice).toEqual({
+    expect(theoryLimits(gaussianWidth, sharp, sliceAt(0.9), connected(0.8)).slice).toEqual({
       pruned: 0.8,
       capped: true,
     });
   });
 
+  it('a slice limit whose search ended at the connected limit is cut; not one that ended where all is pruned', () => {
+    const at = (fraction: number) =>
+      theoryLimits(gaussianWidth, sharp, sliceAt(fraction, true), connected(fraction)).slice;
+    expect(at(0.8)).toEqual({ pruned: 0.8, capped: true });
+    expect(at(1)).toEqual({ pruned: 1, capped: false });
+  });
+
   it('an interval that is cut in part stays unresolved', () => {
-    expect(theoryLimits(gaussianWidth, sharp, 0.9, connected(0.97)).sharp).toEqual({
+    expect(theoryLimits(gaussianWidth, sharp, sliceAt(0.9), connected(0.97)).sharp).toEqual({
       ...{ pruned: 0.97, low: 0.95, high: 0.97, capped: true },
       ...{ settled: false, missing: 'probes' },
     });
   });
 
   it('an upper end that is cut alone is no capped limit', () => {
-    expect(theoryLimits(gaussianWidth, sharp, 0.9, connected(0.935)).gaussianWidth).toMatchObject({
+    expect(theoryLimits(gaussianWidth, sharp, sliceAt(0.9), connected(0.935)).gaussianWidth).toMatchObject({
       pruned: 0.93,
       high: 0.935,
       capped: false,
@@ -80,8 +86,10 @@ describe('theoryLimits', () => {
   });
 
   it('a network whose outputs never hang on its input has no connected limit', () => {
-    const limits = theoryLimits(gaussianWidth, sharp, 0.9, connected(0, { connectedWhenDense: false }));
-    expect(limits).toMatchObject({ connected: null, gaussianWidth: { pruned: 0.93 } });
+    expect(theoryLimits(gaussianWidth, sharp, sliceAt(0.88), disconnected)).toEqual({
+      ...theoryLimits(gaussianWidth, sharp, sliceAt(0.88), connected(1)),
+      connected: null,
+    });
   });
 });
 
@@ -98,7 +106,7 @@ it('the transition is around the interval of the sharp limit, cut by nothing', (
 });
 
 describe('boundsReport', () => {
-  const limits = theoryLimits(gaussianWidth, sharp, 0.88, null);
+  const limits = theoryLimits(gaussianWidth, sharp, sliceAt(0.88), disconnected);
   it.each([
     ['gaussian-width', [0.07, 0.06, 0.08], true, [0.05, 0.04, 0.06]],
     ['sharp', [0.02, 0, 0.05], false, [0.1, 0.07, 0.12]],
@@ -113,13 +121,15 @@ describe('boundsReport', () => {
 });
 
 describe('actualReport and comparisonRows', () => {
-  const limits = theoryLimits(gaussianWidth, sharp, 0.88, null);
+  const limits = theoryLimits(gaussianWidth, sharp, sliceAt(0.88), disconnected);
   const actual = actualReport(
     {
       loss: measured(0.87, { lastPassFraction: 0.89 }),
       accuracy: measured(0.9, { capped: true, firstFailureFraction: null }),
       noSignificantFall: measured(0.85),
       strictAccuracy: measured(0.4),
+      curve: [],
+      tried: { loss: 30, accuracy: 60 },
     },
     0.005,
   );
@@ -162,32 +172,5 @@ describe('actualReport and comparisonRows', () => {
       'loss',
       'loss',
     ]);
-  });
-});
-
-describe('spectralLimit', () => {
-  const estimate = {
-    value: 0.9,
-    low: 0.88,
-    high: 0.92,
-    halfWidth: 0.02,
-    quadratureHalfWidth: 0.019,
-    probeStandardError: 0.006,
-    outer: 0.93,
-    inner: 0.87,
-    steps: 60,
-  };
-  it.each([
-    [0.02, estimate, true, null],
-    [0.019, estimate, false, 'steps'],
-    [0.019, { ...estimate, quadratureHalfWidth: 0.006, probeStandardError: 0.019 }, false, 'probes'],
-  ] as const)('tolerance %f: what is missing is the larger part', (tolerance, given, isSettled, missing) => {
-    expect(spectralLimit(given, tolerance)).toEqual({
-      value: 0.9,
-      low: 0.88,
-      high: 0.92,
-      settled: isSettled,
-      missing,
-    });
   });
 });

@@ -1,6 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type MeasurementSetting, measurePruning } from '../../src/analysis/measurement.js';
-import { measurementFacts } from '../../src/analysis/measurement-facts.js';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { type Evaluation, summarizeEvaluation } from '../../src/network/evaluation.js';
 import { silentProgress } from '../../src/progress.js';
@@ -197,41 +196,5 @@ describe('measurePruning', () => {
       expect(done).toEqual([...done].sort((a, b) => a - b));
       expect(done.at(-1)).toBeLessThanOrEqual(total);
     }
-  });
-});
-
-describe('measurementFacts', () => {
-  it('counts examples, and finds ties that limits cut through', async () => {
-    const { weights, ranking, evaluate } = problem(8);
-    const dense = await evaluate(weights);
-    for (const index of ranking.order.subarray(100, 110)) {
-      weights[index] = weights[ranking.order[100]];
-    }
-    const limits = {
-      slice: { prunedFraction: 100 / DIMENSION },
-      loss: { prunedFraction: 103 / DIMENSION },
-      accuracy: { prunedFraction: 110 / DIMENSION },
-      noSignificantFall: { prunedFraction: 0 },
-      strictAccuracy: null,
-    };
-    const facts = measurementFacts(
-      { train: dense, epsilon: null, test: dense },
-      weights,
-      rankByMagnitude(weights),
-      limits,
-    );
-    expect(facts).toEqual({
-      examples: { train: EXAMPLES, test: EXAMPLES, epsilon: null },
-      accuracyResolution: 1 / EXAMPLES,
-      ties: [
-        {
-          limit: 'loss',
-          prunedFraction: 103 / DIMENSION,
-          magnitude: Math.abs(weights[ranking.order[100]]),
-          weights: 10,
-          pruned: 3,
-        },
-      ],
-    });
   });
 });

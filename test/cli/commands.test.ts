@@ -62,7 +62,6 @@ describe('analyze', () => {
         sample: 'first',
         testExamples: 100,
         loss: 'mse',
-        epsilonExamples: 'all',
         epsilon: { rule: 'percent', value: 1 },
         epsilonExamples: 500,
         curvature: 'ggn',

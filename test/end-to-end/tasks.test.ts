@@ -44,9 +44,11 @@ describe('regression', () => {
     expect(report.loss.value).toBeLessThan(1e-8);
     expect([report.accuracy, report.actual.accuracy, report.data.test]).toEqual([null, null, null]);
     // L = E (d'x)^2 with x close to standard normal: pruning w adds about w^2, and is exactly quadratic.
-    expect(report.curve[1].lossIncrease).toBeGreaterThan(0.04);
-    expect(report.curve[1].lossIncrease).toBeLessThan(0.09);
-    for (const { lossIncrease, predictedLossIncrease } of report.curve) {
+    const asked = report.curve.filter(({ source }) => source === 'asked');
+    expect(asked.map(({ pruned }) => pruned)).toEqual([0, 0.4, 0.7]);
+    expect(asked[1].lossIncrease).toBeGreaterThan(0.04);
+    expect(asked[1].lossIncrease).toBeLessThan(0.09);
+    for (const { lossIncrease, predictedLossIncrease } of asked) {
       expect(predictedLossIncrease).toBeCloseTo(lossIncrease!, 5);
     }
     expect(Math.floor(3 * report.actual.loss.pruned + 1e-6)).toBe(1);
@@ -78,7 +80,9 @@ describe('binary classification', () => {
     expect(report.loss.name).toBe('binary-cross-entropy');
     expect(report.accuracy!.train).toBeGreaterThan(0.98);
     expect(report.accuracy!.test).toBeNull();
-    expect(report.curve[0]).toMatchObject({ insideSublevelSet: true, radius: expect.closeTo(0.001, 8) });
+    expect(report.curve.find(({ source }) => source === 'asked')).toMatchObject({
+      ...{ pruned: 0.34, insideSublevelSet: true, radius: expect.closeTo(0.001, 8) },
+    });
     expect(report.actual.accuracy).toBeNull();
   });
 
@@ -242,7 +246,7 @@ describe('beyond 99 %', () => {
     expect(report.actual.loss.pruned).toBeLessThan(1);
   });
 
-  it('a dead network: all of it, with a warning', async () => {
+  it('a dead network: as far as outputs have a path, with a warning', async () => {
     const model = writeModel(
       [dense('hidden', 4, 'relu', 3), dense('out', 2, 'softmax')],
       [
@@ -258,7 +262,11 @@ describe('beyond 99 %', () => {
       writeCsv(([a]) => (a > 0 ? '1' : '0')),
       ...quick,
     );
-    expect([report.actual.loss.pruned, report.limits.slice.pruned]).toEqual([1, 1]);
+    const { pruned } = report.limits.connected!;
+    expect(pruned).toBeGreaterThan(0.5);
+    expect(report.actual.loss).toEqual({ pruned, lastPass: pruned, capped: true });
+    expect(report.limits.slice).toEqual({ pruned, capped: true });
+    expect(report.limits.gaussianWidth).toMatchObject({ pruned, capped: true, settled: true });
     expect(report.warnings).toContainEqual(expect.stringMatching(/the curvature is zero/));
     expect((await runReal('analyze', model, '--data', report.data.path, ...quick)).exitCode).toBe(0);
   });

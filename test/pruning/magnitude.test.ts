@@ -7,7 +7,6 @@ import {
   radiusSquared,
   rankByMagnitude,
   removedCount,
-  tieAt,
 } from '../../src/pruning/magnitude.js';
 
 const SMALLEST_DENORMAL = 2 ** -149;
@@ -149,24 +148,5 @@ describe('removedCount', () => {
     const ranking = rankByMagnitude(weights);
     const counts = [0, 1, 3, 4, 5, 8].map((n) => removedCount(weights, ranking, n / 8));
     expect(counts).toEqual([0, 0, 0, 0, 5, 8]);
-  });
-});
-
-describe('tieAt', () => {
-  it('is what the definition says, at every count', () => {
-    fc.assert(
-      fc.property(weightVectors, (weights) => {
-        const ranking = rankByMagnitude(weights);
-        const sorted = naiveOrder(weights).map((index) => Math.abs(weights[index]));
-        for (let count = 0; count <= weights.length; count++) {
-          const [pruned, kept] = [sorted.slice(0, count), sorted.slice(count)];
-          const cut = count > 0 && kept.length > 0 && pruned.at(-1) === kept[0] && kept[0] !== 0;
-          const shared = (values: number[]) => values.filter((value) => value === kept[0]).length;
-          expect(tieAt(weights, ranking, count)).toEqual(
-            cut ? { magnitude: kept[0], weights: shared(sorted), pruned: shared(pruned) } : null,
-          );
-        }
-      }),
-    );
   });
 });

@@ -5,31 +5,12 @@ import { LanczosRun, type Reorthogonalization } from '../../src/spectrum/lanczos
 import { plainVectors, recentVectors } from '../../src/spectrum/lanczos-vectors.js';
 import { gaussRule } from '../../src/spectrum/quadrature.js';
 import { spectralAverage } from '../../src/spectrum/spectral-measure.js';
+import { orthogonalRows } from './operators.js';
 
 const DIMENSION = 40;
 
 /** Rounding errors of sums over so many numbers in float32, and how f of the averages below magnifies them. */
 const ROUNDING = DIMENSION * 2 ** -24;
-
-/** Rows of a random orthogonal matrix, by Gram-Schmidt done twice. */
-function orthogonalRows(dimension: number, seed: number): Float64Array[] {
-  const random = randomStream(seed, 'orthogonal');
-  const rows: Float64Array[] = [];
-  for (let i = 0; i < dimension; i++) {
-    const row = Float64Array.from({ length: dimension }, () => random.normal());
-    for (let pass = 0; pass < 2; pass++) {
-      for (const earlier of rows) {
-        const overlap = row.reduce((sum, entry, k) => sum + entry * earlier[k], 0);
-        row.forEach((_, k) => {
-          row[k] -= overlap * earlier[k];
-        });
-      }
-    }
-    const norm = Math.hypot(...row);
-    rows.push(row.map((entry) => entry / norm));
-  }
-  return rows;
-}
 
 /**
  * A matrix of the given rank, whose products are computed in float32 from

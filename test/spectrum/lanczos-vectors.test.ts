@@ -84,6 +84,31 @@ describe.each([
   });
 });
 
+describe.each([
+  ['in plain loops, float64', (length: number) => plainVectors(length, 'float64'), 1e-14],
+  ['in plain loops, float32', (length: number) => plainVectors(length, 'float32'), 1e-6],
+  ['by projections, one block', (length: number) => projectedVectors(length, definedProjection), 1e-6],
+  ['by projections, blocks of 4', (length: number) => projectedVectors(length, definedProjection, 4), 1e-6],
+] as const)('a combination of Lanczos vectors %s', (_, create, tolerance) => {
+  it.each([7, 37, 1000])('of the oldest, length %i', (length) => {
+    const vectors = Array.from({ length: 11 }, (_, k) => randomVector(length, `vector ${k}`));
+    const stored = create(length);
+    for (const vector of vectors) {
+      stored.add().set(vector);
+    }
+    for (const count of [1, 3, 4, 5, 8, 11]) {
+      const coefficients = Float64Array.from({ length: count }, (_, k) => Math.cos(k) / (k + 1));
+      const combination = stored.combination(coefficients)!;
+      expect(combination).toHaveLength(length);
+      combination.forEach((entry, i) => {
+        const expected = coefficients.reduce((sum, coefficient, k) => sum + coefficient * vectors[k][i], 0);
+        expect(Math.abs(entry - expected)).toBeLessThan(tolerance);
+      });
+    }
+    expect(stored.combination(new Float64Array(0))).toEqual(new Float64Array(length));
+  });
+});
+
 describe('Lanczos vectors that memory does not hold', () => {
   it('say so, and what to do', () => {
     const vectors = projectedVectors(8, definedProjection, 2 ** 50);
@@ -99,5 +124,6 @@ describe('recent Lanczos vectors', () => {
     expect(new Set(added.slice(0, 3)).size).toBe(3);
     expect(added[3]).toBe(added[0]);
     expect(added[4]).toBe(added[1]);
+    expect(vectors.combination(Float64Array.of(1))).toBeNull();
   });
 });

@@ -1,12 +1,15 @@
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { describe, expect, it } from 'vitest';
+import { compileRowProjector } from '../../src/compute/compile/row-projection.js';
 import { randomStream } from '../../src/random.js';
 import { LanczosRun, type Reorthogonalization } from '../../src/spectrum/lanczos.js';
-import { plainVectors } from '../../src/spectrum/lanczos-vectors.js';
+import { plainVectors, projectedVectors } from '../../src/spectrum/lanczos-vectors.js';
 import { gaussRule } from '../../src/spectrum/quadrature.js';
 import { leadingEigenvalues } from '../../src/spectrum/ritz.js';
 import { measureFromEigenvalues, spectralAverage } from '../../src/spectrum/spectral-measure.js';
-import { denseOperator, diagonalOperator } from './operators.js';
+import { tridiagonalEigenvectors } from '../../src/spectrum/tridiagonal.js';
+import { hasNative, native } from '../compute/compile/support.js';
+import { denseOperator, diagonalOperator, explicitMatrix, orthogonalRows, signVector } from './operators.js';
 
 const uniformStart = (dim: number): Float64Array => new Float64Array(dim).fill(1 / Math.sqrt(dim));
 
@@ -124,6 +127,54 @@ describe('LanczosRun', () => {
       }
     });
   });
+
+  it.each([
+    ['in float64', async () => (length: number) => plainVectors(length, 'float64'), 1e-12],
+    ['in float32', async () => (length: number) => plainVectors(length, 'float32'), 1e-5],
+    ...(hasNative
+      ? ([
+          [
+            'by native projections, in blocks',
+            async () => {
+              const projector = await compileRowProjector(native);
+              return (length: number) => projectedVectors(length, projector, 5);
+            },
+            1e-5,
+          ],
+        ] as const)
+      : []),
+  ] as const)(
+    'combines its vectors to f(H) times the start vector, kept %s',
+    async (_, factory, tolerance) => {
+      const dim = 40;
+      const values = Float64Array.from({ length: dim }, (_, i) => 3 * Math.cos(i));
+      const eigenvectors = orthogonalRows(dim, 2);
+      const start = signVector(dim, 1);
+      const operator = denseOperator(explicitMatrix(values, eigenvectors));
+      const run = await runSteps(new LanczosRun(operator, start, { createVectors: await factory() }), dim);
+      const coefficientsOf = (f: (value: number) => number): Float64Array => {
+        const { values: ritz, rows } = tridiagonalEigenvectors(run.alpha, run.beta);
+        return Float64Array.from(rows, (row) =>
+          row.reduce((sum, entry, j) => sum + entry * f(ritz[j]) * rows[0][j], 0),
+        );
+      };
+      const unit = run.combination(Float64Array.of(1))!;
+      unit.forEach((entry, i) => {
+        expect(Math.abs(entry - start[i])).toBeLessThan(tolerance);
+      });
+      for (const f of [(x: number) => x, (x: number) => 1 / (1 + 2 * Math.abs(x)), Math.exp]) {
+        const expected = explicitMatrix(values.map(f), eigenvectors).map((row) =>
+          row.reduce((sum, entry, i) => sum + entry * start[i], 0),
+        );
+        const size = Math.max(...values.map(f).map(Math.abs));
+        run.combination(coefficientsOf(f))!.forEach((entry, i) => {
+          expect(Math.abs(entry - expected[i])).toBeLessThan(tolerance * size);
+        });
+      }
+      const short = new LanczosRun(operator, start, { reorthogonalization: 'none' });
+      expect((await runSteps(short, 5)).combination(Float64Array.of(1))).toBeNull();
+    },
+  );
 
   it('says what is wrong', async () => {
     expect(() => new LanczosRun(diagonalOperator([1, 2]), uniformStart(3))).toThrow('length 2, got 3');

@@ -24,6 +24,63 @@ export function denseOperator(rows: readonly ArrayLike<number>[]): LinearOperato
   };
 }
 
+/** Rows of a random orthogonal matrix, by Gram-Schmidt done twice. */
+export function orthogonalRows(dimension: number, seed: number): Float64Array[] {
+  const random = randomStream(seed, 'orthogonal');
+  const rows: Float64Array[] = [];
+  for (let i = 0; i < dimension; i++) {
+    const row = Float64Array.from({ length: dimension }, () => random.normal());
+    for (let pass = 0; pass < 2; pass++) {
+      for (const earlier of rows) {
+        const overlap = row.reduce((sum, entry, k) => sum + entry * earlier[k], 0);
+        row.forEach((_, k) => {
+          row[k] -= overlap * earlier[k];
+        });
+      }
+    }
+    const norm = Math.hypot(...row);
+    rows.push(row.map((entry) => entry / norm));
+  }
+  return rows;
+}
+
+/** Eigenvectors of which the first `mixed` share their coordinates and every other has one of its own. */
+export function partlyLocalRows(dimension: number, mixed: number, seed: number): Float64Array[] {
+  const block = orthogonalRows(mixed, seed);
+  return Array.from({ length: dimension }, (_, i) => {
+    const row = new Float64Array(dimension);
+    if (i < mixed) {
+      row.set(block[i]);
+    } else {
+      row[i] = 1;
+    }
+    return row;
+  });
+}
+
+/** The rows of sum_k values[k] q_k q_k', written out. */
+export function explicitMatrix(
+  values: ArrayLike<number>,
+  eigenvectors: readonly Float64Array[],
+): Float64Array[] {
+  const dimension = eigenvectors[0].length;
+  const rows = Array.from({ length: dimension }, () => new Float64Array(dimension));
+  eigenvectors.forEach((vector, k) => {
+    for (let i = 0; i < dimension; i++) {
+      for (let j = 0; j < dimension; j++) {
+        rows[i][j] += values[k] * vector[i] * vector[j];
+      }
+    }
+  });
+  return rows;
+}
+
+/** Independent signs, scaled to unit norm: a probe. */
+export function signVector(dimension: number, seed: number, name = 'signs'): Float64Array {
+  const random = randomStream(seed, name);
+  return Float64Array.from({ length: dimension }, () => random.sign() / Math.sqrt(dimension));
+}
+
 /**
  * An operator with the given eigenvalues (a power of two of them) and generic
  * eigenvectors: S F diag(lambda) F S, with F the orthonormal Walsh-Hadamard

@@ -5,7 +5,6 @@ import {
   clippedMeasure,
   measureFromEigenvalues,
   mixMeasures,
-  negativeMass,
   spectralAverage,
 } from '../../src/spectrum/spectral-measure.js';
 
@@ -29,8 +28,6 @@ describe('spectral measures', () => {
   it('treat negative eigenvalues as asked', () => {
     expect(Array.from(absoluteMeasure(measure).nodes)).toEqual([1, 0, 1, 4]);
     expect(Array.from(clippedMeasure(measure).nodes)).toEqual([0, 0, 1, 4]);
-    expect(negativeMass(measure)).toEqual({ traceNormShare: 1 / 6, probability: 0.25 });
-    expect(negativeMass(measureFromEigenvalues([0, 0]))).toEqual({ traceNormShare: 0, probability: 0 });
   });
 });
 

@@ -5,10 +5,10 @@ import { sufficientProbes } from '../../src/spectrum/uncertainty.js';
 import { rotatedOperator } from './operators.js';
 
 describe('sufficientProbes', () => {
-  it('is one where the standard error of one is half the tolerance at most, else two', () => {
-    // 1 / sqrt(2 D) = 0.25 points for D = 80,000.
-    expect([79_999, 80_000].map((dimension) => sufficientProbes(dimension, 0.005))).toEqual([2, 1]);
-    expect(sufficientProbes(80_000, 0.004)).toBe(2);
+  it('is one where the random part of its interval is half the tolerance at most, else two', () => {
+    // 1.96 / sqrt(2 D) = 0.25 points for D = 307,328.
+    expect([307_327, 307_328].map((dimension) => sufficientProbes(dimension, 0.005))).toEqual([2, 1]);
+    expect(sufficientProbes(307_328, 0.0049)).toBe(2);
     expect(sufficientProbes(1, 0.005)).toBe(2);
   });
 
@@ -19,14 +19,16 @@ describe('sufficientProbes', () => {
     const eigenvalues = Float64Array.from({ length: dimension }, (_, i) => (i % 2 === 0 ? 0 : 1e6));
     const limits: number[] = [];
     for (let seed = 0; seed < seeds; seed++) {
-      const { estimate } = await estimateSpectrum(rotatedOperator(eigenvalues, seed), {
+      const { estimates } = await estimateSpectrum(rotatedOperator(eigenvalues, seed), {
         seed,
         probes: 1,
-        functional: (measure) => gaussianWidthLimit(measure, () => 1, 1e-2),
+        addProbes: false,
+        functionals: { limit: (measure) => gaussianWidthLimit(measure, () => 1, 1e-2) },
+        decisive: 'limit',
         tolerance: 0,
         maximumSteps: 4,
       });
-      limits.push(estimate.value);
+      limits.push(estimates.limit.value);
     }
     const mean = limits.reduce((sum, limit) => sum + limit, 0) / seeds;
     const variance = limits.reduce((sum, limit) => sum + (limit - mean) ** 2, 0) / (seeds - 1);
