@@ -183,7 +183,7 @@ describe.skipIf(!hasNative)('the computation of an analysis', () => {
       const outputs = await tidiedLogits(network, train.inputs(0, 20), [20, 4]);
       const fitted = { ...train, targets: (start: number, end: number) => outputs.slice(3 * start, 3 * end) };
       const engine = { ...problem.engine, native: options };
-      return { ...problem, engine, train: fitted, allTraining: fitted };
+      return { ...problem, engine, train: fitted, epsilonTrain: fitted };
     }
 
     it('is native', async () => {

@@ -79,6 +79,7 @@ describe.each(functionals)('of a positive semi-definite operator, %s', (_, funct
         dimension: DIMENSION,
         reorthogonalization: 'full',
         positiveSemidefinite: true,
+        negativeEigenvalues: 'abs',
       } as const;
       const estimator = new FunctionalEstimator(functional, problem);
       let width = Number.POSITIVE_INFINITY;

@@ -152,7 +152,13 @@ describe('estimateSpectrum', () => {
         reorthogonalization,
       });
       const { runs, dimension } = result;
-      const problem = { runs, dimension, reorthogonalization, positiveSemidefinite: false };
+      const problem = {
+        runs,
+        dimension,
+        reorthogonalization,
+        positiveSemidefinite: false,
+        negativeEigenvalues: 'abs' as const,
+      };
       const again = new FunctionalEstimator(resolvent(9), problem).at(40);
       const { settled: _, missing: __, ...estimate } = result.estimates.value;
       if (reorthogonalization === 'none') {
