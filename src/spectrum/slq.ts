@@ -10,10 +10,15 @@ import { type LanczosCoefficients, LanczosRun, type Reorthogonalization } from '
 import type { LanczosVectorsFactory } from './lanczos-vectors.js';
 import { leadingEigenvalues, type RitzEigenvalue } from './ritz.js';
 import { antiGaussOrExact, averagedOrExact, gaussOrExact, radauOrExact } from './run-rules.js';
-import { mixMeasures, type SpectralFunctional, type SpectralMeasure } from './spectral-measure.js';
+import {
+  mixMeasures,
+  type NegativeEigenvalues,
+  type SpectralFunctional,
+  type SpectralMeasure,
+} from './spectral-measure.js';
 import { estimateNegativeShare, estimateTrace, type SumEstimate } from './trace.js';
 import { tridiagonalEigen } from './tridiagonal.js';
-import { type FunctionalEstimate, FunctionalEstimator, type NegativeEigenvalues } from './uncertainty.js';
+import { type FunctionalEstimate, FunctionalEstimator } from './uncertainty.js';
 
 export interface SpectrumOptions<Name extends string> {
   /** Seed of the probes: probe i is drawn from the stream named `probe i`. */

@@ -12,6 +12,9 @@ export interface SpectralMeasure {
 /** A quantity computed from a spectral measure. */
 export type SpectralFunctional = (measure: SpectralMeasure) => number;
 
+/** What negative eigenvalues count as in a functional: their magnitude, or 0. */
+export type NegativeEigenvalues = 'abs' | 'clip';
+
 /** The measure of a known spectrum: every eigenvalue has the same weight. */
 export function measureFromEigenvalues(eigenvalues: ArrayLike<number>): SpectralMeasure {
   const nodes = Float64Array.from(eigenvalues);
