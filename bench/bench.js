@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: what the parts of an analysis cost; with `--peer`, products
- * against PyTorch's. Machines differ and are shared: compare figures of one
+ * against PyTorch's; with `--coverage`, whether the stated intervals of limits
+ * hold. Machines differ and are shared: compare figures of one
  * run, medians of several.
  */
 import { spawnSync } from 'node:child_process';
@@ -66,8 +67,21 @@ function runParts() {
   }
 }
 
+/** The coverage test in its thorough form, which prints its table. */
+function runCoverage() {
+  const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url));
+  const child = spawnSync(process.execPath, [vitest, 'run', 'test/spectrum/coverage.test.ts'], {
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    env: { ...process.env, PRUNE_LIMIT_COVERAGE: 'thorough' },
+    stdio: 'inherit',
+  });
+  process.exitCode = child.status ?? 1;
+}
+
 if (process.argv.includes('--peer')) {
   await runPeerComparison();
+} else if (process.argv.includes('--coverage')) {
+  runCoverage();
 } else {
   runParts();
   await runGrowth();

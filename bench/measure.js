@@ -8,7 +8,7 @@ import { analyzeDefaults } from '../dist/config.js';
 import { measureProductCost } from '../dist/curvature/product-cost.js';
 import { gaussianWidthLimit } from '../dist/geometry/gaussian-width.js';
 import { silentProgress } from '../dist/progress.js';
-import { radiusSquared, rankByMagnitude } from '../dist/pruning/magnitude.js';
+import { continuousRadiusSquared, rankByMagnitude } from '../dist/pruning/magnitude.js';
 import { createPruningMeter } from '../dist/pruning/measurement.js';
 import { randomStream } from '../dist/random.js';
 import { estimateSpectrum } from '../dist/spectrum/slq.js';
@@ -64,11 +64,20 @@ async function measure(benchCase, scope) {
       maximumSteps: LANCZOS_STEPS,
       reorthogonalization: lanczos.reorthogonalization,
       createVectors: computation.createVectors,
-      functional: (measured) => gaussianWidthLimit(measured, (p) => radiusSquared(ranking, p), EPSILON),
+      addProbes: false,
+      functionals: {
+        limit: (measured) =>
+          gaussianWidthLimit(measured, (p) => continuousRadiusSquared(ranking, p), EPSILON),
+      },
+      decisive: 'limit',
       tolerance: 0,
     }),
   );
 
+  const dense = {
+    train: await computation.train.at(network.weights),
+    test: await computation.test.at(network.weights),
+  };
   const evaluations = [];
   for (let i = 0; i < EVALUATIONS; i++) {
     const meter = createPruningMeter({
@@ -76,11 +85,12 @@ async function measure(benchCase, scope) {
       ranking,
       train: (weights) => computation.train.at(weights),
       test: (weights) => computation.test.at(weights),
+      dense,
     });
     evaluations.push(
       await milliseconds(async () => {
-        await meter.loss(0.5);
-        await meter.accuracy(0.5);
+        await meter.train(0.5);
+        await meter.test(0.5);
       }),
     );
   }

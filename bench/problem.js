@@ -41,7 +41,9 @@ export function takeSteps({ curvature, lanczos, createVectors }, { probes, steps
     maximumSteps: steps,
     reorthogonalization: lanczos.reorthogonalization,
     createVectors,
-    functional: () => 0,
-    tolerance: 0,
+    addProbes: false,
+    functionals: { none: () => 0 },
+    decisive: 'none',
+    tolerance: -1,
   });
 }
