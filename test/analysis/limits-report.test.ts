@@ -41,8 +41,14 @@ describe('theoryLimits', () => {
     const limits = theoryLimits(gaussianWidth, sharp, sliceAt(0.88), connected(1));
     expect(limits).toEqual({
       level: 0.95,
-      gaussianWidth: { pruned: 0.93, low: 0.92, high: 0.94, settled: true, missing: null, capped: false },
-      sharp: { pruned: 0.98, low: 0.95, high: 1, settled: false, missing: 'probes', capped: false },
+      gaussianWidth: {
+        ...{ pruned: 0.93, low: 0.92, high: 0.94, capped: false, uncapped: null },
+        ...{ settled: true, missing: null },
+      },
+      sharp: {
+        ...{ pruned: 0.98, low: 0.95, high: 1, capped: false, uncapped: null },
+        ...{ settled: false, missing: 'probes' },
+      },
       slice: { pruned: 0.88, capped: false },
       connected: { pruned: 1, exact: true },
     });
@@ -54,6 +60,7 @@ describe('theoryLimits', () => {
     expect(limits.sharp).toEqual({
       ...{ pruned: 0.925, low: 0.925, high: 0.925, capped: true },
       ...{ settled: true, missing: null }, // wherever beyond it is
+      uncapped: { pruned: 0.98, low: 0.95, high: 1 },
     });
     expect(limits.slice).toEqual({ pruned: 0.9, capped: false });
     expect(limits.connected).toEqual({ pruned: 0.925, exact: false });
@@ -74,6 +81,7 @@ describe('theoryLimits', () => {
     expect(theoryLimits(gaussianWidth, sharp, sliceAt(0.9), connected(0.97)).sharp).toEqual({
       ...{ pruned: 0.97, low: 0.95, high: 0.97, capped: true },
       ...{ settled: false, missing: 'probes' },
+      uncapped: { pruned: 0.98, low: 0.95, high: 1 },
     });
   });
 
@@ -83,6 +91,21 @@ describe('theoryLimits', () => {
       high: 0.935,
       capped: false,
     });
+  });
+
+  it('say what the quadratic model alone says wherever some of it is cut, and only there', () => {
+    const uncapped = (most: number) => {
+      const limits = theoryLimits(gaussianWidth, sharp, sliceAt(0.9), connected(most));
+      return [limits.gaussianWidth.uncapped, limits.sharp.uncapped];
+    };
+    const whole = { pruned: 0.93, low: 0.92, high: 0.94 };
+    const wholeSharp = { pruned: 0.98, low: 0.95, high: 1 };
+    expect(uncapped(0.9)).toEqual([whole, wholeSharp]);
+    expect(uncapped(0.925)).toEqual([whole, wholeSharp]);
+    expect(uncapped(0.935)).toEqual([whole, wholeSharp]); // the upper end alone
+    expect(uncapped(0.94)).toEqual([null, wholeSharp]); // cut to where it is
+    expect(uncapped(0.999)).toEqual([null, wholeSharp]);
+    expect(uncapped(1)).toEqual([null, null]); // an end of 1.01 is rounding, which nothing cuts
   });
 
   it('a network whose outputs never hang on its input has no connected limit', () => {

@@ -50,7 +50,7 @@ describe('expertWarnings', () => {
     ],
     [
       'an unresolved Gaussian-width limit',
-      /the Gaussian-width limit is unresolved: pruned 88\.0 to 96\.0 %.*--tolerance asks for 0\.5 points; more --steps would/,
+      /the Gaussian-width limit is unresolved: pruned 88\.0 to 96\.0 %.*--tolerance asks for 1 point; more --steps would/,
       (report) => {
         Object.assign(report.limits.gaussianWidth, {
           ...{ pruned: 0.92, low: 0.88, high: 0.96, settled: false, missing: 'steps' },

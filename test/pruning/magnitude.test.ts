@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  continuousRadiusSquared,
   prunedCount,
   pruneSmallest,
   pruningDisplacement,
@@ -111,6 +112,63 @@ describe('prunedCount', () => {
           expect(prunedCount((k + part) / 1000, 1000)).toBe(k);
         },
       ),
+    );
+  });
+});
+
+describe('continuousRadiusSquared', () => {
+  /** What the sums of squares are rounded by, with room for the fraction's own rounding. */
+  const ROUNDING = 1e-12;
+  const someWeights = weightVectors.filter((weights) => weights.length > 0);
+
+  it('is joined linearly, by hand', () => {
+    const ranking = rankByMagnitude(Float32Array.of(3, -1, 2, 0)); // squares 0, 1, 4, 9
+    const at = (fraction: number) => continuousRadiusSquared(ranking, fraction);
+    expect([0, 0.125, 0.25, 0.375, 0.5, 0.6875, 0.875, 1].map(at)).toEqual([0, 0, 0, 0.5, 1, 4, 9.5, 14]);
+  });
+
+  it('is radiusSquared at whole counts', () => {
+    fc.assert(
+      fc.property(someWeights, (weights) => {
+        const ranking = rankByMagnitude(weights);
+        for (let count = 0; count <= weights.length; count++) {
+          const fraction = count / weights.length;
+          const exact = radiusSquared(ranking, fraction);
+          // Fraction and count are rounded by 2^-53 each, which the largest square multiplies.
+          const slope = weights.length * Math.max(...weights.map(Math.abs)) ** 2;
+          const difference = Math.abs(continuousRadiusSquared(ranking, fraction) - exact);
+          expect(difference).toBeLessThanOrEqual(2 ** -50 * slope);
+        }
+      }),
+    );
+  });
+
+  it('lies between the whole counts around it, and never falls', () => {
+    const fraction = fc.double({ min: 0, max: 1, noNaN: true });
+    fc.assert(
+      fc.property(someWeights, fraction, fraction, (weights, a, b) => {
+        const ranking = rankByMagnitude(weights);
+        const [low, high] = [Math.min(a, b), Math.max(a, b)].map((p) => continuousRadiusSquared(ranking, p));
+        expect(low).toBeLessThanOrEqual(high * (1 + ROUNDING));
+        const count = Math.floor(a * weights.length);
+        const between = continuousRadiusSquared(ranking, a);
+        expect(between).toBeGreaterThanOrEqual(ranking.squaredRadii[count] * (1 - ROUNDING));
+        const next = Math.min(count + 1, weights.length);
+        expect(between).toBeLessThanOrEqual(ranking.squaredRadii[next] * (1 + ROUNDING));
+      }),
+    );
+  });
+
+  it('goes from 0 to all of the weights, and no further', () => {
+    fc.assert(
+      fc.property(someWeights, (weights) => {
+        const ranking = rankByMagnitude(weights);
+        const all = ranking.squaredRadii[weights.length];
+        const [before, start, end, after] = [-0.1, 0, 1, 1.1].map((p) => continuousRadiusSquared(ranking, p));
+        expect([before, start]).toEqual([0, 0]);
+        expect(Math.abs(end - all)).toBeLessThanOrEqual(ROUNDING * all);
+        expect(after).toBe(end);
+      }),
     );
   });
 });

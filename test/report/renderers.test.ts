@@ -1,6 +1,7 @@
 import picocolors from 'picocolors';
 import { describe, expect, test } from 'vitest';
 import { renderDoctorReport } from '../../src/report/doctor-report.js';
+import { describeReport } from '../../src/report/document.js';
 import { renderJson } from '../../src/report/json.js';
 import { wrap } from '../../src/report/layout.js';
 import { renderMarkdown } from '../../src/report/markdown.js';
@@ -68,6 +69,37 @@ describe('renderTable', () => {
     expect(text).toMatch(/│ loss +│ +87\.9 % │ last pass 90\.0 % │/);
     expect(text).toMatch(/│ accuracy, -0\.5 points +│ +73\.1 % │ +nothing fails │/);
     expect(text).toContain('(sharp, cut to connected;');
+  });
+
+  test.each([
+    [
+      'within',
+      { resolution: 1e-4, trainedResolution: 0.01 },
+      /1\.200e-5 of one product \(tolerance 0\.01000\)$/,
+    ],
+    [
+      'above at the trained weights',
+      { resolution: 1e-4, trainedResolution: 0.0101 },
+      /1\.200e-5 of one product \(tolerance 0\.01000\); at other weights, as rounding hides the derivatives at the trained ones$/,
+    ],
+    [
+      'above wherever it was looked',
+      { resolution: 0.0123, trainedResolution: 0.3 },
+      /^products checked to a relative error of 0\.01230 only: rounding hides less$/,
+    ],
+    [
+      'nothing seen at all',
+      { resolution: 1, trainedResolution: 1 },
+      /^products checked to .* of 1\.000 only:/,
+    ],
+  ])('the self-check claims no more than it sees: resolution %s the tolerance', (_, resolutions, words) => {
+    const report = sampleReport();
+    Object.assign(report.selfCheck, resolutions);
+    const { pairs } = describeReport(report).sections.find(({ title }) => title === 'Spectrum')!;
+    expect(Object.fromEntries(pairs)['self-check']).toMatch(words);
+    expect(renderTable(report, plain).replace(/\s+/g, ' ')).toMatch(
+      new RegExp(words.source.replace(/[$^]/g, '')),
+    );
   });
 
   test('the curve shows what was asked for only', () => {
