@@ -1,7 +1,7 @@
 /** The limits of a report: theory, measurement, and the one against the other. */
 import { type KeptBounds, keptBounds, TRANSITION_ETA, transition } from '../geometry/bounds.js';
 import type { ComparisonRow, LimitEstimate, MeasuredLimitReport, Report } from '../report/schema.js';
-import type { SettledEstimate } from '../spectrum/slq.js';
+import type { SettledEstimate } from '../spectrum/settlement.js';
 import type { ConnectedPruning } from './connectivity.js';
 import type { MeasuredLimit, MeasuredPruning } from './measurement.js';
 import type { SlicePrediction } from './slice.js';

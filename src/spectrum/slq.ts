@@ -10,6 +10,7 @@ import { type LanczosCoefficients, LanczosRun, type Reorthogonalization } from '
 import type { LanczosVectorsFactory } from './lanczos-vectors.js';
 import { leadingEigenvalues, type RitzEigenvalue } from './ritz.js';
 import { antiGaussOrExact, averagedOrExact, gaussOrExact, radauOrExact } from './run-rules.js';
+import { type SettledEstimate, SettlementWatch } from './settlement.js';
 import {
   mixMeasures,
   type NegativeEigenvalues,
@@ -55,14 +56,6 @@ export interface SpectrumOptions<Name extends string> {
   leading?: number;
   /** Called after every step of the probes with the products done, and their budget. */
   onProducts?: (done: number, budget: number) => void;
-}
-
-/** A functional as the spectrum says it. Plain data. */
-export interface SettledEstimate extends FunctionalEstimate {
-  /** Whether its interval is within the tolerance, and not by luck. */
-  readonly settled: boolean;
-  /** What would narrow the interval most where it is not settled. */
-  readonly missing: 'steps' | 'probes' | null;
 }
 
 /** What is known of an operator's spectrum. Plain data. */
@@ -116,11 +109,11 @@ const PROBE_BUDGET = 0.5;
  * a tolerance.
  *
  * A functional is settled when its interval is within the tolerance at two
- * successive checks (one could be luck), or at one where it is a theorem's
- * (`positiveSemidefinite` operators), never before the first; or when all runs
- * are exhausted. It ends when the decisive one is settled or the budget is
- * spent. The products of a step are asked for together, so that they may share
- * a pass over the data.
+ * successive checks (one could be luck) at least `checkEvery / 2` steps apart,
+ * or at one where it is a theorem's (`positiveSemidefinite` operators), never
+ * before the first; or when all runs are exhausted. It ends when the decisive
+ * one is settled or the budget is spent. The products of a step are asked for
+ * together, so that they may share a pass over the data.
  */
 export async function estimateSpectrum<Name extends string>(
   operator: LinearOperator,
@@ -158,9 +151,7 @@ export async function estimateSpectrum<Name extends string>(
     watch: new SettlementWatch(
       new FunctionalEstimator(options.functionals[name], problem),
       options.tolerance,
-      {
-        checksNeeded: positiveSemidefinite ? 1 : 2,
-      },
+      { checksNeeded: positiveSemidefinite ? 1 : 2, stepsApart: checkEvery / 2 },
     ),
   }));
   const decisive = watches.find(({ name }) => name === options.decisive)!.watch;
@@ -258,44 +249,6 @@ function probesToAdd(
     return 0;
   }
   return Math.max(0, Math.min(wanted, Math.floor(budget / steps)) - probes);
-}
-
-/** Follows one functional over the checks. */
-class SettlementWatch {
-  readonly #estimator: FunctionalEstimator;
-  readonly #tolerance: number;
-  readonly #checksNeeded: number;
-  #estimate: FunctionalEstimate | null = null;
-  #checksWithin = 0;
-  #lastSteps = 0;
-  settled = false;
-
-  constructor(estimator: FunctionalEstimator, tolerance: number, options: { checksNeeded: number }) {
-    this.#estimator = estimator;
-    this.#tolerance = tolerance;
-    this.#checksNeeded = options.checksNeeded;
-  }
-
-  get estimate(): FunctionalEstimate {
-    return this.#estimate!;
-  }
-
-  /** @param counts whether the check may settle anything */
-  check(steps: number, counts: boolean, exhausted: boolean): void {
-    this.#estimate = this.#estimator.at(steps);
-    const within = this.#estimate.halfWidth <= this.#tolerance;
-    // Checks at the same step count are one check.
-    const before = steps === this.#lastSteps ? Math.max(0, this.#checksWithin - 1) : this.#checksWithin;
-    this.#checksWithin = within && counts ? before + 1 : 0;
-    this.#lastSteps = steps;
-    this.settled = this.#checksWithin >= this.#checksNeeded || (within && exhausted);
-  }
-
-  result(): SettledEstimate {
-    const { probeHalfWidth, quadratureHalfWidth } = this.estimate;
-    const missing = probeHalfWidth > quadratureHalfWidth ? 'probes' : 'steps';
-    return { ...this.estimate, settled: this.settled, missing: this.settled ? null : missing };
-  }
 }
 
 /** A vector of independent signs, scaled to unit norm. */

@@ -8,7 +8,7 @@ import {
   transitionReport,
 } from '../../src/analysis/limits-report.js';
 import type { MeasuredLimit } from '../../src/analysis/measurement.js';
-import type { SettledEstimate } from '../../src/spectrum/slq.js';
+import type { SettledEstimate } from '../../src/spectrum/settlement.js';
 
 const estimate = (value: number, low: number, high: number, missing: SettledEstimate['missing'] = null) => ({
   ...{ value, low, high, halfWidth: (high - low) / 2, missing, settled: missing === null },

@@ -13,14 +13,23 @@ beforeAll(async () => {
 const ESTIMATES = ['gaussianWidth', 'sharp'] as const;
 
 /** Limits of theory lie within the connected one, and what is cut says so. */
-function expectConnected({ limits }: Report): void {
+function expectConnected({ limits, theory: { transition } }: Report): void {
   const most = limits.connected?.pruned ?? 1;
   for (const name of ESTIMATES) {
-    const { low, pruned, high, capped } = limits[name];
+    const { low, pruned, high, capped, uncapped } = limits[name];
+    // What the quadratic model alone says is said where, and only where, some of it is cut.
+    expect(uncapped === null || uncapped.high > most, name).toBe(true);
+    const whole = uncapped ?? { pruned, low, high };
+    const cut = [whole.low, whole.pruned, whole.high].map((fraction) => Math.min(most, fraction));
+    expect([low, pruned, high], name).toEqual(cut);
+    expect(capped, name).toBe(whole.pruned > most);
     expect([low <= pruned, pruned <= high, high <= most], name).toEqual([true, true, true]);
     expect(!capped || pruned === most, name).toBe(true);
     expect(!capped || most < 1, name).toBe(true);
   }
+  const sharp = limits.sharp.uncapped ?? limits.sharp;
+  expect(transition.low).toBeCloseTo(Math.max(0, sharp.low - transition.halfWidth), 12);
+  expect(transition.high).toBeCloseTo(Math.min(1, sharp.high + transition.halfWidth), 12);
   expect(limits.slice.pruned).toBeLessThanOrEqual(most);
   expect(!limits.slice.capped || limits.slice.pruned === most).toBe(true);
 }
@@ -134,6 +143,8 @@ describe('a report agrees with itself', () => {
     ['by default', [], { gaussianWidth: true }],
     ['unresolved', ['--steps', '12', '--probes', '1'], { gaussianWidth: false, sharp: false }],
     ['with a wide tolerance', ['--tolerance', '10', '--probes', '2'], { gaussianWidth: true }],
+    ['of one check', ['--tolerance', '10', '--probes', '2', '--steps', '44'], { gaussianWidth: false }],
+    ['of two checks', ['--tolerance', '10', '--probes', '2', '--steps', '45'], { gaussianWidth: true }],
     ['of two steps', ['--tolerance', '100', '--steps', '2'], { gaussianWidth: false, sharp: false }],
     ['bounded by the sharp limit', ['--bound', 'sharp', '--tolerance', '1'], {}],
     ['of the Gauss-Newton matrix', ['--curvature', 'ggn'], { gaussianWidth: true }],
@@ -165,6 +176,9 @@ describe('a report agrees with itself', () => {
     expect(report.limits.connected).toEqual({ pruned: 31 / 84, exact: true });
     for (const name of [...ESTIMATES, 'slice'] as const) {
       expect(report.limits[name], name).toMatchObject({ pruned: 31 / 84, capped: true });
+    }
+    for (const name of ESTIMATES) {
+      expect(report.limits[name].uncapped!.pruned, name).toBeGreaterThan(31 / 84);
     }
     expect(report.actual.loss).toEqual({ pruned: 31 / 84, lastPass: 31 / 84, capped: true });
     expect(report.theory.transition.high).toBeGreaterThan(31 / 84);

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parseReport } from '../../src/report/parse-report.js';
 import { hasNative } from '../compute/compile/support.js';
-import { analyzed, dense, quick, writeCsv, writeModel } from './support.js';
+import { analyzed, dense, newFolder, quick, runReal, writeCsv, writeModel } from './support.js';
 
 const backends = ['wasm', 'cpu', ...(hasNative ? ['onnx'] : [])];
 
@@ -103,5 +106,32 @@ describe.each(backends)('networks that leave little of their derivatives, on %s'
     expect(report.loss.value).toBeGreaterThan(10);
     expect(report.selfCheck.relativeError).toBeLessThan(report.selfCheck.tolerance);
     expect(report.engine.backend).toBe(backend);
+  });
+});
+
+describe('what a report says of its self-check', () => {
+  const OTHER_WEIGHTS = 'at other weights, as rounding hides the derivatives at the trained ones';
+
+  it.each([
+    { fit: 'a perfect one, losses of 1e-33', scale: 1e4, wrong: false, hidden: true },
+    { fit: 'one with wrong examples', scale: 1e4, wrong: true, hidden: false },
+  ])('of a fit, $fit', async ({ scale, wrong, hidden }) => {
+    let row = 0;
+    const data = writeCsv((x) => {
+      const right = argMax(outputsOf(x, 2, scale));
+      return String(wrong && row++ % 10 === 0 ? 1 - right : right);
+    });
+    const written = join(newFolder(), 'report.json');
+    const { exitCode, stdout } = await runReal(
+      ...['analyze', writeNetwork('softmax', 2, scale), '--data', data, ...quick],
+      ...['--epsilon', '0.01', '--json', written],
+    );
+    expect(exitCode).toBe(0);
+    const { selfCheck, loss } = parseReport(readFileSync(written, 'utf8'), written);
+    expect(loss.value < 1e-30).toBe(hidden);
+    expect(selfCheck.trainedResolution > selfCheck.tolerance).toBe(hidden);
+    expect(selfCheck.resolution).toBeLessThan(selfCheck.tolerance);
+    expect(stdout.replace(/\s+/g, ' ').includes(OTHER_WEIGHTS)).toBe(hidden);
+    expect(stdout).toContain('self-check');
   });
 });

@@ -224,6 +224,43 @@ describe('what settles', () => {
     expect(once.value.settled).toBe(false);
   });
 
+  it.each([
+    [30, false], // the first check, and the last
+    [31, false],
+    [34, false],
+    [35, true],
+    [39, true],
+    [40, true],
+    [300, true],
+  ])(
+    'the last of %i steps is a check of its own where it is half a way to the next',
+    async (maximumSteps, settled) => {
+      const options = { tolerance: 0.1, maximumSteps };
+      const { value, steps } = await estimate(rotatedOperator(smooth, 1), resolvent(2), options);
+      expect(steps).toBe(Math.min(maximumSteps, 40));
+      expect(value.halfWidth).toBeLessThanOrEqual(0.1);
+      expect(value.probeHalfWidth).toBeGreaterThan(value.quadratureHalfWidth);
+      // No probe is missing where the interval is narrow enough: another check is.
+      expect(value).toMatchObject({ settled, missing: settled ? null : 'steps' });
+    },
+  );
+
+  it('not the last steps, where the check before was not within the tolerance', async () => {
+    const limits = { addProbes: false, maximumSteps: 36 };
+    const operator = rotatedOperator(rough.eigenvalues, 1);
+    const [at30, at36] = await Promise.all(
+      [30, 36].map(async (maximumSteps) => {
+        const { value } = await estimate(operator, roughLimit, { ...limits, maximumSteps, tolerance: 0 });
+        return value.halfWidth;
+      }),
+    );
+    expect(at36).toBeLessThan(at30);
+    const tolerance = (at30 + at36) / 2;
+    const { value } = await estimate(operator, roughLimit, { ...limits, tolerance });
+    expect(value.halfWidth).toBe(at36);
+    expect(value).toMatchObject({ settled: false, missing: 'steps' });
+  });
+
   it('is said of each functional, and the decisive one ends it', async () => {
     const functionals = { easy: resolvent(2), hard: resolvent(1e5) };
     const run = (decisive: 'easy' | 'hard') =>
