@@ -5,7 +5,13 @@ import { randomStream } from '../../src/random.js';
 export function diagonalOperator(eigenvalues: ArrayLike<number>): LinearOperator {
   return {
     dim: eigenvalues.length,
-    apply: async (vector) => Float64Array.from(vector, (component, i) => eigenvalues[i] * component),
+    apply: async (vector) => {
+      const image = Float64Array.from(vector);
+      for (let i = 0; i < image.length; i++) {
+        image[i] *= eigenvalues[i];
+      }
+      return image;
+    },
   };
 }
 
@@ -13,14 +19,18 @@ export function diagonalOperator(eigenvalues: ArrayLike<number>): LinearOperator
 export function denseOperator(rows: readonly ArrayLike<number>[]): LinearOperator {
   return {
     dim: rows.length,
-    apply: async (vector) =>
-      Float64Array.from(rows, (row) => {
+    apply: async (vector) => {
+      const image = new Float64Array(rows.length);
+      for (let i = 0; i < rows.length; i++) {
+        const row = rows[i];
         let sum = 0;
         for (let j = 0; j < vector.length; j++) {
           sum += row[j] * vector[j];
         }
-        return sum;
-      }),
+        image[i] = sum;
+      }
+      return image;
+    },
   };
 }
 
@@ -32,10 +42,13 @@ export function orthogonalRows(dimension: number, seed: number): Float64Array[] 
     const row = Float64Array.from({ length: dimension }, () => random.normal());
     for (let pass = 0; pass < 2; pass++) {
       for (const earlier of rows) {
-        const overlap = row.reduce((sum, entry, k) => sum + entry * earlier[k], 0);
-        row.forEach((_, k) => {
+        let overlap = 0;
+        for (let k = 0; k < dimension; k++) {
+          overlap += row[k] * earlier[k];
+        }
+        for (let k = 0; k < dimension; k++) {
           row[k] -= overlap * earlier[k];
-        });
+        }
       }
     }
     const norm = Math.hypot(...row);
@@ -92,32 +105,32 @@ export function rotatedOperator(eigenvalues: ArrayLike<number>, seed: number): L
   if ((dim & (dim - 1)) !== 0) {
     throw new RangeError(`rotatedOperator: expected a power of two, got ${dim} eigenvalues`);
   }
+  const diagonal = Float64Array.from(eigenvalues);
   const random = randomStream(seed, 'rotation');
   const signs = Float64Array.from({ length: dim }, () => random.sign());
   const other = Float64Array.from({ length: dim }, () => random.sign());
   return {
     dim,
     apply: async (vector) => {
-      const x = Float64Array.from(vector, (component, i) => component * signs[i]);
+      const x = Float64Array.from(vector);
+      scale(x, signs);
       walshHadamard(x);
-      for (let i = 0; i < dim; i++) {
-        x[i] *= other[i];
-      }
+      scale(x, other);
       walshHadamard(x);
-      for (let i = 0; i < dim; i++) {
-        x[i] *= eigenvalues[i];
-      }
+      scale(x, diagonal);
       walshHadamard(x);
-      for (let i = 0; i < dim; i++) {
-        x[i] *= other[i];
-      }
+      scale(x, other);
       walshHadamard(x);
-      for (let i = 0; i < dim; i++) {
-        x[i] *= signs[i];
-      }
+      scale(x, signs);
       return x;
     },
   };
+}
+
+function scale(x: Float64Array, factors: Float64Array): void {
+  for (let i = 0; i < x.length; i++) {
+    x[i] *= factors[i];
+  }
 }
 
 function walshHadamard(x: Float64Array): void {
@@ -131,9 +144,9 @@ function walshHadamard(x: Float64Array): void {
       }
     }
   }
-  const scale = 1 / Math.sqrt(x.length);
+  const norm = 1 / Math.sqrt(x.length);
   for (let i = 0; i < x.length; i++) {
-    x[i] *= scale;
+    x[i] *= norm;
   }
 }
 

@@ -70,7 +70,7 @@ function largestOverlap(vectors: readonly Float64Array[]): number {
 
 const uniformStart = (dim: number): Float64Array => new Float64Array(dim).fill(1 / Math.sqrt(dim));
 
-const DIMENSION = 2048;
+const DIMENSION = 1024;
 const spectra: Record<string, Float64Array> = {
   'a few far out': Float64Array.from({ length: DIMENSION }, (_, i) =>
     i < 10 ? 100 / 1.5 ** i : 0.5 * Math.cos(i) ** 3,
