@@ -35,14 +35,14 @@ const isText = (file: SourceFile): boolean =>
 const FORMATS: readonly Format[] = [
   {
     name: 'IDX',
-    options: [],
+    options: ['layout'],
     matchesFile: () => false,
     matchesDirectory: hasIdxFiles,
     read: (source) => readIdxDirectory(source.path, filesOf(source)),
   },
   {
     name: 'CIFAR',
-    options: [],
+    options: ['layout'],
     matchesFile: () => false,
     matchesDirectory: (files) => hasCifarFiles(files) && !hasIdxFiles(files),
     read: (source) => readCifarDirectory(source.path, filesOf(source)),

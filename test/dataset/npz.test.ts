@@ -32,6 +32,21 @@ describe('a .npz archive', () => {
     ],
     ['channels first, told', [2, 2, 4, 4], 'NCHW', { shape: [2, 4, 4], layout: 'NCHW' }, /^$/],
     ['channels last, told', [2, 3, 4, 4], 'NHWC', { shape: [3, 4, 4], layout: 'NHWC' }, /^$/],
+    [
+      'channels last, told otherwise',
+      [2, 8, 8, 3],
+      'NCHW',
+      { shape: [8, 8, 3], layout: 'NHWC' },
+      /plainly stored channels last; --layout NCHW/,
+    ],
+    [
+      'channels first, told otherwise',
+      [2, 3, 8, 9],
+      'NHWC',
+      { shape: [3, 8, 9], layout: 'NCHW' },
+      /plainly stored channels first; --layout NHWC/,
+    ],
+    ['features, told', [2, 64, 7, 3], 'NCHW', { shape: [64, 7, 3], layout: 'NCHW' }, /^$/],
     ['volumes', [2, 2, 2, 2, 2], undefined, { shape: [2, 2, 2, 2], layout: 'flat' }, /^$/],
   ])('holds bytes as images: %s', async (_title, shape, layout, expected, warning) => {
     const size = shape.reduce((total, side) => total * side, 1);
