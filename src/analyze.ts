@@ -2,6 +2,7 @@ import { assembleReport } from './analysis/assembly.js';
 import type { ExampleEvaluator } from './analysis/computation.js';
 import { connectedPruning } from './analysis/connectivity.js';
 import { evaluateDense, toleratedIncrease } from './analysis/epsilon.js';
+import { findBetterOrder } from './analysis/image-order.js';
 import { estimateLimits } from './analysis/limits.js';
 import { measurePruning } from './analysis/measurement.js';
 import { explainNativeFailure } from './analysis/native-failure.js';
@@ -33,6 +34,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
     const selfCheck = await watch.time('selfCheck', () =>
       requireRightDerivatives(problem, checkpoint, config.seed),
     );
+    const betterOrder = await watch.time('imageOrder', () => findBetterOrder(problem, config));
     const ranking = rankByMagnitude(network.weights);
     const connected = await watch.time('connected', async () => connectedPruning(problem, ranking));
     const maximumFraction = connected.connectedWhenDense ? connected.prunedFraction : 1;
@@ -90,6 +92,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       problem,
       computation,
       selfCheck,
+      betterOrder,
       dense,
       batchStd,
       epsilon,

@@ -64,12 +64,12 @@ async function measure(
   data: TrainingData,
   progress: Progress,
 ): Promise<Reached> {
-  const { classes, inputShape, normalization } = data;
+  const { classes, inputShape, inputOrder, normalization } = data;
   const stage = progress.stage('Measuring', 1);
   const network = await createNetwork(checkpoint);
   const weights = weightTensors(network, network.weights);
   const evaluateSplit = (split: Split): Promise<Evaluation> => {
-    const examples = prepareExamples(split, { inputShape, normalization });
+    const examples = prepareExamples(split, { inputShape, inputOrder, normalization });
     const classOf = classLabels(examples.labels, classes);
     return evaluate(examples, classOf, classes, (inputs) => network.logits(weights, inputs));
   };
@@ -143,7 +143,8 @@ function prepare(
     hidden,
     seed,
   });
-  return { untrained: checkpoint, data: { train, test, inputShape, normalization, classes } };
+  const inputOrder = config.layout ?? 'NHWC';
+  return { untrained: checkpoint, data: { train, test, inputShape, inputOrder, normalization, classes } };
 }
 
 /**

@@ -67,6 +67,7 @@ export function assembleReport(findings: Findings): Report {
     data: {
       path: config.data,
       format: dataset.format,
+      layout: problem.imageOrder,
       train: { examples: train.count, available: problem.trainingAvailable },
       test: test && { examples: test.count, available: problem.testAvailable },
     },

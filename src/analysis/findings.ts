@@ -4,6 +4,7 @@ import type { SelfCheck } from '../curvature/self-check.js';
 import type { Evaluation } from '../network/evaluation.js';
 import type { MagnitudeRanking } from '../pruning/magnitude.js';
 import type { ConnectedPruning } from './connectivity.js';
+import type { BetterOrder } from './image-order.js';
 import type { LimitSpectrum } from './limits.js';
 import type { MeasuredPruning } from './measurement.js';
 import type { OpenedComputation } from './open-computation.js';
@@ -17,6 +18,8 @@ export interface Findings {
   problem: Problem;
   computation: Pick<OpenedComputation, 'lanczos' | 'plan'>;
   selfCheck: SelfCheck;
+  /** Null where the order of images that was taken is not known to be wrong. */
+  betterOrder: BetterOrder | null;
   /** `epsilon` is null where eps is given and not computed. */
   dense: { train: Evaluation; epsilon: Evaluation | null; test: Evaluation | null };
   /** Standard deviation of the mini-batch mean loss; null where eps is given. */

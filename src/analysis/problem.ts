@@ -1,9 +1,10 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { type AnalysisEngine, prepareEngine } from '../compute/backend.js';
 import type { AnalyzeConfig, LossChoice } from '../config.js';
-import type { Dataset, Labels, Split } from '../dataset/dataset.js';
+import type { Dataset, ImageLayout, Labels, Split } from '../dataset/dataset.js';
 import { prepareExamples, selectExamples } from '../dataset/examples.js';
 import { classLabels } from '../dataset/labels.js';
+import { type InputOrder, planLayout } from '../dataset/layout.js';
 import { readDataset } from '../dataset/registry.js';
 import { InputError } from '../errors.js';
 import type { ExampleSource } from '../network/batches.js';
@@ -110,8 +111,18 @@ function targetRows(
   };
 }
 
-/** How examples are chosen and prepared. */
-export type PreparationOptions = Pick<AnalyzeConfig, 'normalize' | 'sample' | 'seed'>;
+/**
+ * In which order a network takes images where the shape of its input does not say so: as asked for, else as its
+ * framework flattens them. Torch, where most ONNX models come from, flattens what it stores; tfjs and Keras keep channels last.
+ */
+export function inputOrder(checkpoint: Pick<Checkpoint, 'format'>, layout: ImageLayout | null): InputOrder {
+  return layout ?? (checkpoint.format === 'onnx' ? 'stored' : 'NHWC');
+}
+
+/** How examples are chosen and prepared; without `inputOrder` images come channels last. */
+export type PreparationOptions = Pick<AnalyzeConfig, 'normalize' | 'sample' | 'seed'> & {
+  inputOrder?: InputOrder;
+};
 
 /**
  * Examples of a split as the network takes them.
@@ -129,6 +140,7 @@ export function networkExamples(
   const examples = prepareExamples(split, {
     inputShape: network.inputShape,
     normalization: options.normalize,
+    ...(options.inputOrder && { inputOrder: options.inputOrder }),
     order: selectExamples(split.count, { count, sample: options.sample, seed: options.seed }),
   });
   return {
@@ -144,6 +156,8 @@ export interface Problem {
   engine: AnalysisEngine;
   dataset: Dataset;
   network: Network;
+  /** The order of images that was chosen, as the input's shape does not tell it; null where there was nothing to choose. */
+  imageOrder: ImageLayout | null;
   loss: LossName;
   /** Training examples of the curvature and of the measured loss. */
   train: ExampleSource;
@@ -159,22 +173,24 @@ export interface Problem {
 }
 
 /** What of an analysis' configuration decides the problem. */
-export type ProblemConfig = PreparationOptions &
-  Pick<
-    AnalyzeConfig,
-    | 'data'
-    | 'labelColumn'
-    | 'layout'
-    | 'loss'
-    | 'epsilon'
-    | 'epsilonExamples'
-    | 'examples'
-    | 'testExamples'
-    | 'include'
-    | 'exclude'
-    | 'backend'
-    | 'threads'
-  >;
+export type ProblemConfig = Pick<
+  AnalyzeConfig,
+  | 'normalize'
+  | 'sample'
+  | 'seed'
+  | 'data'
+  | 'labelColumn'
+  | 'layout'
+  | 'loss'
+  | 'epsilon'
+  | 'epsilonExamples'
+  | 'examples'
+  | 'testExamples'
+  | 'include'
+  | 'exclude'
+  | 'backend'
+  | 'threads'
+>;
 
 /**
  * Prepares the backend, reads the data and builds the network.
@@ -204,8 +220,9 @@ export async function openProblem(
   const network = scope.own(
     await createNetwork(checkpoint, { include, exclude, keepFinalActivation: loss === 'mse' }),
   );
+  const order = inputOrder(checkpoint, config.layout);
   const examples = (split: Split, count: number | 'all'): ExampleSource =>
-    networkExamples(split, network, loss, count, config);
+    networkExamples(split, network, loss, count, { ...config, inputOrder: order });
   const trainingAvailable = dataset.train.count;
   const used = (count: number | 'all'): number =>
     count === 'all' ? trainingAvailable : Math.min(count, trainingAvailable);
@@ -215,6 +232,7 @@ export async function openProblem(
     engine,
     dataset,
     network,
+    imageOrder: planLayout(dataset.train, network.inputShape, order).chosenOrder,
     loss,
     train,
     epsilonTrain:

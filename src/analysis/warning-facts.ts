@@ -48,6 +48,7 @@ export function warningFacts(findings: Findings, report: Report): WarningFacts {
     outputs: problem.network.outputs,
     gaussNewtonRank: problem.train.count * curvedDirections(problem),
     accuracyResolution: accuracyResolution(findings),
+    betterOrder: findings.betterOrder,
     ties: tiesAtLimits(findings, report),
   };
 }

@@ -27,8 +27,8 @@ export const dataSettings: Settings<DataSettings> = {
   layout: {
     option: 'layout',
     value: 'NHWC|NCHW',
-    help: 'order of the axes of stored images',
-    defaultText: "the format's own",
+    help: 'order of images in an .npz, and for an input whose shape does not tell it',
+    defaultText: 'by shape; then as stored for ONNX, else NHWC',
     examples: ['NHWC', 'NCHW'],
     read: read.oneOf('NHWC', 'NCHW'),
   },

@@ -4,6 +4,7 @@ import { InputError } from '../errors.js';
 import { type CsvTable, isNumeric, readCsvTable } from './csv-table.js';
 import type { Dataset, Labels, ReadDatasetOptions, Split } from './dataset.js';
 import { unscaledBytesWarning } from './features.js';
+import { foreignFile } from './foreign.js';
 import { labelsFromNumbers, labelsFromWords } from './labels.js';
 import type { Source, SourceFile } from './source.js';
 
@@ -87,8 +88,13 @@ function warningsOf(table: CsvTable): string[] {
 export async function readCsv(source: Source, options: ReadDatasetOptions = {}): Promise<Dataset> {
   const { path } = source;
   const found = source.kind === 'file' ? { train: source.file, test: null } : csvFiles(source.files);
-  const read = (file: SourceFile | null): Promise<CsvTable> | null =>
-    file && readCsvTable(file.path, file.head, options.labelColumn);
+  const read = (file: SourceFile | null): Promise<CsvTable> | null => {
+    const foreign = file && foreignFile(file);
+    if (foreign) {
+      throw foreign;
+    }
+    return file && readCsvTable(file.path, file.head, options.labelColumn);
+  };
   const train = await read(found.train);
   const test = await read(found.test);
   if (train && test) {

@@ -9,6 +9,9 @@ export type DatasetFormat = 'idx' | 'cifar-10' | 'cifar-100' | 'npz' | 'csv';
  */
 export type Layout = 'NHWC' | 'NCHW' | 'flat';
 
+/** The two orders of images. */
+export type ImageLayout = Exclude<Layout, 'flat'>;
+
 /** What the examples of a split are labelled with, one label an example, in the order of the examples. */
 export type Labels =
   | {
@@ -55,6 +58,6 @@ export interface Dataset {
 export interface ReadDatasetOptions {
   /** csv only: the name of the label column, or its 0-based index. */
   labelColumn?: string;
-  /** npz only: how images of rank 3 are stored. */
-  layout?: 'NHWC' | 'NCHW';
+  /** How images of rank 3 are stored in an npz; the other formats of images have an order of their own. */
+  layout?: ImageLayout;
 }

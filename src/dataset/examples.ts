@@ -3,7 +3,7 @@
 import { InputError } from '../errors.js';
 import type { Labels, Split } from './dataset.js';
 import { gatherLabels } from './labels.js';
-import { type LayoutPlan, planLayout, type Strides } from './layout.js';
+import { type InputOrder, type LayoutPlan, planLayout, type Strides } from './layout.js';
 
 export { selectExamples } from './selection.js';
 
@@ -154,13 +154,13 @@ function converter(
  * Makes a split's examples ready for a model. Nothing is converted before it is asked for.
  *
  * Byte images are divided by 255; floats, pixels too, are taken as they are. Then every channel of the data is
- * normalised (of flat data every feature is a channel). Then the numbers are brought into the order of the model:
- * channels last, also where the model takes them flat - images stored channels first are flattened as if they
- * were stored channels last - and channels first only where the input shape is exactly that of the image with channels
- * first. Any input shape of the same size will do.
+ * normalised (of flat data every feature is a channel). Then the numbers are brought into the order of the model (see
+ * `planLayout`). Any input shape of the same size will do.
  *
  * @param options.inputShape the model's input shape without batch; a dynamic dimension (null) is filled from the
  *   data where the rank agrees
+ * @param options.inputOrder in which order images are taken where the input shape does not tell; without it channels last,
+ *   the order of tfjs
  * @param options.order indices into the split, in the order wanted, repeats allowed; without it every example
  * @throws InputError when the shapes do not fit, or the normalisation does not fit the channels
  */
@@ -169,11 +169,12 @@ export function prepareExamples(
   options: {
     inputShape: readonly (number | null)[];
     normalization: Normalization | null;
+    inputOrder?: InputOrder;
     order?: Int32Array;
   },
 ): Examples {
   const { inputShape, normalization } = options;
-  const plan = planLayout(split, inputShape);
+  const plan = planLayout(split, inputShape, options.inputOrder ?? 'NHWC');
   if (normalization) {
     checkNormalization(normalization, plan.channels);
   }

@@ -1,7 +1,13 @@
 /** How the numbers of an example are ordered in a split, and how a model wants them. */
 
 import { InputError } from '../errors.js';
-import type { Split } from './dataset.js';
+import type { ImageLayout, Split } from './dataset.js';
+
+/**
+ * In which order images are taken by an input whose shape does not tell: channels last, channels first, or as they
+ * are stored.
+ */
+export type InputOrder = ImageLayout | 'stored';
 
 /** Where the numbers of one example are: number `(pixel, channel)` is at `pixel * pixelStride + channel * channelStride`. */
 export interface Strides {
@@ -19,6 +25,11 @@ export interface LayoutPlan {
   channels: number;
   from: Strides;
   to: Strides;
+  /**
+   * The order that was taken for images of several channels where the input's shape does not tell it; null where it
+   * does, and for other data.
+   */
+  chosenOrder: ImageLayout | null;
 }
 
 type Shape = readonly number[];
@@ -62,17 +73,24 @@ function naturalShapes({ shape, layout }: Split): {
 /**
  * Plans the way from a split's stored examples to a model's input.
  *
- * The numbers come out channels last (the order of tfjs), also where the model takes them flat or in any other
- * shape of the same size; only a model input that is exactly the image with channels first (`[3, 32, 32]` for
- * images of 32 x 32 x 3) gets them channels first. Where both readings are possible, as for 3 x 3 x 3, channels last wins.
+ * A model input that is exactly the image with channels last (`[32, 32, 3]` for images of 32 x 32 x 3) or with
+ * channels first (`[3, 32, 32]`) gets it so. Where it is neither, as it takes the numbers flat or in any other shape of the same
+ * size, and where it may be both, as `[3, 3, 3]`, `order` decides.
  *
  * @param inputShape the model's input shape without batch; null for a dynamic dimension, filled from the data
  *   where the rank agrees
  * @throws InputError when the shapes do not fit
  */
-export function planLayout(split: Split, inputShape: readonly (number | null)[]): LayoutPlan {
+export function planLayout(
+  split: Split,
+  inputShape: readonly (number | null)[],
+  order: InputOrder,
+): LayoutPlan {
   const { channelsLast, channelsFirst, others } = naturalShapes(split);
-  const natural = [channelsLast, ...(channelsFirst ? [channelsFirst] : []), ...others];
+  const isFirst = split.layout === 'NCHW' && split.shape.length === 3;
+  const prefersFirst = order === 'stored' ? isFirst : order === 'NCHW';
+  const images = channelsFirst === null ? [channelsLast] : [channelsLast, channelsFirst];
+  const natural = [...(prefersFirst ? images.reverse() : images), ...others];
   const fits = (shape: Shape): boolean =>
     shape.length === inputShape.length &&
     inputShape.every((size, axis) => size === null || size === shape[axis]);
@@ -89,8 +107,17 @@ export function planLayout(split: Split, inputShape: readonly (number | null)[])
   const pixels = size / channels;
   const last: Strides = { pixelStride: channels, channelStride: 1 };
   const first: Strides = { pixelStride: 1, channelStride: pixels };
-  const wantsFirst =
-    channelsFirst !== null && sameShape(shape, channelsFirst) && !sameShape(shape, channelsLast);
-  const isFirst = split.layout === 'NCHW' && split.shape.length === 3;
-  return { shape, size, pixels, channels, from: isFirst ? first : last, to: wantsFirst ? first : last };
+  const fitsLast = sameShape(shape, channelsLast);
+  const fitsFirst = channelsFirst !== null && sameShape(shape, channelsFirst);
+  const isChoice = channelsFirst !== null && channels > 1 && pixels > 1 && fitsLast === fitsFirst;
+  const wantsFirst = isChoice ? prefersFirst : fitsFirst;
+  return {
+    shape,
+    size,
+    pixels,
+    channels,
+    from: isFirst ? first : last,
+    to: wantsFirst ? first : last,
+    chosenOrder: isChoice ? (prefersFirst ? 'NCHW' : 'NHWC') : null,
+  };
 }

@@ -3,7 +3,7 @@
 import { InputError } from '../errors.js';
 import { type NpyArray, parseNpy } from '../formats/npy.js';
 import { unzipMembers } from '../formats/zip.js';
-import type { Dataset, Labels, Layout, ReadDatasetOptions, Split } from './dataset.js';
+import type { Dataset, ImageLayout, Labels, Layout, ReadDatasetOptions, Split } from './dataset.js';
 import { firstNonFinite, unscaledBytesWarning } from './features.js';
 import { labelsFromNumbers } from './labels.js';
 import { readBytes } from './source.js';
@@ -60,16 +60,49 @@ function findPair(arrays: Map<string, NpyArray>, part: 'train' | 'test', path: s
   return { part, inputs, outputs };
 }
 
-/** How images of rank 3 are stored: as told, else where the channels seem to be, else channels last. */
-function layoutOf(shape: readonly number[], told: 'NHWC' | 'NCHW' | undefined): Layout {
-  if (shape.length === 2) {
-    return 'NHWC';
-  }
+/** Both sides of an image have at least so many pixels; features of convolutions can have fewer. */
+const SMALLEST_IMAGE_SIDE = 8;
+
+/** Whether a shape of rank 3 is an image in one order and none in the other. */
+function isPlainly(layout: ImageLayout, shape: readonly number[]): boolean {
+  const [channels, other] = layout === 'NHWC' ? [shape[2], shape[0]] : [shape[0], shape[2]];
+  const sides = layout === 'NHWC' ? shape.slice(0, 2) : shape.slice(1);
+  return (
+    USUAL_CHANNELS.includes(channels) &&
+    !USUAL_CHANNELS.includes(other) &&
+    sides.every((side) => side >= SMALLEST_IMAGE_SIDE)
+  );
+}
+
+/** How images of rank 3 are stored, and what a person should know of it. */
+interface StoredLayout {
+  layout: Layout;
+  /** To follow the shape; empty where nothing was assumed. */
+  remark: string;
+}
+
+/**
+ * As told, else where the channels seem to be, else channels last.
+ *
+ * A shape that is plainly an image in the other order is stored in that one: what was told is then how an
+ * input takes it whose shape does not say so.
+ */
+function layoutOf(shape: readonly number[], told: ImageLayout | undefined): StoredLayout {
   if (shape.length !== 3) {
-    return 'flat';
+    return { layout: shape.length === 2 ? 'NHWC' : 'flat', remark: '' };
+  }
+  const other = told && (told === 'NHWC' ? 'NCHW' : 'NHWC');
+  if (other && isPlainly(other, shape)) {
+    const words = other === 'NHWC' ? 'channels last' : 'channels first';
+    return {
+      layout: other,
+      remark: `are plainly stored ${words}; --layout ${told} is taken as the order for inputs whose shape does not tell it`,
+    };
   }
   const first = !USUAL_CHANNELS.includes(shape[2]) && USUAL_CHANNELS.includes(shape[0]);
-  return told ?? (first ? 'NCHW' : 'NHWC');
+  return told === undefined && first
+    ? { layout: 'NCHW', remark: 'taken as channels first; --layout NHWC says otherwise' }
+    : { layout: told ?? 'NHWC', remark: '' };
 }
 
 function labelsOf(pairs: readonly Pair[], path: string): Labels[] {
@@ -124,7 +157,7 @@ function splitOf(pair: Pair, labels: Labels, layout: Layout, path: string, warni
  * Integer labels of shape `(N)` or `(N, 1)` are classes (targets of width 1 where one is negative or beyond the
  * class limit); float labels, and rows of several numbers, are targets. Images of rank 3 are channels-last unless
  * `options.layout` or a first dimension of 1, 3 or 4 (and no such last one) says otherwise; a guess of
- * channels-first is among the warnings.
+ * channels-first, and an option that the shape plainly contradicts, are among the warnings.
  *
  * @throws InputError for a damaged archive or array, missing members, counts or shapes that do not fit, NaN
  */
@@ -146,11 +179,9 @@ export async function readNpz(path: string, options: ReadDatasetOptions = {}): P
     );
   }
   const warnings: string[] = [];
-  const layout = layoutOf(shape, options.layout);
-  if (layout === 'NCHW' && options.layout === undefined) {
-    warnings.push(
-      `${path}: images of shape (${shape.join(', ')}) taken as channels first; --layout NHWC says otherwise`,
-    );
+  const { layout, remark } = layoutOf(shape, options.layout);
+  if (remark !== '') {
+    warnings.push(`${path}: images of shape (${shape.join(', ')}) ${remark}`);
   }
   const pairs = test ? [train, test] : [train];
   const labels = labelsOf(pairs, path);

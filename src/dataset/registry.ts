@@ -7,6 +7,7 @@ import { ZIP_SIGNATURE } from '../formats/zip.js';
 import { hasCifarFiles, readCifarDirectory } from './cifar.js';
 import { hasCsvFiles, readCsv } from './csv.js';
 import type { Dataset, ReadDatasetOptions } from './dataset.js';
+import { foreignFile } from './foreign.js';
 import { hasIdxFiles, looksLikeIdx, readIdxDirectory } from './idx.js';
 import { readNpz } from './npz.js';
 import { GZIP_SIGNATURE, openSource, type Source, type SourceFile } from './source.js';
@@ -26,7 +27,8 @@ interface Format {
 const filesOf = (source: Source): readonly SourceFile[] =>
   source.kind === 'file' ? [source.file] : source.files;
 
-const isNpz = (file: SourceFile): boolean => startsWith(file.head, ZIP_SIGNATURE);
+const isNpz = (file: SourceFile): boolean =>
+  startsWith(file.head, ZIP_SIGNATURE) && foreignFile(file) === null;
 
 /** Text holds no control characters but tab and line ends. */
 const isText = (file: SourceFile): boolean =>
@@ -35,14 +37,14 @@ const isText = (file: SourceFile): boolean =>
 const FORMATS: readonly Format[] = [
   {
     name: 'IDX',
-    options: [],
+    options: ['layout'],
     matchesFile: () => false,
     matchesDirectory: hasIdxFiles,
     read: (source) => readIdxDirectory(source.path, filesOf(source)),
   },
   {
     name: 'CIFAR',
-    options: [],
+    options: ['layout'],
     matchesFile: () => false,
     matchesDirectory: (files) => hasCifarFiles(files) && !hasIdxFiles(files),
     read: (source) => readCifarDirectory(source.path, filesOf(source)),
@@ -69,7 +71,8 @@ const OPTION_NAMES: Record<keyof ReadDatasetOptions, string> = {
 };
 
 /** The reason why a single file is not read, as specific as its content allows. */
-function unknownFile({ path, name, size, head }: SourceFile): InputError {
+function unknownFile(file: SourceFile): InputError {
+  const { path, name, size, head } = file;
   if (size === 0) {
     return new InputError('dataset/empty', `${path}: is empty; ${UNDERSTOOD}`);
   }
@@ -89,6 +92,10 @@ function unknownFile({ path, name, size, head }: SourceFile): InputError {
 }
 
 function unknownDirectory(path: string, files: readonly SourceFile[]): InputError {
+  const foreign = files.map(foreignFile).find((refusal) => refusal !== null);
+  if (foreign) {
+    return foreign;
+  }
   const names = files.slice(0, 5).map((file) => file.name);
   const holds =
     names.length === 0 ? 'holds no files' : `holds ${names.join(', ')}${files.length > 5 ? ', ...' : ''}`;
@@ -106,6 +113,10 @@ function unknownDirectory(path: string, files: readonly SourceFile[]): InputErro
  */
 export async function readDataset(path: string, options: ReadDatasetOptions = {}): Promise<Dataset> {
   const source = await openSource(path);
+  const foreign = source.kind === 'file' ? foreignFile(source.file) : null;
+  if (foreign !== null) {
+    throw foreign;
+  }
   const matching = FORMATS.filter((format) =>
     source.kind === 'file' ? format.matchesFile(source.file) : format.matchesDirectory(source.files),
   );

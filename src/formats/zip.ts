@@ -1,8 +1,10 @@
 /** Picks members out of zip archives that may be damaged or made to exhaust memory. */
 
-import { type UnzipFileInfo, unzipSync } from 'fflate';
+import { inflateSync } from 'fflate';
 import { InputError } from '../errors.js';
+import { crc32 } from './crc32.js';
 import { quoted } from './quoted.js';
+import { readZipDirectory, type ZipMember } from './zip-directory.js';
 
 /** First bytes of a zip archive that is not empty. */
 export const ZIP_SIGNATURE = [0x50, 0x4b, 0x03, 0x04] as const;
@@ -20,7 +22,7 @@ const MAX_DEFLATE_RATIO = 1032;
 export interface ArchiveLimits {
   /** The count is a field of the file, and a crafted one keeps a reader busy. */
   members: number;
-  /** Unpacked bytes of the wanted members together; members of a crafted archive can share their stored bytes. */
+  /** Unpacked bytes of the wanted members together. */
   totalBytes: number;
 }
 
@@ -28,19 +30,26 @@ export interface ArchiveLimits {
 const DATA_LIMITS: ArchiveLimits = { members: 1024, totalBytes: 4 * MAX_MEMBER_BYTES };
 
 const STORED = 0;
+const DEFLATED = 8;
 
-function checkMember(info: UnzipFileInfo, where: string): void {
-  if (info.originalSize > MAX_MEMBER_BYTES) {
+function checkMember({ declaredBytes, method, stored }: ZipMember, where: string): void {
+  if (method !== STORED && method !== DEFLATED) {
     throw new InputError(
-      'format/zip-too-large',
-      `${where}: unpacks to ${info.originalSize} bytes, more than the limit of ${MAX_MEMBER_BYTES}; store fewer examples or a smaller type`,
+      'format/corrupt-zip',
+      `${where}: unknown compression ${method}; save it with numpy.savez or numpy.savez_compressed`,
     );
   }
-  const largest = info.compression === STORED ? info.size : (info.size + 1) * MAX_DEFLATE_RATIO;
-  if (info.originalSize > largest) {
+  if (declaredBytes > MAX_MEMBER_BYTES) {
+    throw new InputError(
+      'format/zip-too-large',
+      `${where}: unpacks to ${declaredBytes} bytes, more than the limit of ${MAX_MEMBER_BYTES}; store fewer examples or a smaller type`,
+    );
+  }
+  const largest = method === STORED ? stored.length : (stored.length + 1) * MAX_DEFLATE_RATIO;
+  if (declaredBytes > largest) {
     throw new InputError(
       'format/zip-bomb',
-      `${where}: declares ${info.originalSize} bytes, which its ${info.size} stored bytes cannot hold; the archive is damaged, save it again`,
+      `${where}: declares ${declaredBytes} bytes, which its ${stored.length} stored bytes cannot hold; the archive is damaged, save it again`,
     );
   }
 }
@@ -50,8 +59,9 @@ function checkMember(info: UnzipFileInfo, where: string): void {
  *
  * @param wanted whether a member of that name is to be unpacked
  * @param path for messages
- * @returns the members that are present, by name
- * @throws InputError when the archive is damaged, holds more than the limits allow, or a declared size is impossible
+ * @returns the members that are present, by name; they share no memory with `bytes` where they were compressed
+ * @throws InputError when the archive is damaged (see `readZipDirectory`), a member differs from its CRC-32, or it holds
+ *   more than the limits allow
  */
 export function unzipMembers(
   bytes: Uint8Array,
@@ -59,59 +69,56 @@ export function unzipMembers(
   path: string,
   limits: ArchiveLimits = DATA_LIMITS,
 ): Map<string, Uint8Array> {
-  const declaredSizes = new Map<string, number>();
-  let members = 0;
+  const chosen = new Map<string, ZipMember>();
   let totalBytes = 0;
-  const filter = (info: UnzipFileInfo): boolean => {
-    if (++members > limits.members) {
+  for (const member of readZipDirectory(bytes, path, limits.members)) {
+    if (!wanted(member.name)) {
+      continue;
+    }
+    if (chosen.has(member.name)) {
       throw new InputError(
         'format/zip-members',
-        `${path}: more than ${limits.members} members; this is no data archive`,
+        `${path}: holds ${quoted(member.name)} twice; save it again`,
       );
     }
-    if (!wanted(info.name)) {
-      return false;
-    }
-    if (declaredSizes.has(info.name)) {
-      throw new InputError('format/zip-members', `${path}: holds ${quoted(info.name)} twice; save it again`);
-    }
-    declaredSizes.set(info.name, info.originalSize);
-    checkMember(info, `${path}, ${quoted(info.name)}`);
-    totalBytes += info.originalSize;
+    chosen.set(member.name, member);
+    checkMember(member, `${path}, ${quoted(member.name)}`);
+    totalBytes += member.declaredBytes;
     if (totalBytes > limits.totalBytes) {
       throw new InputError(
         'format/zip-too-large',
         `${path}: its arrays unpack to more than the limit of ${limits.totalBytes} bytes together; store fewer or a smaller type`,
       );
     }
-    return true;
-  };
-  const unpacked = unzip(bytes, filter, path);
-  for (const [name, content] of unpacked) {
-    if (content.length !== declaredSizes.get(name)) {
-      throw new InputError(
-        'format/corrupt-zip',
-        `${path}, ${quoted(name)}: unpacks to ${content.length} bytes, but declares ${declaredSizes.get(name)}; download or save it again`,
-      );
-    }
   }
-  return unpacked;
+  return new Map([...chosen].map(([name, member]) => [name, unpack(member, `${path}, ${quoted(name)}`)]));
 }
 
-function unzip(
-  bytes: Uint8Array,
-  filter: (info: UnzipFileInfo) => boolean,
-  path: string,
-): Map<string, Uint8Array> {
-  try {
-    return new Map(Object.entries(unzipSync(bytes, { filter })));
-  } catch (error) {
-    if (error instanceof InputError) {
-      throw error;
-    }
+function unpack(member: ZipMember, where: string): Uint8Array {
+  const content = member.method === STORED ? member.stored : inflate(member, where);
+  if (content.length !== member.declaredBytes) {
     throw new InputError(
       'format/corrupt-zip',
-      `${path}: damaged zip archive (${(error as Error).message}); download or save it again`,
+      `${where}: unpacks to ${content.length} bytes, but declares ${member.declaredBytes}; download or save it again`,
+    );
+  }
+  if (crc32(content) !== member.crc32) {
+    throw new InputError(
+      'format/corrupt-zip',
+      `${where}: its bytes do not match their CRC-32, so the archive is damaged; download or save it again`,
+    );
+  }
+  return content;
+}
+
+/** At most the declared bytes: what a damaged member has beyond them is cut off, and the checksum tells. */
+function inflate({ stored, declaredBytes }: ZipMember, where: string): Uint8Array {
+  try {
+    return inflateSync(stored, { out: new Uint8Array(declaredBytes) });
+  } catch (error) {
+    throw new InputError(
+      'format/corrupt-zip',
+      `${where}: damaged zip archive (${(error as Error).message}); download or save it again`,
       { cause: error },
     );
   }

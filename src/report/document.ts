@@ -17,7 +17,7 @@ function modelSection(report: Report): Section {
       `${text.printable(model.path)} (${model.format}), ` +
         `${text.whole(model.prunable)} of ${text.whole(model.parameters)} weights prunable`,
     ],
-    ['data', `${text.printable(data.path)} (${data.format})`],
+    ['data', `${text.printable(data.path)} (${data.format}${orderWords(data.layout ?? null)})`],
     [
       'examples',
       `train ${text.whole(data.train.examples)} of ${text.whole(data.train.available)}, ` +
@@ -41,6 +41,10 @@ function modelSection(report: Report): Section {
   const threads = engine.threads === null ? '' : `, ${text.plural(engine.threads, 'thread')}`;
   pairs.push(['engine', `${engine.backend}${threads}`]);
   return section('Model and loss', { pairs });
+}
+
+function orderWords(layout: 'NHWC' | 'NCHW' | null): string {
+  return layout === null ? '' : `, images flattened channels ${layout === 'NHWC' ? 'last' : 'first'}`;
 }
 
 function settledWords({ gaussianWidth, sharp }: Report['spectrum']['settled']): string {

@@ -61,6 +61,13 @@ const splitSchema = z.object({
 const dataSchema = z.object({
   path: z.string(),
   format: z.string(),
+  layout: z
+    .enum(['NHWC', 'NCHW'])
+    .nullable()
+    .optional()
+    .describe(
+      'order in which images of several channels went into an input whose shape does not tell it, such as a flat one; null elsewhere',
+    ),
   train: splitSchema,
   test: splitSchema.nullable(),
 });

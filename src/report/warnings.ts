@@ -24,6 +24,13 @@ export interface WarningFacts {
   gaussNewtonRank: number;
   /** The smallest difference that test accuracy can show, as a fraction; null without it. */
   accuracyResolution: number | null;
+  /** An order of images in which the network is right much more often, and how often; null where none is known. */
+  betterOrder: {
+    order: 'NHWC' | 'NCHW';
+    accuracy: number;
+    takenAccuracy: number;
+    examples: number;
+  } | null;
   /** At the limits where ties are many enough to matter. */
   ties: readonly TiedWeights[];
 }
@@ -110,6 +117,16 @@ function accuracyWarnings(
   return warnings;
 }
 
+function orderWarning(better: WarningFacts['betterOrder']): string[] {
+  if (better === null) {
+    return [];
+  }
+  const [there, here] = better.order === 'NCHW' ? ['first', 'last'] : ['last', 'first'];
+  return [
+    `the images are likely in the wrong order: with channels ${there} ${percent(better.accuracy)} of ${plural(better.examples, 'training example')} are right, with channels ${here}, as taken, ${percent(better.takenAccuracy)}; use --layout ${better.order}`,
+  ];
+}
+
 function highestChanceAccuracy(classes: number): number {
   return Math.min(CHANCE_FACTOR / classes, 1 / classes + CHANCE_SHARE * (1 - 1 / classes));
 }
@@ -194,6 +211,7 @@ export function expertWarnings(report: Report, facts: WarningFacts): string[] {
     ...curvatureWarnings(report),
     ...unresolvedWarnings(report),
     ...accuracyWarnings(report, facts),
+    ...orderWarning(facts.betterOrder),
     ...classWarning(facts),
     ...rankWarning(report, facts.gaussNewtonRank),
     ...sliceWarning(report),

@@ -3,6 +3,7 @@ import type { LayersCheckpoint } from '../checkpoint/checkpoint.js';
 import type { Split } from '../dataset/dataset.js';
 import { type Normalization, prepareExamples } from '../dataset/examples.js';
 import { classLabels } from '../dataset/labels.js';
+import type { InputOrder } from '../dataset/layout.js';
 import { InputError } from '../errors.js';
 import { exampleLosses } from '../network/loss.js';
 import type { Progress } from '../progress.js';
@@ -20,6 +21,8 @@ export interface TrainingData {
   /** The network's input shape without batch. */
   inputShape: readonly number[];
   normalization: Normalization | null;
+  /** In which order the network takes images where `inputShape` does not tell. */
+  inputOrder: InputOrder;
   classes: number;
 }
 
@@ -61,8 +64,8 @@ async function trainEpoch(
   options: TrainingOptions,
   run: { epoch: number; stepsPerEpoch: number; order: Int32Array; onStep: (step: number) => void },
 ): Promise<number> {
-  const { train, inputShape, normalization, classes } = data;
-  const examples = prepareExamples(train, { inputShape, normalization, order: run.order });
+  const { train, inputShape, inputOrder, normalization, classes } = data;
+  const examples = prepareExamples(train, { inputShape, inputOrder, normalization, order: run.order });
   const classOf = classLabels(examples.labels, classes);
   let total = 0;
   let step = run.epoch * run.stepsPerEpoch;
@@ -101,10 +104,10 @@ export async function trainCheckpoint(
   options: TrainingOptions,
   progress: Progress,
 ): Promise<LayersCheckpoint> {
-  const { train, test, inputShape, normalization, classes } = data;
+  const { train, test, inputShape, inputOrder, normalization, classes } = data;
   const stepsPerEpoch = Math.ceil(train.count / options.batchSize);
   const shuffle = randomStream(options.seed, 'shuffle');
-  const testExamples = test && prepareExamples(test, { inputShape, normalization });
+  const testExamples = test && prepareExamples(test, { inputShape, inputOrder, normalization });
   const testClasses = testExamples && classLabels(testExamples.labels, classes);
   const model = await createTrainableModel(checkpoint);
   const optimizer = createMomentumOptimizer(model.weights, options);

@@ -52,6 +52,7 @@ export async function problemOf(
     engine,
     dataset: { path: 'data', format: 'npz', train: null, test: null, warnings: [] },
     network,
+    imageOrder: null,
     loss,
     train,
     epsilonTrain: train,

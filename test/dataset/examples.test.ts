@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Split } from '../../src/dataset/dataset.js';
 import { prepareExamples } from '../../src/dataset/examples.js';
+import { type InputOrder, planLayout } from '../../src/dataset/layout.js';
 import { expectInputError, splitWith } from './support.js';
 
 /** Two images, 2 high, 2 wide, 3 channels: the number at (row, column, channel) is 100 image + 10 pixel + channel. */
@@ -37,14 +39,46 @@ describe('the order of the numbers', () => {
     expect(examples.inputs(1, 2)).toEqual(Float32Array.from(expected.slice(12)));
   });
 
-  it('is channels last where both readings are possible', () => {
+  it.each<[InputOrder, string, Split, number[], number[], 'NHWC' | 'NCHW' | null]>([
+    ['stored', 'channels last to flat', lastSplit, [12], LAST, 'NHWC'],
+    ['stored', 'channels first to flat', firstSplit, [12], FIRST, 'NCHW'],
+    ['stored', 'channels first to another shape', firstSplit, [3, 4], FIRST, 'NCHW'],
+    ['stored', 'channels first to channels last', firstSplit, [2, 2, 3], LAST, null],
+    ['stored', 'channels last to channels first', lastSplit, [3, 2, 2], FIRST, null],
+    ['NHWC', 'channels last to flat', lastSplit, [12], LAST, 'NHWC'],
+    ['NHWC', 'channels first to flat', firstSplit, [12], LAST, 'NHWC'],
+    ['NHWC', 'channels last to channels first', lastSplit, [3, 2, 2], FIRST, null],
+    ['NCHW', 'channels last to flat', lastSplit, [12], FIRST, 'NCHW'],
+    ['NCHW', 'channels first to flat', firstSplit, [12], FIRST, 'NCHW'],
+    ['NCHW', 'channels first to channels last', firstSplit, [2, 2, 3], LAST, null],
+  ])('asked as %s: %s', (inputOrder, _title, split, inputShape, expected, chosen) => {
+    const examples = prepareExamples(split, { inputShape, inputOrder, ...plain });
+    expect(examples.inputs(0, 2)).toEqual(Float32Array.from(expected));
+    expect(planLayout(split, inputShape, inputOrder).chosenOrder).toBe(chosen);
+  });
+
+  it.each<[InputOrder, number[]]>([
+    ['NHWC', [0, 9, 18, 1]],
+    ['NCHW', [0, 1, 2, 3]],
+    ['stored', [0, 1, 2, 3]],
+  ])('is the one asked for where both readings are possible: %s', (inputOrder, expected) => {
     const values = Float32Array.from({ length: 27 }, (_, i) => i);
     const split = splitWith({ count: 1, shape: [3, 3, 3], layout: 'NCHW', values });
-    expect([
-      ...prepareExamples(split, { inputShape: [3, 3, 3], ...plain })
-        .inputs(0, 1)
-        .slice(0, 4),
-    ]).toEqual([0, 9, 18, 1]);
+    const { inputs } = prepareExamples(split, { inputShape: [3, 3, 3], inputOrder, ...plain });
+    expect([...inputs(0, 1).slice(0, 4)]).toEqual(expected);
+  });
+
+  it('is no choice for data without channels', () => {
+    const values = new Float32Array(12);
+    const others: Split[] = [
+      splitWith({ count: 1, shape: [12], layout: 'flat', values }),
+      splitWith({ count: 1, shape: [3, 4], values }),
+      splitWith({ count: 1, shape: [3, 4, 1], values }),
+      splitWith({ count: 1, shape: [1, 3, 4], layout: 'NCHW', values }),
+    ];
+    for (const split of others) {
+      expect(planLayout(split, [12], 'NCHW').chosenOrder).toBeNull();
+    }
   });
 
   it('comes back after channels first and channels last again', () => {
@@ -94,6 +128,14 @@ describe('dynamic input dimensions', () => {
   ])('are filled from the data: case %#', (split, inputShape, expected) => {
     expect(prepareExamples(split, { inputShape, ...plain }).shape).toEqual(expected);
   });
+});
+
+it('dynamic input dimensions that fit both ways are filled in the order asked for', () => {
+  const shapeIn = (inputOrder: InputOrder) =>
+    prepareExamples(firstSplit, { inputShape: [null, null, null], inputOrder, ...plain }).shape;
+  expect(shapeIn('stored')).toEqual([3, 2, 2]);
+  expect(shapeIn('NCHW')).toEqual([3, 2, 2]);
+  expect(shapeIn('NHWC')).toEqual([2, 2, 3]);
 });
 
 describe('normalisation', () => {

@@ -32,6 +32,21 @@ describe('a .npz archive', () => {
     ],
     ['channels first, told', [2, 2, 4, 4], 'NCHW', { shape: [2, 4, 4], layout: 'NCHW' }, /^$/],
     ['channels last, told', [2, 3, 4, 4], 'NHWC', { shape: [3, 4, 4], layout: 'NHWC' }, /^$/],
+    [
+      'channels last, told otherwise',
+      [2, 8, 8, 3],
+      'NCHW',
+      { shape: [8, 8, 3], layout: 'NHWC' },
+      /plainly stored channels last; --layout NCHW/,
+    ],
+    [
+      'channels first, told otherwise',
+      [2, 3, 8, 9],
+      'NHWC',
+      { shape: [3, 8, 9], layout: 'NCHW' },
+      /plainly stored channels first; --layout NHWC/,
+    ],
+    ['features, told', [2, 64, 7, 3], 'NCHW', { shape: [64, 7, 3], layout: 'NCHW' }, /^$/],
     ['volumes', [2, 2, 2, 2, 2], undefined, { shape: [2, 2, 2, 2], layout: 'flat' }, /^$/],
   ])('holds bytes as images: %s', async (_title, shape, layout, expected, warning) => {
     const size = shape.reduce((total, side) => total * side, 1);
@@ -137,10 +152,12 @@ describe('a damaged or hostile archive', () => {
     return new DataView(bytes.buffer, bytes.byteOffset).getUint32(bytes.length - 6, true);
   }
 
-  /** The archive with the first member's declared size changed. */
+  /** The archive with the first member's declared size changed, in the directory and in its own header. */
   function declaring(size: number): Uint8Array {
     const bytes = Uint8Array.from(archive);
-    new DataView(bytes.buffer).setUint32(centralEntry(bytes) + 24, size, true);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(centralEntry(bytes) + 24, size, true);
+    view.setUint32(22, size, true);
     return bytes;
   }
 
@@ -158,7 +175,7 @@ describe('a damaged or hostile archive', () => {
       declaring(1_000_000),
       /1000000 bytes.*cannot hold/,
     ],
-    ['declares too little', 'format/npy', declaring(600), /needs 1000 bytes/],
+    ['declares too little', 'format/corrupt-zip', declaring(600), /CRC-32/],
     ['declares too much', 'format/corrupt-zip', declaring(5000), /but declares 5000/],
     ['is cut short', 'format/corrupt-zip', archive.subarray(0, -30), /damaged zip/],
     [

@@ -182,7 +182,7 @@ describe('tensors', () => {
       ['--data', writeMlp([2, 2], 'softmax')],
       ['--normalize', '0/1e-38', '--epsilon', '1'],
       ['--exclude', '*', '--exclude', '*/*'],
-      ['--epsilon', 'batch-std', '--data', images, '--loss', 'mse', '--layout', 'NCHW'],
+      ['--epsilon', 'batch-std', '--data', images, '--loss', 'mse', '--label-column', 'y'],
     ];
     for (const options of failing) {
       expect((await runReal('analyze', model, ...quick, ...options)).exitCode, options.join(' ')).toBe(2);

@@ -42,6 +42,17 @@ describe('renderTable', () => {
     expect(titles(renderTable(unresolvedReport(), plain)).slice(0, 2)).toEqual(['Verdict', 'Model and loss']);
   });
 
+  test('the order of images before a flat input is told where one was taken', () => {
+    const report = sampleReport();
+    const line = (layout: 'NHWC' | 'NCHW' | null): string | undefined => {
+      report.data.layout = layout;
+      return /^ *data +(.*)$/m.exec(renderTable(report, plain))?.[1];
+    };
+    expect(line(null)).toBe('data/mnist (idx)');
+    expect(line('NHWC')).toBe('data/mnist (idx, images flattened channels last)');
+    expect(line('NCHW')).toBe('data/mnist (idx, images flattened channels first)');
+  });
+
   test('no number is shown for an unresolved limit, nor for one that hangs on it', () => {
     const text = renderTable(unresolvedReport(), plain);
     expect(text).toContain("paper's estimate is unresolved:\n  between 88.0 % and 96.0 %");

@@ -198,6 +198,7 @@ async function openCurvature(
     engine,
     dataset,
     network,
+    imageOrder: null,
     loss: 'cross-entropy',
     train,
     epsilonTrain: null,
@@ -291,7 +292,14 @@ async function trainedCheckpoint({ build, pixels, l1, epochs }: NetworkCase, tra
   }
   return trainCheckpoint(
     untrained,
-    { train, test: null, inputShape: [pixels, pixels, 1], normalization: null, classes: 10 },
+    {
+      train,
+      test: null,
+      inputShape: [pixels, pixels, 1],
+      inputOrder: 'NHWC',
+      normalization: null,
+      classes: 10,
+    },
     {
       l1,
       l2: 0,

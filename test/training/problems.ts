@@ -29,6 +29,7 @@ export function separableData(count = 90, classes = 3): TrainingData {
     train: separableSplit(count, classes, 1),
     test: separableSplit(60, classes, 2),
     inputShape: [2],
+    inputOrder: 'NHWC',
     normalization: null,
     classes,
   };

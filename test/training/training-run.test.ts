@@ -161,7 +161,7 @@ describe('trainCheckpoint', () => {
       });
       await trainCheckpoint(
         checkpoint,
-        { train, test: train, inputShape, normalization: null, classes: 2 },
+        { train, test: train, inputShape, inputOrder: 'NHWC', normalization: null, classes: 2 },
         { ...trainingOptions, learningRate: 0.02, epochs: 6 },
         { ...silentProgress, note: (message) => notes.push(message) },
       );
