@@ -110,6 +110,26 @@ function targetRows(
   };
 }
 
+/**
+ * Cross-entropy is over the classes of an example: outputs of several axes,
+ * such as classes at every step of a sequence, would all be taken for classes.
+ *
+ * @param path of the model, for the message
+ * @throws InputError
+ */
+export function requireOneClassAxis(
+  { outputShape = [] }: Pick<Network, 'outputShape'>,
+  loss: LossName,
+  path: string,
+): void {
+  if (loss === 'cross-entropy' && outputShape.filter((extent) => extent !== 1).length > 1) {
+    throw new InputError(
+      'network/class-axes',
+      `${path}: an example's output has the shape [${outputShape.join(', ')}], and cross-entropy takes one axis of classes: export the model with the output of one position (or --loss mse, with targets for every output)`,
+    );
+  }
+}
+
 /** How examples are chosen and prepared. */
 export type PreparationOptions = Pick<AnalyzeConfig, 'normalize' | 'sample' | 'seed'>;
 
@@ -162,6 +182,7 @@ export interface Problem {
 export type ProblemConfig = PreparationOptions &
   Pick<
     AnalyzeConfig,
+    | 'model'
     | 'data'
     | 'labelColumn'
     | 'layout'
@@ -204,6 +225,7 @@ export async function openProblem(
   const network = scope.own(
     await createNetwork(checkpoint, { include, exclude, keepFinalActivation: loss === 'mse' }),
   );
+  requireOneClassAxis(network, loss, config.model);
   const examples = (split: Split, count: number | 'all'): ExampleSource =>
     networkExamples(split, network, loss, count, config);
   const trainingAvailable = dataset.train.count;

@@ -22,6 +22,8 @@ export interface Network {
   readonly inputShape: readonly (number | null)[];
   /** How many outputs (classes) the network has. */
   readonly outputs: number;
+  /** Extents of an example's output before it is flattened to `outputs`; left out where it has one axis anyway. */
+  readonly outputShape?: readonly number[];
   /** All weights of the model, prunable or not. */
   readonly parameters: number;
   readonly prunable: readonly PrunableWeight[];

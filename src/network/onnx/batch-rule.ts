@@ -23,6 +23,8 @@ type Run = (weights: readonly Tensor[], inputs: Tensor) => Tensor2D;
 /** How a graph is run on batches of any size. */
 export interface BatchRule {
   outputs: number;
+  /** Extents of the output for one example; `outputs` is their product. */
+  outputShape: readonly number[];
   /** Shape of what the removed activation was applied to, for some examples. */
   endingShape: readonly number[] | null;
   run: Run;
@@ -65,6 +67,7 @@ export function batchRule(
   const random = randomStream(1, 'example inputs');
   const { ending } = program.plan;
   let endingShape: readonly number[] | null = null;
+  let outputShape: readonly number[] = [];
   const noteEnding = (node: OnnxNode, [value]: readonly Value[]): void => {
     if (ending !== null && node.outputs[0] === ending.node.outputs[0]) {
       endingShape = value.shape;
@@ -96,7 +99,8 @@ export function batchRule(
         `${path}: output "${printable(program.plan.output)}" has the shape [${result.shape}] for ${examples} examples: prune-limit needs one row of outputs per example`,
       );
     }
-    return reshape(result, [examples, elementCount(result.shape.slice(1))]) as Tensor2D;
+    outputShape = result.shape.slice(1);
+    return reshape(result, [examples, elementCount(outputShape)]) as Tensor2D;
   };
   /** Runs on random examples with the trained weights and reads the numbers. */
   const probe = (run: Run, examples: Float32Array, shape: readonly number[], count: number): Float32Array =>
@@ -149,10 +153,10 @@ export function batchRule(
           `${path}: the output for an example depends on the other examples of its batch: prune-limit needs a network that treats examples one by one`,
         );
       }
-      return { outputs, endingShape, run: free(false) };
+      return { outputs, outputShape, endingShape, run: free(false) };
     }
     const whole = freed(examples, shape, count, separately);
-    return { outputs, endingShape, run: whole ? free(false) : pieces(fixed, false) };
+    return { outputs, outputShape, endingShape, run: whole ? free(false) : pieces(fixed, false) };
   };
   const freed = (
     examples: Float32Array,

@@ -95,7 +95,13 @@ export async function createOnnxNetwork(
     .reduce((sum, { values }) => sum + values.length, 0);
   const tensors = new ConstantTensors();
   try {
-    const { outputs, endingShape, run } = batchRule(checkpoint, program, prunable, weights, tensors);
+    const { outputs, outputShape, endingShape, run } = batchRule(
+      checkpoint,
+      program,
+      prunable,
+      weights,
+      tensors,
+    );
     const { ending } = plan;
     if (ending?.activation === 'softmax' && endingShape !== null) {
       const { node } = ending;
@@ -107,6 +113,7 @@ export async function createOnnxNetwork(
     return {
       inputShape: (plan.input.shape as readonly (number | null)[]).slice(1),
       outputs,
+      outputShape,
       parameters,
       prunable,
       dimension,

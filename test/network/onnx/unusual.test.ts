@@ -1,0 +1,84 @@
+/** Models of kinds that exporters write and that are easily read wrongly. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { requireOneClassAxis } from '../../../src/analysis/problem.js';
+import { prepareBackend } from '../../../src/compute/backend.js';
+import { createNetwork } from '../../../src/network/create-network.js';
+import {
+  type ModelSketch,
+  type NodeSketch,
+  normalWeight,
+  onnxCheckpoint,
+} from '../../support/onnx-models.js';
+import { withOnnxNetwork } from './support.js';
+
+beforeAll(async () => {
+  await prepareBackend('wasm');
+});
+
+function node(
+  op: string,
+  inputs: string[],
+  outputs: string[],
+  attributes: NodeSketch['attributes'] = {},
+): NodeSketch {
+  return { op, inputs, outputs, attributes };
+}
+
+describe('batch normalisation', () => {
+  const normalised = (opset: number, outputs: string[]): ModelSketch => ({
+    opset,
+    input: [null, 4],
+    nodes: [
+      node('Gemm', ['input', 'w'], ['z']),
+      node('BatchNormalization', ['z', 'one', 'zero', 'zero', 'one'], outputs),
+    ],
+    weights: {
+      w: normalWeight([4, 3], 1),
+      one: { shape: [3], values: [1, 1, 1] },
+      zero: { shape: [3], values: [0, 0, 0] },
+    },
+  });
+
+  it.each([7, 9, 13])('with outputs of statistics is in training mode at opset %i', async (opset) => {
+    const sketch = normalised(opset, ['y', 'mean', 'variance', 'savedMean', 'savedVariance']);
+    await expect(createNetwork(onnxCheckpoint({ ...sketch, outputs: { y: 1 } }))).rejects.toMatchObject({
+      code: 'network/onnx-operator',
+      message: expect.stringMatching(/BatchNormalization .*training mode/),
+    });
+  });
+
+  it.each([
+    ['alone', ['y']],
+    ['beside outputs without a name', ['y', '', '', '', '']],
+  ])('with its output %s is not', async (_name, outputs) => {
+    const sketch = { ...normalised(9, outputs), outputs: { y: 1 } };
+    await withOnnxNetwork(sketch, ({ outputs: count }) => expect(count).toBe(3));
+  });
+});
+
+describe('outputs of several axes', () => {
+  const sequence = (shape: number[]): ModelSketch => ({
+    input: [null, 2, 3],
+    nodes: [node('MatMul', ['input', 'w'], ['z']), node('Reshape', ['z', 'shape'], ['y'])],
+    weights: { w: normalWeight([3, 4], 1) },
+    constants: { shape: { shape: [shape.length], type: 'integer', values: Float64Array.from(shape) } },
+  });
+  const model = 'model.onnx';
+
+  it('are no classes of cross-entropy', async () => {
+    await withOnnxNetwork(sequence([-1, 2, 4]), (network) => {
+      expect(network).toMatchObject({ outputs: 8, outputShape: [2, 4] });
+      expect(() => requireOneClassAxis(network, 'cross-entropy', model)).toThrow(
+        /^model\.onnx: .*\[2, 4\].*one axis of classes/,
+      );
+      expect(() => requireOneClassAxis(network, 'mse', model)).not.toThrow();
+      expect(() => requireOneClassAxis(network, 'binary-cross-entropy', model)).not.toThrow();
+    });
+  });
+
+  it.each([[[-1, 8]], [[-1, 8, 1, 1]], [[-1, 1, 8]]])('are one where the others are 1: %j', async (shape) => {
+    await withOnnxNetwork(sequence(shape), (network) => {
+      expect(() => requireOneClassAxis(network, 'cross-entropy', model)).not.toThrow();
+    });
+  });
+});
