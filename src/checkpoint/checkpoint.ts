@@ -52,7 +52,7 @@ export interface OnnxCheckpoint {
   /** The same digest of the files; `sha256` is another one where the weights came from elsewhere. */
   fileSha256: string;
   graph: OnnxGraph;
-  /** The floating-point initialisers, in file order. */
+  /** The floating-point initialisers, and tensors of Constant nodes with an axis or more, in file order. */
   weights: CheckpointWeight[];
   /** `pruneLimit`, parsed, where the model's metadata has an entry of that name; else empty. */
   metadata: Record<string, unknown>;

@@ -6,6 +6,7 @@ import { type CheckpointWeight, elementCount, type OnnxCheckpoint } from './chec
 import { fileToWrite, type NewFile, writeFilesAtomically } from './files.js';
 import {
   type Initializer,
+  inputNames,
   METADATA_KEY,
   metadataEntry,
   type OnnxFile,
@@ -16,7 +17,7 @@ import { changedElements, elementBytes, encodeSparse, putElements, smallerSparse
 import type { ExternalFile } from './onnx-external.js';
 import { encodeField, type FieldEdits, rewritten } from './onnx-rewrite.js';
 import { countOf, ELEMENT_RULES, expandedElements, MAX_EXPANDED_ELEMENTS } from './onnx-tensors.js';
-import { integerOf, messagesOf, textOf } from './onnx-wire.js';
+import { integerOf } from './onnx-wire.js';
 import { printable, quoted } from './printable.js';
 import { requireFinite } from './quantization.js';
 
@@ -27,7 +28,7 @@ const MIN_SPARSE_IR_VERSION = 6;
 export interface OnnxWriteOptions {
   /**
    * Store weights as positions and values of what is not 0 where that takes fewer bytes. Weights in external
-   * data and those that are inputs of the graph, too, stay dense.
+   * data or Constant nodes and those that are inputs of the graph, too, stay dense.
    */
   sparse?: boolean;
 }
@@ -98,14 +99,14 @@ function changeWeights(
   const { path } = file.source;
   const floats = file.initializers.filter(({ head }) => ELEMENT_RULES[head.type].kind === 'float');
   requireSameWeights(floats, weights);
-  const inputs = new Set(messagesOf(file.graph, 'input').map((input) => textOf(file.source, input, 'name')));
+  const inputs = new Set(inputNames(file.source, file.graph));
   const shared = new Map<string, Uint8Array>();
   let expanded = file.initializers.reduce(
     (sum, { head, sparse }) => sum + (sparse ? countOf(sparse.shape) : expandedElements(head)),
     0,
   );
   for (const [i, initializer] of floats.entries()) {
-    const { name, field, head, sparse } = initializer;
+    const { name, field, head, sparse, node } = initializer;
     const weight = weights[i]!;
     requireFinite(weight, path);
     const old = elementBytes(file, initializer);
@@ -117,7 +118,11 @@ function changeWeights(
     }
     const count = countOf(head.shape);
     const canBeSparse =
-      wantSparse && head.external === null && !inputs.has(name) && expanded + count <= MAX_EXPANDED_ELEMENTS;
+      wantSparse &&
+      node === null &&
+      head.external === null &&
+      !inputs.has(name) &&
+      expanded + count <= MAX_EXPANDED_ELEMENTS;
     const smaller = canBeSparse ? smallerSparse(file, initializer, changed ?? old) : null;
     if (smaller) {
       expanded += count;
