@@ -54,6 +54,11 @@ export interface OnnxCheckpoint {
   graph: OnnxGraph;
   /** The floating-point initialisers, and tensors of Constant nodes with an axis or more, in file order. */
   weights: CheckpointWeight[];
+  /**
+   * Kernels that nodes compute from constants, where they are to be written with values of their own; named as the
+   * nodes' outputs. Left out where there are none.
+   */
+  folded?: CheckpointWeight[];
   /** `pruneLimit`, parsed, where the model's metadata has an entry of that name; else empty. */
   metadata: Record<string, unknown>;
 }

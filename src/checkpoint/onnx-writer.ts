@@ -15,6 +15,7 @@ import {
 } from './onnx.js';
 import { changedElements, elementBytes, encodeSparse, putElements, smallerSparse } from './onnx-elements.js';
 import type { ExternalFile } from './onnx-external.js';
+import { replaceFolded } from './onnx-folded.js';
 import { encodeField, type FieldEdits, rewritten } from './onnx-rewrite.js';
 import { countOf, ELEMENT_RULES, expandedElements, MAX_EXPANDED_ELEMENTS } from './onnx-tensors.js';
 import { integerOf } from './onnx-wire.js';
@@ -36,7 +37,7 @@ export interface OnnxWriteOptions {
 /**
  * Writes an ONNX model with its weights and its `pruneLimit` metadata as the checkpoint has them. All else is
  * taken from the file that the checkpoint was read from, byte for byte: that must still be there unchanged.
- * Unchanged values keep their bits, changed ones their element type. Files of external data are copied with
+ * Unchanged values keep their bits, changed ones their element type; kernels that nodes computed become constants. Files of external data are copied with
  * the same changes to where the new model looks for them.
  *
  * @param output the file to write, or a folder, in which the file gets the name it was read from
@@ -53,6 +54,7 @@ export async function writeOnnx(
   const target = await fileToWrite(output, basename(checkpoint.path));
   const edits: FieldEdits = new Map();
   changeWeights(file, checkpoint.weights, edits, options.sparse === true);
+  replaceFolded(file, checkpoint, edits);
   const appended = changeMetadata(file, checkpoint.metadata, edits);
   const bytes = Buffer.concat([...rewritten(file.source.bytes, file.model, edits), ...appended]);
   const copies = file.external.files.flatMap((external) =>

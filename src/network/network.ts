@@ -11,6 +11,15 @@ export interface PrunableWeight {
   size: number;
 }
 
+/** A kernel that is not prunable, and why. */
+export interface LeftOutKernel {
+  name: string;
+  /** How many numbers it has. */
+  weights: number;
+  /** Completes "it is ..". */
+  reason: string;
+}
+
 /**
  * A trained network as a function of its prunable weights.
  *
@@ -27,6 +36,8 @@ export interface Network {
   /** All weights of the model, prunable or not. */
   readonly parameters: number;
   readonly prunable: readonly PrunableWeight[];
+  /** Kernels that cannot be pruned, and why; left out where every kernel can. */
+  readonly leftOut?: readonly LeftOutKernel[];
   /** D, how many prunable weights there are. */
   readonly dimension: number;
   /** w*, the trained prunable weights, flattened; length `dimension`. */
