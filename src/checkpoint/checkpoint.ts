@@ -17,7 +17,7 @@ export interface CheckpointWeight {
   name: string;
   shape: readonly number[];
   dtype: CheckpointDtype;
-  /** Row-major, `product(shape)` long: Float32Array, Int32Array or Uint8Array, as `dtype` says. Always finite. */
+  /** Row-major, `product(shape)` long: Float32Array, Int32Array or Uint8Array, as `dtype` says. Finite, but for ONNX tensors that are no trained weights. */
   values: Float32Array | Int32Array | Uint8Array;
   /** Null: stored as `dtype`. Writing keeps the storage only where that loses no bit. */
   storage: null | WeightStorage;

@@ -110,9 +110,9 @@ function changeWeights(
   for (const [i, initializer] of floats.entries()) {
     const { name, field, head, sparse, node } = initializer;
     const weight = weights[i]!;
-    requireFinite(weight, path);
     const old = elementBytes(file, initializer);
     const changed = changedElements(old, head.type, weight, path);
+    if (changed) requireFinite(weight, path);
     requireSharedAlike(file, initializer, changed ?? old, shared);
     if (sparse !== null) {
       if (changed) edits.set(field, encodeSparse(file, initializer, changed));

@@ -30,7 +30,6 @@ import {
   type WireSource,
 } from './onnx-wire.js';
 import { printable, quoted } from './printable.js';
-import { requireFinite } from './quantization.js';
 
 /** Operators took their attributes and broadcasting of today with opset 7 (ONNX 1.2, 2018). */
 const MIN_OPSET = 7;
@@ -63,8 +62,8 @@ export interface OnnxFile {
 }
 
 /**
- * Reads an ONNX model. Shapes and sizes are checked against the files before anything is allocated, float
- * initialisers to be finite. Functions, training information and subgraphs are passed over.
+ * Reads an ONNX model. Shapes and sizes are checked against the files before anything is allocated. Initialisers may
+ * hold infinities, which masks do: which of them are trained weights, the network knows. Functions, training information and subgraphs are passed over.
  *
  * @throws InputError that names the file and the byte, tensor or node
  */
@@ -81,15 +80,13 @@ export async function readOnnx(path: string): Promise<OnnxCheckpoint> {
       constants.set(name, tensor);
       continue;
     }
-    const weight: CheckpointWeight = {
+    weights.push({
       name,
       shape: tensor.shape,
       dtype: 'float32',
       values: tensor.values as Float32Array,
       storage: head.type === 'float16' ? { dtype: 'float16' } : null,
-    };
-    requireFinite(weight, path);
-    weights.push(weight);
+    });
   }
   return {
     format: 'onnx',

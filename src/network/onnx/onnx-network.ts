@@ -1,12 +1,14 @@
 import { type Tensor, type Tensor2D, tidy } from '@tensorflow/tfjs-core';
 import { type CheckpointWeight, elementCount, type OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
 import { quoted } from '../../checkpoint/printable.js';
+import { requireFinite } from '../../checkpoint/quantization.js';
 import { InputError } from '../../errors.js';
 import type { LeftOutKernel, Network, NetworkOptions, PrunableWeight } from '../network.js';
 import { weightFilter } from '../prunable.js';
 import type { NetworkDescription } from '../topology.js';
 import { batchRule } from './batch-rule.js';
 import { coversOutputs } from './ending.js';
+import { requireFiniteWeights } from './finite-weights.js';
 import { programOf } from './interpreter.js';
 import { foldKernels, kernelNames } from './kernels.js';
 import { unsupported } from './operator.js';
@@ -95,7 +97,7 @@ function laidOut(selected: readonly CheckpointWeight[]): { prunable: PrunableWei
  *
  * @throws InputError when the graph has not one input and one output of real
  *   numbers, an operator or a use of one is not supported, a node contradicts
- *   its operands, or no weight is prunable
+ *   its operands, a trained weight is not finite, or no weight is prunable
  */
 export async function createOnnxNetwork(
   checkpoint: OnnxCheckpoint,
@@ -103,10 +105,13 @@ export async function createOnnxNetwork(
 ): Promise<Network> {
   const original = planOf(checkpoint, options.keepFinalActivation ?? false);
   checkOperators(original);
+  requireFiniteWeights(checkpoint, original);
   const constants = initialisers(checkpoint);
   const { plan, folded, leftOut } = foldKernels(original, constants, ranksOf(checkpoint.weights));
   const all = [...checkpoint.weights, ...folded];
-  for (const { name, shape, values } of folded) {
+  for (const weight of folded) {
+    requireFinite(weight, checkpoint.path);
+    const { name, shape, values } = weight;
     constants.set(name, constantValue({ type: 'float', shape, values: values as Float32Array }));
   }
   const selected = selectKernels(checkpoint.path, all, plan, leftOut, options);

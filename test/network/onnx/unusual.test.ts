@@ -9,7 +9,7 @@ import {
   normalWeight,
   onnxCheckpoint,
 } from '../../support/onnx-models.js';
-import { withOnnxNetwork } from './support.js';
+import { outputOf, withOnnxNetwork } from './support.js';
 
 beforeAll(async () => {
   await prepareBackend('wasm');
@@ -53,6 +53,44 @@ describe('batch normalisation', () => {
   ])('with its output %s is not', async (_name, outputs) => {
     const sketch = { ...normalised(9, outputs), outputs: { y: 1 } };
     await withOnnxNetwork(sketch, ({ outputs: count }) => expect(count).toBe(3));
+  });
+});
+
+describe('numbers that are not finite', () => {
+  const dense = (w: number, b: number, scale: number, shift: number): ModelSketch => ({
+    input: [null, 1],
+    nodes: [
+      node('Transpose', ['w'], ['wt']),
+      node('Gemm', ['input', 'wt', 'b'], ['z']),
+      node('Mul', ['z', 'scale'], ['s']),
+      node('Add', ['s', 'shift'], ['y']),
+    ],
+    weights: {
+      w: { shape: [2, 1], values: [1, w] },
+      b: { shape: [2], values: [b, 1] },
+      scale: { shape: [2], values: [1, scale] },
+      shift: { shape: [2], values: [shift, 1] },
+    },
+  });
+
+  it.each([
+    ['a kernel that is NaN', dense(Number.NaN, 0, 1, 0), /"w" holds NaN at index \[1, 0\]/],
+    ['a kernel that is infinite', dense(-Infinity, 0, 1, 0), /"w" holds -Infinity at index \[1, 0\]/],
+    ['a bias that is infinite', dense(1, Infinity, 1, 0), /"b" holds Infinity at index \[0\]/],
+    ['a factor that is NaN', dense(1, 0, Number.NaN, 0), /"scale" holds NaN at index \[1\]/],
+  ])('are refused: %s', async (_name, sketch, words) => {
+    await expect(createNetwork(onnxCheckpoint(sketch))).rejects.toMatchObject({
+      code: 'checkpoint/non-finite-weight',
+      message: expect.stringMatching(words),
+    });
+  });
+
+  it('are taken where they may be meant, and where nothing reads them', async () => {
+    const sketch = dense(1, 0, 1, -Infinity);
+    const unused = { shape: [1], values: [Number.NaN] };
+    await withOnnxNetwork({ ...sketch, weights: { ...sketch.weights, unused } }, (network) => {
+      expect(outputOf(network, Float32Array.of(2), [1, 1])).toEqual(Float32Array.of(-Infinity, 4));
+    });
   });
 });
 
