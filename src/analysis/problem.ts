@@ -159,6 +159,11 @@ export function networkExamples(
   };
 }
 
+/** The shape of a split's examples as a network with that input shape takes them. */
+function exampleShape(split: Split, inputShape: readonly (number | null)[]): readonly number[] {
+  return prepareExamples(split, { inputShape, normalization: null, order: Int32Array.of(0) }).shape;
+}
+
 /** A network on its data, ready for computing. */
 export interface Problem {
   engine: AnalysisEngine;
@@ -218,12 +223,18 @@ export async function openProblem(
       `${config.data}: no training examples found, and the curvature is that of the training loss; add the training split`,
     );
   }
+  const { train: trainingSplit } = dataset;
   const engine = await prepareEngine(config.backend, config.threads);
   engine.notes.forEach(progress.note);
   const loss = chooseLoss(config.loss, checkpoint, dataset.train.labels);
   const { include, exclude } = config;
   const network = scope.own(
-    await createNetwork(checkpoint, { include, exclude, keepFinalActivation: loss === 'mse' }),
+    await createNetwork(checkpoint, {
+      include,
+      exclude,
+      keepFinalActivation: loss === 'mse',
+      exampleShape: (inputShape) => exampleShape(trainingSplit, inputShape),
+    }),
   );
   requireOneClassAxis(network, loss, config.model);
   const examples = (split: Split, count: number | 'all'): ExampleSource =>

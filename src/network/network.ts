@@ -63,6 +63,13 @@ export interface NetworkOptions {
   include?: readonly string[];
   /** Glob patterns; prunable weights whose name matches one are left out. */
   exclude?: readonly string[];
+  /**
+   * The shape of an example for an input shape with free extents; without it, extents are tried until the network
+   * takes one.
+   *
+   * @throws InputError when the examples do not fit
+   */
+  exampleShape?: (inputShape: readonly (number | null)[]) => readonly number[];
   /** Leaves a final softmax or sigmoid on (for a loss of the output itself). */
   keepFinalActivation?: boolean;
 }

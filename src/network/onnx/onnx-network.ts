@@ -13,7 +13,7 @@ import { programOf } from './interpreter.js';
 import { foldKernels, kernelNames } from './kernels.js';
 import { unsupported } from './operator.js';
 import { isKnown } from './operators/table.js';
-import { type Plan, planOf } from './plan.js';
+import { inputExtents, type Plan, planOf } from './plan.js';
 import { ConstantTensors, constantValue, type HostValue } from './values.js';
 
 /** Initialisers by name, as values. */
@@ -128,6 +128,7 @@ export async function createOnnxNetwork(
   const parameters = all
     .filter(({ name }) => used.has(name))
     .reduce((sum, { values }) => sum + values.length, 0);
+  const extents = inputExtents(plan, new Map(all.map(({ name, shape }) => [name, shape])));
   const tensors = new ConstantTensors();
   try {
     const { outputs, outputShape, endingShape, run } = batchRule(
@@ -136,6 +137,10 @@ export async function createOnnxNetwork(
       prunable,
       weights,
       tensors,
+      {
+        extents,
+        exampleShape: options.exampleShape,
+      },
     );
     const { ending } = plan;
     if (ending?.activation === 'softmax' && endingShape !== null) {
@@ -146,7 +151,7 @@ export async function createOnnxNetwork(
       }
     }
     return {
-      inputShape: (plan.input.shape as readonly (number | null)[]).slice(1),
+      inputShape: extents,
       outputs,
       outputShape,
       parameters,

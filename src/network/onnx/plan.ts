@@ -95,6 +95,29 @@ export function planOf(checkpoint: OnnxCheckpoint, keepFinalActivation: boolean)
   return { nodes: neededFor(nodes, output), opset: graph.opset, input, output, ending };
 }
 
+/**
+ * Extents of the input without the batch axis, null where they are free; the
+ * channels follow from a convolution that reads the input, where the file does
+ * not say them.
+ *
+ * @param shapes of weights by name
+ */
+export function inputExtents(
+  { nodes, input }: Plan,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): (number | null)[] {
+  const [, channels, ...rest] = input.shape as readonly (number | null)[];
+  const stem = nodes.find(
+    ({ opType, domain, inputs }) => opType === 'Conv' && domain === '' && inputs[0] === input.name,
+  );
+  const kernel = stem === undefined ? undefined : shapes.get(stem.inputs[1]);
+  if (channels !== null || kernel === undefined) {
+    return (input.shape as readonly (number | null)[]).slice(1);
+  }
+  const group = stem?.attributes.get('group');
+  return [kernel[1] * (group?.kind === 'int' ? group.value : 1), ...rest];
+}
+
 /** Values that depend on the network's input. */
 export function dependentOnInput({ nodes, input }: Plan): Set<string> {
   const dependent = new Set([input.name]);

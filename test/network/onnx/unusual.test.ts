@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { requireOneClassAxis } from '../../../src/analysis/problem.js';
 import { prepareBackend } from '../../../src/compute/backend.js';
+import { InputError } from '../../../src/errors.js';
 import { createNetwork } from '../../../src/network/create-network.js';
 import {
   type ModelSketch,
@@ -9,7 +10,7 @@ import {
   normalWeight,
   onnxCheckpoint,
 } from '../../support/onnx-models.js';
-import { outputOf, withOnnxNetwork } from './support.js';
+import { distance, normalInputs, outputOf, withOnnxNetwork } from './support.js';
 
 beforeAll(async () => {
   await prepareBackend('wasm');
@@ -91,6 +92,86 @@ describe('numbers that are not finite', () => {
     await withOnnxNetwork({ ...sketch, weights: { ...sketch.weights, unused } }, (network) => {
       expect(outputOf(network, Float32Array.of(2), [1, 1])).toEqual(Float32Array.of(-Infinity, 4));
     });
+  });
+});
+
+describe('an input whose axes are all free', () => {
+  const convolution = (after: NodeSketch[], features: number, group = 1): ModelSketch => ({
+    input: [null, null, null, null],
+    nodes: [
+      node('Conv', ['input', 'k'], ['c'], { group }),
+      ...after,
+      node('Flatten', ['f'], ['flat']),
+      node('MatMul', ['flat', 'w'], ['y']),
+    ],
+    weights: { k: normalWeight([6, 3, 3, 3], 1), w: normalWeight([features, 4], 2) },
+  });
+
+  it.each([1, 2])('has the channels of the convolution that reads it, in %i groups', async (group) => {
+    const pooled = convolution([node('GlobalAveragePool', ['c'], ['f'])], 6, group);
+    await withOnnxNetwork(pooled, ({ inputShape, outputs }) => {
+      expect({ inputShape, outputs }).toEqual({ inputShape: [3 * group, null, null], outputs: 4 });
+    });
+  });
+
+  it('takes the shape of the data', async () => {
+    const images = convolution([node('Relu', ['c'], ['f'])], 6 * 8 * 5);
+    const asked: unknown[] = [];
+    const exampleShape = (shape: readonly (number | null)[]): number[] => {
+      asked.push(shape);
+      return [3, 10, 7];
+    };
+    await withOnnxNetwork(images, (network) => expect(network.outputs).toBe(4), { exampleShape });
+    expect(asked).toEqual([[3, null, null]]);
+    // No extent that is tried without data fits.
+    await expect(createNetwork(onnxCheckpoint(images))).rejects.toMatchObject({ code: 'network/onnx-node' });
+  });
+
+  it('is not tried with images of any size', async () => {
+    const axes = [null, ...Array(9).fill(null)];
+    const sketch: ModelSketch = {
+      input: axes,
+      nodes: [node('Flatten', ['input'], ['f']), node('MatMul', ['f', 'w'], ['y'])],
+      weights: { w: normalWeight([7, 4], 1) },
+    };
+    await expect(createNetwork(onnxCheckpoint(sketch))).rejects.toMatchObject({ code: 'network/onnx-node' });
+    const exampleShape = (): number[] => Array(9).fill(100);
+    await expect(createNetwork(onnxCheckpoint(sketch), { exampleShape })).rejects.toMatchObject({
+      code: 'network/input-shape',
+    });
+  });
+});
+
+describe('a batch of millions in the file', () => {
+  const declared = (batch: number | null, back: boolean): ModelSketch => ({
+    input: [batch, 2, 4, 4],
+    nodes: [
+      node('Conv', ['input', 'k'], ['c']),
+      ...(back
+        ? [node('Transpose', ['c'], ['t'], { perm: [1, 2, 3, 0] }), node('Reshape', ['t', 'back'], ['b'])]
+        : [node('Reshape', ['c', 'flat'], ['f'])]),
+      ...(back ? [node('Transpose', ['b'], ['f'], { perm: [1, 0] })] : []),
+      node('MatMul', ['f', 'w'], ['y']),
+    ],
+    weights: { k: normalWeight([3, 2, 3, 3], 1), w: normalWeight([12, 5], 2) },
+    constants: {
+      flat: { shape: [2], type: 'integer', values: Float64Array.of(batch ?? -1, 12) },
+      back: { shape: [2], type: 'integer', values: Float64Array.of(12, batch ?? -1) },
+    },
+  });
+
+  it('is freed', async () => {
+    const inputs = normalInputs([7, 2, 4, 4], 3);
+    const [free, freed] = await Promise.all(
+      [null, 2e7].map((batch) =>
+        withOnnxNetwork(declared(batch, false), (network) => outputOf(network, inputs, [7, 2, 4, 4])),
+      ),
+    );
+    expect(distance(freed, free)).toBeLessThan(1e-6);
+  });
+
+  it('is refused where it cannot be freed', async () => {
+    await expect(createNetwork(onnxCheckpoint(declared(2e7, true)))).rejects.toBeInstanceOf(InputError);
   });
 });
 
