@@ -47,7 +47,7 @@ const batchNormalization: Operator = (call) => {
   }
   // Before operator set 14 a node that gives statistics, too, is one in training mode.
   if (call.opset < 14 && call.node.outputs.slice(1).some((name) => name !== '')) {
-    throw unsupported(call, 'outputs of statistics, which is training mode');
+    throw unsupported(call, 'outputs of statistics (training mode)');
   }
   if (integer(call, 'spatial', 1) !== 1) {
     throw unsupported(call, 'spatial = 0');
