@@ -62,6 +62,7 @@ export function assembleReport(findings: Findings): Report {
       format: checkpoint.format,
       parameters: network.parameters,
       prunable: network.dimension,
+      ...(network.leftOut?.length && { leftOut: [...network.leftOut] }),
       sha256: checkpoint.sha256,
     },
     data: {

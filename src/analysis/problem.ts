@@ -119,6 +119,26 @@ export function inputOrder(checkpoint: Pick<Checkpoint, 'format'>, layout: Image
   return layout ?? (checkpoint.format === 'onnx' ? 'stored' : 'NHWC');
 }
 
+/**
+ * Cross-entropy is over the classes of an example: outputs of several axes,
+ * such as classes at every step of a sequence, would all be taken for classes.
+ *
+ * @param path of the model, for the message
+ * @throws InputError
+ */
+export function requireOneClassAxis(
+  { outputShape = [] }: Pick<Network, 'outputShape'>,
+  loss: LossName,
+  path: string,
+): void {
+  if (loss === 'cross-entropy' && outputShape.filter((extent) => extent !== 1).length > 1) {
+    throw new InputError(
+      'network/class-axes',
+      `${path}: an example's output has the shape [${outputShape.join(', ')}], and cross-entropy takes one axis of classes: export the model with the output of one position (or --loss mse, with targets for every output)`,
+    );
+  }
+}
+
 /** How examples are chosen and prepared; without `inputOrder` images come channels last. */
 export type PreparationOptions = Pick<AnalyzeConfig, 'normalize' | 'sample' | 'seed'> & {
   inputOrder?: InputOrder;
@@ -151,6 +171,11 @@ export function networkExamples(
   };
 }
 
+/** The shape of a split's examples as a network with that input shape takes them. */
+function exampleShape(split: Split, inputShape: readonly (number | null)[]): readonly number[] {
+  return prepareExamples(split, { inputShape, normalization: null, order: Int32Array.of(0) }).shape;
+}
+
 /** A network on its data, ready for computing. */
 export interface Problem {
   engine: AnalysisEngine;
@@ -175,6 +200,7 @@ export interface Problem {
 /** What of an analysis' configuration decides the problem. */
 export type ProblemConfig = Pick<
   AnalyzeConfig,
+  | 'model'
   | 'normalize'
   | 'sample'
   | 'seed'
@@ -213,14 +239,21 @@ export async function openProblem(
       `${config.data}: no training examples found, and the curvature is that of the training loss; add the training split`,
     );
   }
+  const { train: trainingSplit } = dataset;
   const engine = await prepareEngine(config.backend, config.threads);
   engine.notes.forEach(progress.note);
   const loss = chooseLoss(config.loss, checkpoint, dataset.train.labels);
   const { include, exclude } = config;
   const network = scope.own(
-    await createNetwork(checkpoint, { include, exclude, keepFinalActivation: loss === 'mse' }),
+    await createNetwork(checkpoint, {
+      include,
+      exclude,
+      keepFinalActivation: loss === 'mse',
+      exampleShape: (inputShape) => exampleShape(trainingSplit, inputShape),
+    }),
   );
   const order = inputOrder(checkpoint, config.layout);
+  requireOneClassAxis(network, loss, config.model);
   const examples = (split: Split, count: number | 'all'): ExampleSource =>
     networkExamples(split, network, loss, count, { ...config, inputOrder: order });
   const trainingAvailable = dataset.train.count;

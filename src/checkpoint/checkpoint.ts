@@ -17,7 +17,7 @@ export interface CheckpointWeight {
   name: string;
   shape: readonly number[];
   dtype: CheckpointDtype;
-  /** Row-major, `product(shape)` long: Float32Array, Int32Array or Uint8Array, as `dtype` says. Always finite. */
+  /** Row-major, `product(shape)` long: Float32Array, Int32Array or Uint8Array, as `dtype` says. Finite, but for ONNX tensors that are no trained weights. */
   values: Float32Array | Int32Array | Uint8Array;
   /** Null: stored as `dtype`. Writing keeps the storage only where that loses no bit. */
   storage: null | WeightStorage;
@@ -52,8 +52,13 @@ export interface OnnxCheckpoint {
   /** The same digest of the files; `sha256` is another one where the weights came from elsewhere. */
   fileSha256: string;
   graph: OnnxGraph;
-  /** The floating-point initialisers, in file order. */
+  /** The floating-point initialisers, and tensors of Constant nodes with an axis or more, in file order. */
   weights: CheckpointWeight[];
+  /**
+   * Kernels that nodes compute from constants, where they are to be written with values of their own; named as the
+   * nodes' outputs. Left out where there are none.
+   */
+  folded?: CheckpointWeight[];
   /** `pruneLimit`, parsed, where the model's metadata has an entry of that name; else empty. */
   metadata: Record<string, unknown>;
 }

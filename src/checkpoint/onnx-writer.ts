@@ -6,6 +6,7 @@ import { type CheckpointWeight, elementCount, type OnnxCheckpoint } from './chec
 import { fileToWrite, type NewFile, writeFilesAtomically } from './files.js';
 import {
   type Initializer,
+  inputNames,
   METADATA_KEY,
   metadataEntry,
   type OnnxFile,
@@ -14,9 +15,10 @@ import {
 } from './onnx.js';
 import { changedElements, elementBytes, encodeSparse, putElements, smallerSparse } from './onnx-elements.js';
 import type { ExternalFile } from './onnx-external.js';
+import { replaceFolded } from './onnx-folded.js';
 import { encodeField, type FieldEdits, rewritten } from './onnx-rewrite.js';
 import { countOf, ELEMENT_RULES, expandedElements, MAX_EXPANDED_ELEMENTS } from './onnx-tensors.js';
-import { integerOf, messagesOf, textOf } from './onnx-wire.js';
+import { integerOf } from './onnx-wire.js';
 import { printable, quoted } from './printable.js';
 import { requireFinite } from './quantization.js';
 
@@ -27,7 +29,7 @@ const MIN_SPARSE_IR_VERSION = 6;
 export interface OnnxWriteOptions {
   /**
    * Store weights as positions and values of what is not 0 where that takes fewer bytes. Weights in external
-   * data and those that are inputs of the graph, too, stay dense.
+   * data or Constant nodes and those that are inputs of the graph, too, stay dense.
    */
   sparse?: boolean;
 }
@@ -35,7 +37,7 @@ export interface OnnxWriteOptions {
 /**
  * Writes an ONNX model with its weights and its `pruneLimit` metadata as the checkpoint has them. All else is
  * taken from the file that the checkpoint was read from, byte for byte: that must still be there unchanged.
- * Unchanged values keep their bits, changed ones their element type. Files of external data are copied with
+ * Unchanged values keep their bits, changed ones their element type; kernels that nodes computed become constants. Files of external data are copied with
  * the same changes to where the new model looks for them.
  *
  * @param output the file to write, or a folder, in which the file gets the name it was read from
@@ -52,6 +54,7 @@ export async function writeOnnx(
   const target = await fileToWrite(output, basename(checkpoint.path));
   const edits: FieldEdits = new Map();
   changeWeights(file, checkpoint.weights, edits, options.sparse === true);
+  replaceFolded(file, checkpoint, edits);
   const appended = changeMetadata(file, checkpoint.metadata, edits);
   const bytes = Buffer.concat([...rewritten(file.source.bytes, file.model, edits), ...appended]);
   const copies = file.external.files.flatMap((external) =>
@@ -98,18 +101,18 @@ function changeWeights(
   const { path } = file.source;
   const floats = file.initializers.filter(({ head }) => ELEMENT_RULES[head.type].kind === 'float');
   requireSameWeights(floats, weights);
-  const inputs = new Set(messagesOf(file.graph, 'input').map((input) => textOf(file.source, input, 'name')));
+  const inputs = new Set(inputNames(file.source, file.graph));
   const shared = new Map<string, Uint8Array>();
   let expanded = file.initializers.reduce(
     (sum, { head, sparse }) => sum + (sparse ? countOf(sparse.shape) : expandedElements(head)),
     0,
   );
   for (const [i, initializer] of floats.entries()) {
-    const { name, field, head, sparse } = initializer;
+    const { name, field, head, sparse, node } = initializer;
     const weight = weights[i]!;
-    requireFinite(weight, path);
     const old = elementBytes(file, initializer);
     const changed = changedElements(old, head.type, weight, path);
+    if (changed) requireFinite(weight, path);
     requireSharedAlike(file, initializer, changed ?? old, shared);
     if (sparse !== null) {
       if (changed) edits.set(field, encodeSparse(file, initializer, changed));
@@ -117,7 +120,11 @@ function changeWeights(
     }
     const count = countOf(head.shape);
     const canBeSparse =
-      wantSparse && head.external === null && !inputs.has(name) && expanded + count <= MAX_EXPANDED_ELEMENTS;
+      wantSparse &&
+      node === null &&
+      head.external === null &&
+      !inputs.has(name) &&
+      expanded + count <= MAX_EXPANDED_ELEMENTS;
     const smaller = canBeSparse ? smallerSparse(file, initializer, changed ?? old) : null;
     if (smaller) {
       expanded += count;

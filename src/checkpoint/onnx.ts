@@ -4,6 +4,7 @@ import { InputError } from '../errors.js';
 import type { CheckpointWeight, OnnxCheckpoint } from './checkpoint.js';
 import { checkFile, readInto } from './files.js';
 import { parseJson } from './json.js';
+import { readConstants } from './onnx-constants.js';
 import { type ExternalFiles, MAX_TOTAL_BYTES, readExternalFiles } from './onnx-external.js';
 import type { OnnxGraph, OnnxTensor } from './onnx-graph.js';
 import { invalidGraph, operatorDomain, readNode, readValue, sortNodes } from './onnx-nodes.js';
@@ -29,7 +30,6 @@ import {
   type WireSource,
 } from './onnx-wire.js';
 import { printable, quoted } from './printable.js';
-import { requireFinite } from './quantization.js';
 
 /** Operators took their attributes and broadcasting of today with opset 7 (ONNX 1.2, 2018). */
 const MIN_OPSET = 7;
@@ -40,11 +40,13 @@ export const METADATA_KEY = 'pruneLimit';
 /** A tensor of the graph that has a name and values. */
 export interface Initializer {
   name: string;
-  /** Where it stands among the fields of the graph. */
+  /** Where it stands among the fields of the graph, or of the attribute of a Constant node. */
   field: WireField;
   /** The dense tensor, or the values of the sparse one. */
   head: TensorHead;
   sparse: SparseHead | null;
+  /** The Constant node that holds it; null among the initialisers of the graph. */
+  node: WireMessage | null;
 }
 
 /** A model as it lies in its files. */
@@ -52,7 +54,7 @@ export interface OnnxFile {
   source: WireSource & { bytes: Uint8Array<ArrayBuffer> };
   model: WireMessage;
   graph: WireMessage;
-  /** In file order. */
+  /** In file order, those in Constant nodes last. */
   initializers: Initializer[];
   external: ExternalFiles;
   /** As `OnnxCheckpoint` says it. */
@@ -60,8 +62,8 @@ export interface OnnxFile {
 }
 
 /**
- * Reads an ONNX model. Shapes and sizes are checked against the files before anything is allocated, float
- * initialisers to be finite. Functions, training information and subgraphs are passed over.
+ * Reads an ONNX model. Shapes and sizes are checked against the files before anything is allocated. Initialisers may
+ * hold infinities, which masks do: which of them are trained weights, the network knows. Functions, training information and subgraphs are passed over.
  *
  * @throws InputError that names the file and the byte, tensor or node
  */
@@ -78,15 +80,13 @@ export async function readOnnx(path: string): Promise<OnnxCheckpoint> {
       constants.set(name, tensor);
       continue;
     }
-    const weight: CheckpointWeight = {
+    weights.push({
       name,
       shape: tensor.shape,
       dtype: 'float32',
       values: tensor.values as Float32Array,
       storage: head.type === 'float16' ? { dtype: 'float16' } : null,
-    };
-    requireFinite(weight, path);
-    weights.push(weight);
+    });
   }
   return {
     format: 'onnx',
@@ -114,12 +114,19 @@ export async function readOnnxFile(path: string): Promise<OnnxFile> {
       `${printable(path)} is not a valid ONNX file: it holds no graph; is it complete, and is it one?`,
     );
   }
-  const initializers = readInitializers(source, graph);
+  const declared = readInitializers(source, graph);
+  const taken = [...declared.map(({ name }) => name), ...inputNames(source, graph)];
+  const initializers = [...declared, ...readConstants(source, graph, new Set(taken))];
   const heads = initializers.map(({ head }) => head);
   const external = await readExternalFiles(path, heads, source.bytes.length);
   const hash = createHash('sha256').update(source.bytes);
   for (const { bytes } of external.files) hash.update(bytes);
   return { source, model, graph, initializers, external, sha256: hash.digest('hex') };
+}
+
+/** Names of the graph's inputs; old files list initialisers, too. */
+export function inputNames(source: WireSource, graph: WireMessage): string[] {
+  return messagesOf(graph, 'input').map((input) => textOf(source, input, 'name'));
 }
 
 async function readModelFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
@@ -157,7 +164,7 @@ function readInitializers(source: WireSource, graph: WireMessage): Initializer[]
     expanded += sparse ? countOf(sparse.shape) : expandedElements(head);
     requireModest(source, name, expanded);
     names.add(name);
-    initializers.push({ name, field, head, sparse });
+    initializers.push({ name, field, head, sparse, node: null });
   }
   return initializers;
 }
@@ -192,7 +199,10 @@ function readGraph({ source, model, graph, initializers }: OnnxFile, constants: 
     }
     known.add(name);
   }
-  const unsorted = messagesOf(graph, 'node').map((message, i) => readNode(source, message, i));
+  const constantNodes = new Set(initializers.map(({ node }) => node));
+  const unsorted = messagesOf(graph, 'node').flatMap((message, i) =>
+    constantNodes.has(message) ? [] : [readNode(source, message, i)],
+  );
   const nodes = sortNodes(unsorted, known, path);
   for (const output of nodes.flatMap((node) => node.outputs)) known.add(output);
   const outputs = messagesOf(graph, 'output').map((message) => readValue(source, message));

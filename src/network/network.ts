@@ -11,6 +11,15 @@ export interface PrunableWeight {
   size: number;
 }
 
+/** A kernel that is not prunable, and why. */
+export interface LeftOutKernel {
+  name: string;
+  /** How many numbers it has. */
+  weights: number;
+  /** Completes "it is ..". */
+  reason: string;
+}
+
 /**
  * A trained network as a function of its prunable weights.
  *
@@ -22,9 +31,13 @@ export interface Network {
   readonly inputShape: readonly (number | null)[];
   /** How many outputs (classes) the network has. */
   readonly outputs: number;
+  /** Extents of an example's output before it is flattened to `outputs`; left out where it has one axis anyway. */
+  readonly outputShape?: readonly number[];
   /** All weights of the model, prunable or not. */
   readonly parameters: number;
   readonly prunable: readonly PrunableWeight[];
+  /** Kernels that cannot be pruned, and why; left out where every kernel can. */
+  readonly leftOut?: readonly LeftOutKernel[];
   /** D, how many prunable weights there are. */
   readonly dimension: number;
   /** w*, the trained prunable weights, flattened; length `dimension`. */
@@ -50,6 +63,13 @@ export interface NetworkOptions {
   include?: readonly string[];
   /** Glob patterns; prunable weights whose name matches one are left out. */
   exclude?: readonly string[];
+  /**
+   * The shape of an example for an input shape with free extents; without it, extents are tried until the network
+   * takes one.
+   *
+   * @throws InputError when the examples do not fit
+   */
+  exampleShape?: (inputShape: readonly (number | null)[]) => readonly number[];
   /** Leaves a final softmax or sigmoid on (for a loss of the output itself). */
   keepFinalActivation?: boolean;
 }

@@ -1,9 +1,10 @@
-import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import type { Checkpoint, CheckpointWeight } from '../checkpoint/checkpoint.js';
 import type { PrunableWeight } from '../network/network.js';
 
 /**
  * A copy of a checkpoint with other values for its prunable weights; all else
- * is shared with the original.
+ * is shared with the original. Kernels that an ONNX graph computes from
+ * constants become `folded` weights.
  *
  * @param flat new values of all prunable weights, length D
  */
@@ -13,11 +14,20 @@ export function withPrunableWeights<C extends Checkpoint>(
   flat: Float32Array,
 ): C {
   const places = new Map(prunable.map((weight) => [weight.checkpointName, weight]));
+  const valuesOf = ({ offset, size }: PrunableWeight) => flat.slice(offset, offset + size);
   const weights = checkpoint.weights.map((weight) => {
     const place = places.get(weight.name);
-    return place === undefined
-      ? weight
-      : { ...weight, values: flat.slice(place.offset, place.offset + place.size) };
+    places.delete(weight.name);
+    return place === undefined ? weight : { ...weight, values: valuesOf(place) };
   });
-  return { ...checkpoint, weights };
+  const folded = [...places.values()].map(
+    (place): CheckpointWeight => ({
+      name: place.checkpointName,
+      shape: place.shape,
+      dtype: 'float32',
+      values: valuesOf(place),
+      storage: null,
+    }),
+  );
+  return { ...checkpoint, weights, ...(folded.length > 0 && { folded }) };
 }

@@ -17,6 +17,10 @@ function modelSection(report: Report): Section {
       `${text.printable(model.path)} (${model.format}), ` +
         `${text.whole(model.prunable)} of ${text.whole(model.parameters)} weights prunable`,
     ],
+    ...(model.leftOut ?? []).map(({ name, weights }): [string, string] => [
+      'left out',
+      `kernel ${text.printable(name)} (${text.plural(weights, 'weight')}); see the warnings`,
+    ]),
     ['data', `${text.printable(data.path)} (${data.format}${orderWords(data.layout ?? null)})`],
     [
       'examples',

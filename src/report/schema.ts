@@ -50,6 +50,14 @@ const modelSchema = z.object({
   format: z.string(),
   parameters: count.describe('all weights of the model'),
   prunable: count.describe('D: the weights that may be pruned'),
+  leftOut: z
+    .array(
+      z.object({ name: z.string(), weights: count, reason: z.string().describe('completes "it is .."') }),
+    )
+    .optional()
+    .describe(
+      'kernels that are no part of D, each with the reason; absent where every kernel is, or was excluded',
+    ),
   sha256: z.string().describe('of the files of the checkpoint'),
 });
 

@@ -1,7 +1,7 @@
 /** What an expert would remark on a finished analysis. */
 import { measuredLimits, theoryNames } from './limit-names.js';
 import type { Report } from './schema.js';
-import { percent, plainPoints, plural, range, whole } from './text.js';
+import { percent, plainPoints, plural, printable, range, whole } from './text.js';
 
 /** Weights of one magnitude at the edge of a limit: some of them are pruned and some not. */
 export interface TiedWeights {
@@ -131,6 +131,13 @@ function highestChanceAccuracy(classes: number): number {
   return Math.min(CHANCE_FACTOR / classes, 1 / classes + CHANCE_SHARE * (1 - 1 / classes));
 }
 
+function leftOutWarnings({ model }: Report): string[] {
+  return (model.leftOut ?? []).map(
+    ({ name, weights, reason }) =>
+      `kernel ${printable(name)} (${plural(weights, 'weight')}) is left out of the prunable weights: it is ${printable(reason)}`,
+  );
+}
+
 function classWarning({ dataClasses, outputs }: WarningFacts): string[] {
   return dataClasses !== null && outputs > 1 && dataClasses < outputs
     ? [
@@ -206,6 +213,7 @@ function sliceWarning({ limits }: Report): string[] {
 /** What an expert would remark on a finished analysis, one line each. */
 export function expertWarnings(report: Report, facts: WarningFacts): string[] {
   return [
+    ...leftOutWarnings(report),
     ...exampleWarnings(report),
     ...gradientWarning(facts.gradientShare),
     ...curvatureWarnings(report),

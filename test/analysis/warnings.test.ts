@@ -32,6 +32,14 @@ describe('expertWarnings', () => {
 
   const nothing = (): void => {};
   it.each<[string, RegExp, (report: Report) => void, Partial<WarningFacts>]>([
+    [
+      'a kernel that is left out',
+      /^kernel u \(8 weights\) is left out of the prunable weights: it is computed by Mul from "v"$/,
+      (report) => {
+        report.model.leftOut = [{ name: 'u', weights: 8, reason: 'computed by Mul from "v"' }];
+      },
+      {},
+    ],
     ['a large gradient', /not near a minimum.*gradient makes up 40\.0 %/, nothing, { gradientShare: 0.4 }],
     [
       'negative eigenvalues',

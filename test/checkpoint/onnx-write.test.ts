@@ -141,6 +141,11 @@ describe('writing', () => {
     expect(existsSync(output)).toBe(false);
   });
 
+  it('keeps infinities and NaN of tensors that do not change', async () => {
+    const original = surrounded({ shape: [3], values: [-Infinity, Number.NaN, 1] });
+    expect((await roundTrip(await readModel(original))).bytes).toEqual(Buffer.from(original));
+  });
+
   it('changes the metadata entry pruneLimit alone, and where it is missing adds it', async () => {
     const spec = { shape: [6], values: floats };
     const checkpoint = await readModel(surrounded(spec));

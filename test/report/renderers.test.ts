@@ -126,6 +126,13 @@ describe('renderTable', () => {
     }
   });
 
+  test('names kernels that are left out of the prunable weights', () => {
+    const report = sampleReport();
+    expect(renderTable(report, plain)).not.toMatch(/left out/);
+    report.model.leftOut = [{ name: 'u', weights: 8, reason: 'computed by Mul from "v"' }];
+    expect(renderTable(report, plain)).toMatch(/left out +kernel u \(8 weights\); see the warnings/);
+  });
+
   test('fits 80 columns, long names and many digits too', () => {
     const report = sampleReport();
     report.model.path = `models/${'deep/'.repeat(40)}model.json`;

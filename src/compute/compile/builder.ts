@@ -17,6 +17,8 @@ export class OnnxBuilder {
   readonly initializers: OnnxTensor[] = [];
   private readonly names = new Map<ValueId, string>();
   private readonly made = new Map<string, string>();
+  /** Tensors that are outputs of the model, and their names there. */
+  private readonly outputNames = new Map<string, string>();
   private counter = 0;
 
   constructor(readonly graph: Graph) {}
@@ -134,9 +136,33 @@ export class OnnxBuilder {
     return perm.every((axis, index) => axis === index) ? name : this.add('Transpose', [name], { perm });
   }
 
+  /**
+   * Makes a tensor an output of the model: the node that computes it gives it
+   * that name; inputs, constants and what is an output already are handed on.
+   *
+   * Were every output an Identity, ONNX Runtime 1.30 would lose the name of a
+   * reshaped input that is an output and read by a product with a bias, too,
+   * while it optimises, and refuse the model ("node input is not a graph input").
+   */
+  nameOutput(name: string, output: string): void {
+    const isComputed = this.nodes.some(({ outputs }) => outputs.includes(name));
+    if (isComputed && !this.outputNames.has(name)) {
+      this.outputNames.set(name, output);
+    } else {
+      this.add('Identity', [name], {}, output);
+    }
+  }
+
   /** The finished graph. */
   finish(name: string, inputs: readonly OnnxValue[], outputs: readonly OnnxValue[]): OnnxGraph {
-    return { name, nodes: this.nodes, initializers: this.initializers, inputs, outputs };
+    const renamed = (names: readonly string[]): string[] =>
+      names.map((each) => this.outputNames.get(each) ?? each);
+    const nodes = this.nodes.map((node) => ({
+      ...node,
+      inputs: renamed(node.inputs),
+      outputs: renamed(node.outputs),
+    }));
+    return { name, nodes, initializers: this.initializers, inputs, outputs };
   }
 }
 

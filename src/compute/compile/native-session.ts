@@ -50,7 +50,7 @@ export function onnxModelOf(graph: Graph, name: string): Uint8Array {
     lower(node, builder);
   }
   for (const [output, id] of Object.entries(graph.outputs)) {
-    builder.add('Identity', [builder.full(id)], {}, output);
+    builder.nameOutput(builder.full(id), output);
   }
   return encodeOnnxModel(
     builder.finish(name, namedValues(graph, graph.inputs), namedValues(graph, graph.outputs)),

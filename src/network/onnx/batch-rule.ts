@@ -13,8 +13,9 @@ import type { OnnxNode } from '../../checkpoint/onnx-graph.js';
 import { printable } from '../../checkpoint/printable.js';
 import { InputError } from '../../errors.js';
 import { randomStream } from '../../random.js';
-import type { PrunableWeight } from '../network.js';
+import type { NetworkOptions, PrunableWeight } from '../network.js';
 import { type Program, type RunOptions, runProgram } from './interpreter.js';
+import { MAX_VALUES } from './operator.js';
 import { type ConstantTensors, tensorIn, tensorValue, type Value } from './values.js';
 
 /** The network's output [examples, outputs] for weights and inputs; to be called inside a tidy. */
@@ -23,12 +24,28 @@ type Run = (weights: readonly Tensor[], inputs: Tensor) => Tensor2D;
 /** How a graph is run on batches of any size. */
 export interface BatchRule {
   outputs: number;
+  /** Extents of the output for one example; `outputs` is their product. */
+  outputShape: readonly number[];
   /** Shape of what the removed activation was applied to, for some examples. */
   endingShape: readonly number[] | null;
   run: Run;
 }
 
-/** Extents tried where the file leaves an extent of the input free. */
+/** What is known of an example's shape. */
+export interface ExampleExtents {
+  /** Null where free. */
+  extents: readonly (number | null)[];
+  /** Of the data at hand; without it, extents are tried. */
+  exampleShape?: NetworkOptions['exampleShape'];
+}
+
+/** Most numbers of a batch of the declared size, 256 MiB: careless files declare batches of millions. */
+const MAX_BATCH_VALUES = 2 ** 26;
+
+/** Most numbers of an example for which extents are tried: 16 MiB, 27 images of three channels and 224 x 224 pixels. */
+const MAX_TRIED_VALUES = 2 ** 22;
+
+/** Extents tried where the file leaves an extent of the input free, and no data says it. */
 const TRIED_EXTENTS = [32, 28, 224, 64, 16, 8, 1];
 
 /** Relative difference of outputs that counts as the same, at float32. */
@@ -60,11 +77,13 @@ export function batchRule(
   prunable: readonly PrunableWeight[],
   weights: Float32Array,
   tensors: ConstantTensors,
+  { extents, exampleShape }: ExampleExtents,
 ): BatchRule {
-  const [declared, ...extents] = program.plan.input.shape as readonly (number | null)[];
+  const [declared] = program.plan.input.shape as readonly (number | null)[];
   const random = randomStream(1, 'example inputs');
   const { ending } = program.plan;
   let endingShape: readonly number[] | null = null;
+  let outputShape: readonly number[] = [];
   const noteEnding = (node: OnnxNode, [value]: readonly Value[]): void => {
     if (ending !== null && node.outputs[0] === ending.node.outputs[0]) {
       endingShape = value.shape;
@@ -96,7 +115,8 @@ export function batchRule(
         `${path}: output "${printable(program.plan.output)}" has the shape [${result.shape}] for ${examples} examples: prune-limit needs one row of outputs per example`,
       );
     }
-    return reshape(result, [examples, elementCount(result.shape.slice(1))]) as Tensor2D;
+    outputShape = result.shape.slice(1);
+    return reshape(result, [examples, elementCount(outputShape)]) as Tensor2D;
   };
   /** Runs on random examples with the trained weights and reads the numbers. */
   const probe = (run: Run, examples: Float32Array, shape: readonly number[], count: number): Float32Array =>
@@ -133,14 +153,40 @@ export function batchRule(
       return missing === 0 ? all : (slice(all, [0, 0], [examples, all.shape[1]]) as Tensor2D);
     };
 
+  /** One example at a time, freed of the declared batch. */
+  const oneByOne =
+    (explain: boolean): Run =>
+    (weightTensors, inputs) =>
+      concat(
+        Array.from({ length: inputs.shape[0] }, (_, example) => {
+          const begin = inputs.shape.map((_, axis) => (axis === 0 ? example : 0));
+          return free(explain)(weightTensors, slice(inputs, begin, [1, ...inputs.shape.slice(1)]));
+        }),
+        0,
+      );
+
   /** Tries the rule on examples of one shape. */
   const ruleFor = (shape: readonly number[]): BatchRule => {
     const size = elementCount(shape);
-    const count = declared === null || declared === 1 ? 3 : declared + 1;
-    const examples = Float32Array.from({ length: count * size }, () => random.normal());
     const fixed = declared ?? 1;
-    const separately = probe(pieces(fixed, true), examples, shape, count);
+    // Batches too large to be run must be freed of their size; then examples one by one say what is right.
+    const tooLarge = fixed > 1 && fixed * size > MAX_BATCH_VALUES;
+    const count = fixed === 1 || tooLarge ? 3 : fixed + 1;
+    if (count * size > MAX_VALUES) {
+      throw new InputError(
+        'network/input-shape',
+        `${path}: an example of shape [${shape}] is too large: export the model with the shape of its input`,
+      );
+    }
+    const examples = Float32Array.from({ length: count * size }, () => random.normal());
+    const separately = probe(tooLarge ? oneByOne(true) : pieces(fixed, true), examples, shape, count);
     const outputs = separately.length / count;
+    if (tooLarge && !freed(examples, shape, count, separately)) {
+      throw new InputError(
+        'network/batch',
+        `${path}: the model is written for batches of ${declared}, which is too large, and does not run on others: export it with a free batch axis`,
+      );
+    }
     if (declared === null) {
       const together = probe(free(true), examples, shape, count);
       if (differs(together, separately)) {
@@ -149,10 +195,10 @@ export function batchRule(
           `${path}: the output for an example depends on the other examples of its batch: prune-limit needs a network that treats examples one by one`,
         );
       }
-      return { outputs, endingShape, run: free(false) };
+      return { outputs, outputShape, endingShape, run: free(false) };
     }
-    const whole = freed(examples, shape, count, separately);
-    return { outputs, endingShape, run: whole ? free(false) : pieces(fixed, false) };
+    const whole = tooLarge || freed(examples, shape, count, separately);
+    return { outputs, outputShape, endingShape, run: whole ? free(false) : pieces(fixed, false) };
   };
   const freed = (
     examples: Float32Array,
@@ -173,10 +219,14 @@ export function batchRule(
   if (!extents.includes(null)) {
     return ruleFor(extents as number[]);
   }
+  if (exampleShape !== undefined) {
+    return ruleFor(exampleShape(extents));
+  }
   let failure: unknown = null;
-  for (const tried of TRIED_EXTENTS) {
+  const shapes = TRIED_EXTENTS.map((tried) => extents.map((extent) => extent ?? tried));
+  for (const shape of shapes.filter((each) => elementCount(each) <= MAX_TRIED_VALUES)) {
     try {
-      return ruleFor(extents.map((extent) => extent ?? tried));
+      return ruleFor(shape);
     } catch (error) {
       if (!(error instanceof InputError) || error.code !== 'network/onnx-node') {
         throw error;
@@ -184,5 +234,11 @@ export function batchRule(
       failure ??= error;
     }
   }
-  throw failure;
+  throw (
+    failure ??
+    new InputError(
+      'network/input-shape',
+      `${path}: the input shape [${extents.map((extent) => extent ?? 'free')}] is too large; export the model with the shape of its input`,
+    )
+  );
 }

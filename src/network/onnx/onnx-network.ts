@@ -1,15 +1,19 @@
 import { type Tensor, type Tensor2D, tidy } from '@tensorflow/tfjs-core';
 import { type CheckpointWeight, elementCount, type OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
+import { quoted } from '../../checkpoint/printable.js';
+import { requireFinite } from '../../checkpoint/quantization.js';
 import { InputError } from '../../errors.js';
-import type { Network, NetworkOptions, PrunableWeight } from '../network.js';
+import type { LeftOutKernel, Network, NetworkOptions, PrunableWeight } from '../network.js';
 import { weightFilter } from '../prunable.js';
 import type { NetworkDescription } from '../topology.js';
 import { batchRule } from './batch-rule.js';
 import { coversOutputs } from './ending.js';
+import { requireFiniteWeights } from './finite-weights.js';
 import { programOf } from './interpreter.js';
+import { foldKernels, kernelNames } from './kernels.js';
 import { unsupported } from './operator.js';
 import { isKnown } from './operators/table.js';
-import { kernelNames, type Plan, planOf } from './plan.js';
+import { inputExtents, type Plan, planOf } from './plan.js';
 import { ConstantTensors, constantValue, type HostValue } from './values.js';
 
 /** Initialisers by name, as values. */
@@ -32,19 +36,41 @@ function checkOperators({ nodes, opset }: Plan): void {
   }
 }
 
+function ranksOf(weights: readonly CheckpointWeight[]): Map<string, number> {
+  return new Map(weights.map(({ name, shape }) => [name, shape.length]));
+}
+
+/** Why no kernel is there to select from. */
+function noKernel(path: string, leftOut: readonly LeftOutKernel[]): InputError {
+  const reasons = leftOut.slice(0, 3).map(({ name, reason }) => `${quoted(name)} is ${reason}`);
+  return new InputError(
+    'network/nothing-prunable',
+    `${path}: there is no prunable weight: ${
+      reasons.length === 0
+        ? 'no convolution or matrix product takes a constant of two or more axes'
+        : `${reasons.join('; ')}${leftOut.length > 3 ? '; ...' : ''}`
+    }`,
+  );
+}
+
 function selectKernels(
-  checkpoint: OnnxCheckpoint,
+  path: string,
+  weights: readonly CheckpointWeight[],
   plan: Plan,
+  leftOut: readonly LeftOutKernel[],
   { include = [], exclude = [] }: NetworkOptions,
 ): CheckpointWeight[] {
-  const byName = new Map(checkpoint.weights.map((weight) => [weight.name, weight]));
-  const names = kernelNames(plan, new Map(checkpoint.weights.map(({ name, shape }) => [name, shape.length])));
+  const byName = new Map(weights.map((weight) => [weight.name, weight]));
+  const names = kernelNames(plan, ranksOf(weights));
+  if (names.length === 0) {
+    throw noKernel(path, leftOut);
+  }
   const accepts = weightFilter(include, exclude, names);
   const selected = names.filter(accepts).map((name) => byName.get(name) as CheckpointWeight);
   if (selected.length === 0) {
     throw new InputError(
       'network/nothing-prunable',
-      `${checkpoint.path}: no prunable weight (a kernel of rank 2 or more) is left; check --include and --exclude`,
+      `${path}: no prunable weight (a kernel of rank 2 or more) is left; check --include and --exclude`,
     );
   }
   return selected;
@@ -64,23 +90,32 @@ function laidOut(selected: readonly CheckpointWeight[]): { prunable: PrunableWei
 /**
  * Builds the network of an ONNX model on the current tfjs backend.
  *
- * Prunable are the initialisers that a convolution or matrix product takes as
- * its kernel (see `kernelNames`); `parameters` counts the values of all
- * floating-point initialisers that the network's output depends on.
+ * Prunable are the weights that a convolution or matrix product takes as its
+ * kernel (see `kernelNames`), computed from constants or not (see
+ * `foldKernels`); `parameters` counts these and all other floating-point
+ * initialisers that the network's output depends on.
  *
  * @throws InputError when the graph has not one input and one output of real
  *   numbers, an operator or a use of one is not supported, a node contradicts
- *   its operands, or no weight is prunable
+ *   its operands, a trained weight is not finite, or no weight is prunable
  */
 export async function createOnnxNetwork(
   checkpoint: OnnxCheckpoint,
   options: NetworkOptions,
 ): Promise<Network> {
-  const plan = planOf(checkpoint, options.keepFinalActivation ?? false);
-  checkOperators(plan);
-  const selected = selectKernels(checkpoint, plan, options);
-  const { prunable, dimension } = laidOut(selected);
+  const original = planOf(checkpoint, options.keepFinalActivation ?? false);
+  checkOperators(original);
+  requireFiniteWeights(checkpoint, original);
   const constants = initialisers(checkpoint);
+  const { plan, folded, leftOut } = foldKernels(original, constants, ranksOf(checkpoint.weights));
+  const all = [...checkpoint.weights, ...folded];
+  for (const weight of folded) {
+    requireFinite(weight, checkpoint.path);
+    const { name, shape, values } = weight;
+    constants.set(name, constantValue({ type: 'float', shape, values: values as Float32Array }));
+  }
+  const selected = selectKernels(checkpoint.path, all, plan, leftOut, options);
+  const { prunable, dimension } = laidOut(selected);
   for (const { name } of selected) {
     constants.delete(name);
   }
@@ -90,12 +125,23 @@ export async function createOnnxNetwork(
     weights.set(values, prunable[index].offset);
   });
   const used = new Set(plan.nodes.flatMap(({ inputs }) => inputs));
-  const parameters = checkpoint.weights
+  const parameters = all
     .filter(({ name }) => used.has(name))
     .reduce((sum, { values }) => sum + values.length, 0);
+  const extents = inputExtents(plan, new Map(all.map(({ name, shape }) => [name, shape])));
   const tensors = new ConstantTensors();
   try {
-    const { outputs, endingShape, run } = batchRule(checkpoint, program, prunable, weights, tensors);
+    const { outputs, outputShape, endingShape, run } = batchRule(
+      checkpoint,
+      program,
+      prunable,
+      weights,
+      tensors,
+      {
+        extents,
+        exampleShape: options.exampleShape,
+      },
+    );
     const { ending } = plan;
     if (ending?.activation === 'softmax' && endingShape !== null) {
       const { node } = ending;
@@ -105,10 +151,12 @@ export async function createOnnxNetwork(
       }
     }
     return {
-      inputShape: (plan.input.shape as readonly (number | null)[]).slice(1),
+      inputShape: extents,
       outputs,
+      outputShape,
       parameters,
       prunable,
+      leftOut,
       dimension,
       weights,
       removedActivation: ending?.activation ?? null,

@@ -159,7 +159,7 @@ export function resolveAxis(call: OperatorCall, axis: number, rank: number): num
 }
 
 /** Most values a tensor may have, 1 GiB: a crafted file could ask for any number. */
-const MAX_VALUES = 2 ** 28;
+export const MAX_VALUES = 2 ** 28;
 
 /**
  * Refuses shapes that are none, or so large that no model means them.

@@ -95,6 +95,29 @@ export function planOf(checkpoint: OnnxCheckpoint, keepFinalActivation: boolean)
   return { nodes: neededFor(nodes, output), opset: graph.opset, input, output, ending };
 }
 
+/**
+ * Extents of the input without the batch axis, null where they are free; the
+ * channels follow from a convolution that reads the input, where the file does
+ * not say them.
+ *
+ * @param shapes of weights by name
+ */
+export function inputExtents(
+  { nodes, input }: Plan,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): (number | null)[] {
+  const [, channels, ...rest] = input.shape as readonly (number | null)[];
+  const stem = nodes.find(
+    ({ opType, domain, inputs }) => opType === 'Conv' && domain === '' && inputs[0] === input.name,
+  );
+  const kernel = stem === undefined ? undefined : shapes.get(stem.inputs[1]);
+  if (channels !== null || kernel === undefined) {
+    return (input.shape as readonly (number | null)[]).slice(1);
+  }
+  const group = stem?.attributes.get('group');
+  return [kernel[1] * (group?.kind === 'int' ? group.value : 1), ...rest];
+}
+
 /** Values that depend on the network's input. */
 export function dependentOnInput({ nodes, input }: Plan): Set<string> {
   const dependent = new Set([input.name]);
@@ -106,45 +129,4 @@ export function dependentOnInput({ nodes, input }: Plan): Set<string> {
     }
   }
   return dependent;
-}
-
-/** Which operands of an operator are matrices that it multiplies with. */
-const MATRIX_OPERANDS: Readonly<Record<string, readonly number[]>> = {
-  Conv: [1],
-  ConvTranspose: [1],
-  Gemm: [0, 1],
-  MatMul: [0, 1],
-};
-/** Operators behind which a weight is still that weight. */
-const REARRANGING = new Set(['Transpose', 'Identity', 'Cast', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten']);
-
-/**
- * The initialisers that are kernels: of rank 2 or more, and an operand of a
- * convolution or a matrix product, directly or rearranged. In the order in
- * which the graph uses them, each once.
- */
-export function kernelNames({ nodes }: Plan, ranks: ReadonlyMap<string, number>): string[] {
-  const made = producers(nodes);
-  const initialiser = (operand: string): string | null => {
-    let name = operand;
-    for (;;) {
-      const rank = ranks.get(name);
-      if (rank !== undefined) {
-        return rank >= 2 ? name : null;
-      }
-      const node = made.get(name);
-      if (node === undefined || node.domain !== '' || !REARRANGING.has(node.opType)) {
-        return null;
-      }
-      name = node.inputs[0];
-    }
-  };
-  const found = nodes.flatMap((node) =>
-    (node.domain === '' && Object.hasOwn(MATRIX_OPERANDS, node.opType) ? MATRIX_OPERANDS[node.opType] : [])
-      .map((index) => node.inputs[index])
-      .filter((name) => name !== undefined && name !== '')
-      .map(initialiser)
-      .filter((name) => name !== null),
-  );
-  return [...new Set(found)];
 }

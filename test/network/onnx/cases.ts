@@ -342,6 +342,33 @@ const productCases: NetworkCase[] = [
     },
   ),
   imageCase(
+    'attention behind a causal mask of infinities, Clip with infinite bounds',
+    [
+      node('Reshape', ['x', 'tokens'], 't'),
+      node('MatMul', ['t', 'wq'], 'q'),
+      node('Transpose', ['q'], 'k', { perm: [0, 2, 1] }),
+      node('MatMul', ['q', 'k'], 'scores'),
+      node('Add', ['scores', 'causal'], 'masked'),
+      node('Softmax', ['masked'], 'share', { axis: -1 }),
+      node('MatMul', ['share', 'q'], 'o'),
+      node('Clip', ['o', 'low', 'high'], 'y'),
+    ],
+    6 * 8,
+    {
+      constants: { tokens: integerTensor([0, 6, 20]) },
+      weights: {
+        wq: normalWeight([20, 8], 20, 0.2),
+        causal: {
+          shape: [6, 6],
+          values: Array.from({ length: 36 }, (_, i) => (i % 6 > Math.floor(i / 6) ? -Infinity : 0)),
+        },
+        low: { shape: [], values: [-Infinity] },
+        high: { shape: [], values: [Infinity] },
+        unused: { shape: [2], values: [Number.NaN, Infinity] },
+      },
+    },
+  ),
+  imageCase(
     'a matrix from the left, batches broadcast',
     [node('MatMul', ['wl', 'x'], 'l'), node('MatMul', ['l', 'wb'], 'y')],
     4 * 3 * 2,

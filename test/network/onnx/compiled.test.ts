@@ -3,11 +3,12 @@ import { prepareBackend } from '../../../src/compute/backend.js';
 import { type NativeSetting, nativeBatches } from '../../../src/curvature/native-batches.js';
 import { nativeCurvatureOperator } from '../../../src/curvature/native-curvature.js';
 import { traceProduct, vectorInputs } from '../../../src/curvature/native-programs.js';
-import { planProducts } from '../../../src/curvature/product-plan.js';
+import { PRODUCT_PLANS, type ProductPlanName, planProducts } from '../../../src/curvature/product-plan.js';
 import { curvatureOperator, type LossProblem } from '../../../src/curvature/products.js';
 import { createBatches } from '../../../src/network/batches.js';
 import { hasNative, native } from '../../compute/compile/support.js';
 import { randomExamples } from '../../support/models.js';
+import { integerTensor, type ModelSketch, normalWeight } from '../../support/onnx-models.js';
 import { expectClose, normalVector } from '../../support/vectors.js';
 import { compiledCases, type NetworkCase } from './cases.js';
 import { withOnnxNetwork } from './support.js';
@@ -21,7 +22,10 @@ beforeAll(async () => {
   await prepareBackend('wasm');
 });
 
-async function expectProductsAgree({ sketch }: NetworkCase): Promise<void> {
+async function expectProductsAgree(
+  { sketch }: Pick<NetworkCase, 'sketch'>,
+  asked: ProductPlanName | 'auto' = 'auto',
+): Promise<void> {
   await withOnnxNetwork(sketch, async (network) => {
     const shape = sketch.input.slice(1) as number[];
     const source = randomExamples({
@@ -38,7 +42,7 @@ async function expectProductsAgree({ sketch }: NetworkCase): Promise<void> {
     const eager = curvatureOperator(problem, 'hessian');
     const product = traceProduct(network, 'cross-entropy', 'hessian', source);
     const demand = { ...SIZES, cacheBytes: 1e8, workingBytes: 1e8, vectors: 1 };
-    const plan = planProducts(product, vectorInputs(network), native, demand);
+    const plan = planProducts(product, vectorInputs(network), native, demand, asked);
     const compiled = await nativeCurvatureOperator(setting, 'hessian', product, inNative, plan);
     try {
       const vector = normalVector(network.dimension, 1);
@@ -53,4 +57,36 @@ async function expectProductsAgree({ sketch }: NetworkCase): Promise<void> {
 
 describe.skipIf(!hasNative)('compiled Hessian products are those of tfjs', () => {
   it.each(compiledCases)('$name', (networkCase) => expectProductsAgree(networkCase));
+});
+
+/** Two layers with biases behind an input that is only rearranged: what is kept of a batch is that input, too. */
+function behindReshape(flatten: 'Flatten' | 'Reshape', activation: string): ModelSketch {
+  return {
+    input: [null, 2, 3],
+    nodes: [
+      { op: flatten, inputs: flatten === 'Flatten' ? ['input'] : ['input', 'shape'], outputs: ['f'] },
+      { op: 'Gemm', inputs: ['f', 'w', 'b'], outputs: ['h'], attributes: { transB: 1 } },
+      { op: activation, inputs: ['h'], outputs: ['a'] },
+      { op: 'Gemm', inputs: ['a', 'v', 'c'], outputs: ['y'], attributes: { transB: 1 } },
+    ],
+    weights: {
+      w: normalWeight([5, 6], 1),
+      b: normalWeight([5], 2),
+      v: normalWeight([4, 5], 3),
+      c: normalWeight([4], 4),
+    },
+    constants: { shape: integerTensor([-1, 6]) },
+  };
+}
+
+const behindReshapeCases = (['Flatten', 'Reshape'] as const).flatMap((flatten) =>
+  ['Tanh', 'Sigmoid'].flatMap((activation) =>
+    PRODUCT_PLANS.map((plan) => [flatten, activation, plan] as const),
+  ),
+);
+
+describe.skipIf(!hasNative)('a rearranged input compiles under every plan', () => {
+  it.each(behindReshapeCases)('%s, %s, %s', (flatten, activation, plan) =>
+    expectProductsAgree({ sketch: behindReshape(flatten, activation) }, plan),
+  );
 });

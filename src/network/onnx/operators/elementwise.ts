@@ -130,15 +130,15 @@ const gelu = unary((x, call) => {
 
 /** Bounds as attributes before operator set 11, as operands since. */
 const clip: Operator = (call) => {
+  // An open side, which files may write as an infinity: tfjs has no other way to say it.
+  const limit = 3.4028234663852886e38;
   const bound = (index: number, name: string, fallback: number): number => {
     if (call.opset < 11) {
       return real(call, name, fallback);
     }
     const value = knownOperand(call, index, 'bounds');
-    return value === null ? fallback : Number(value.values[0]);
+    return value === null ? fallback : Math.max(-limit, Math.min(limit, Number(value.values[0])));
   };
-  // Without the limits of float32, tfjs has no way to say that a side is open.
-  const limit = 3.4028234663852886e38;
   const [low, high] = [bound(1, 'min', -limit), bound(2, 'max', limit)];
   return unary((x) => (low > high ? add(mul(x, 0), high) : clipByValue(x, low, high)))(call);
 };

@@ -45,6 +45,10 @@ const batchNormalization: Operator = (call) => {
   if (integer(call, 'training_mode', 0) !== 0) {
     throw unsupported(call, 'training_mode');
   }
+  // Before operator set 14 a node that gives statistics, too, is one in training mode.
+  if (call.opset < 14 && call.node.outputs.slice(1).some((name) => name !== '')) {
+    throw unsupported(call, 'outputs of statistics (training mode)');
+  }
   if (integer(call, 'spatial', 1) !== 1) {
     throw unsupported(call, 'spatial = 0');
   }
