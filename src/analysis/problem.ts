@@ -1,6 +1,6 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { type AnalysisEngine, prepareEngine } from '../compute/backend.js';
-import type { AnalyzeConfig, LossChoice } from '../config.js';
+import type { AnalyzeConfig } from '../config.js';
 import type { Dataset, Labels, Split } from '../dataset/dataset.js';
 import { prepareExamples, selectExamples } from '../dataset/examples.js';
 import { classLabels } from '../dataset/labels.js';
@@ -9,57 +9,12 @@ import { InputError } from '../errors.js';
 import type { ExampleSource } from '../network/batches.js';
 import { createNetwork, describeNetwork } from '../network/create-network.js';
 import type { LossName } from '../network/loss.js';
+import { lossPair, requireOneDecision } from '../network/loss-pair.js';
 import type { Network } from '../network/network.js';
 import type { Progress } from '../progress.js';
+import { chooseLoss } from './choose-loss.js';
 import type { ResourceScope } from './resources.js';
-
-/** Losses of tfjs and Keras training configurations, in lower case without separators. */
-const TRAINED_WITH: Record<string, LossName> = {
-  meansquarederror: 'mse',
-  mse: 'mse',
-  binarycrossentropy: 'binary-cross-entropy',
-  categoricalcrossentropy: 'cross-entropy',
-  sparsecategoricalcrossentropy: 'cross-entropy',
-};
-
-/**
- * The loss a network is analysed with: the one asked for, else the one it was
- * trained with, else what its final activation and the labels suggest.
- *
- * @throws InputError when the labels do not settle it
- */
-export function chooseLoss(choice: LossChoice, checkpoint: Checkpoint, labels: Labels): LossName {
-  if (choice !== 'auto') {
-    return choice;
-  }
-  const { trainedLoss, finalActivation: ending } = describeNetwork(checkpoint);
-  const trained = trainedLoss && TRAINED_WITH[trainedLoss.toLowerCase().replace(/[_-]/g, '')];
-  if (trained) {
-    return trained;
-  }
-  if (ending !== null) {
-    return ending === 'softmax' ? 'cross-entropy' : 'binary-cross-entropy';
-  }
-  if (labels.kind === 'classes') {
-    return 'cross-entropy';
-  }
-  if (isOneHot(labels)) {
-    return 'cross-entropy';
-  }
-  return 'mse';
-}
-
-function isOneHot(labels: Labels & { kind: 'targets' }): boolean {
-  if (labels.width < 2) {
-    return false;
-  }
-  try {
-    classLabels(labels, labels.width);
-    return true;
-  } catch {
-    return false;
-  }
-}
+import { requireTableRows } from './table-rows.js';
 
 /** Refuses targets of a cross-entropy that are no probabilities, such as labels -1 and 1. */
 function requireProbabilities({ values, width }: Labels & { kind: 'targets' }, loss: LossName): void {
@@ -126,11 +81,13 @@ export function networkExamples(
   count: number | 'all',
   options: PreparationOptions,
 ): ExampleSource {
+  const order = selectExamples(split.count, { count, sample: options.sample, seed: options.seed });
   const examples = prepareExamples(split, {
     inputShape: network.inputShape,
     normalization: options.normalize,
-    order: selectExamples(split.count, { count, sample: options.sample, seed: options.seed }),
+    order,
   });
+  requireTableRows(network.inputTables ?? [], examples, order);
   return {
     count: examples.count,
     shape: examples.shape,
@@ -145,6 +102,8 @@ export interface Problem {
   dataset: Dataset;
   network: Network;
   loss: LossName;
+  /** What is to be said of the loss and the network's ending, one line each. */
+  lossNotes: readonly string[];
   /** Training examples of the curvature and of the measured loss. */
   train: ExampleSource;
   /**
@@ -199,11 +158,12 @@ export async function openProblem(
   }
   const engine = await prepareEngine(config.backend, config.threads);
   engine.notes.forEach(progress.note);
-  const loss = chooseLoss(config.loss, checkpoint, dataset.train.labels);
+  const description = describeNetwork(checkpoint);
+  const { loss, fromLogits, notes } = chooseLoss(config.loss, description, dataset.train.labels);
+  const pair = lossPair(description.finalActivation, loss, fromLogits);
   const { include, exclude } = config;
-  const network = scope.own(
-    await createNetwork(checkpoint, { include, exclude, keepFinalActivation: loss === 'mse' }),
-  );
+  const network = scope.own(await createNetwork(checkpoint, { include, exclude, ...pair }));
+  requireOneDecision(network, description.finalActivation, loss, pair);
   const examples = (split: Split, count: number | 'all'): ExampleSource =>
     networkExamples(split, network, loss, count, config);
   const trainingAvailable = dataset.train.count;
@@ -216,6 +176,7 @@ export async function openProblem(
     dataset,
     network,
     loss,
+    lossNotes: notes,
     train,
     epsilonTrain:
       config.epsilon.rule !== 'batch-std'

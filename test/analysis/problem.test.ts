@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { chooseLoss, networkExamples } from '../../src/analysis/problem.js';
+import { chooseLoss } from '../../src/analysis/choose-loss.js';
+import { networkExamples } from '../../src/analysis/problem.js';
 import type { LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { prepareBackend } from '../../src/compute/backend.js';
 import type { Labels } from '../../src/dataset/dataset.js';
-import { createNetwork } from '../../src/network/create-network.js';
+import { createNetwork, describeNetwork } from '../../src/network/create-network.js';
 import type { LossName } from '../../src/network/loss.js';
 import type { Network } from '../../src/network/network.js';
 import { fakeCheckpoint } from '../cli/fake-host.js';
@@ -44,7 +45,7 @@ describe('chooseLoss', () => {
     ['an unknown loss it was trained with: labels', 'cross-entropy', trainedWith('hinge'), classes],
     ['several losses: labels', 'mse', trainedWith({ out: 'hinge' }), numbers],
   ])('%s: %s', (_title, loss, checkpoint, labels) => {
-    expect(chooseLoss('auto', checkpoint, labels)).toBe(loss);
+    expect(chooseLoss('auto', describeNetwork(checkpoint), labels).loss).toBe(loss);
   });
 
   it('a training configuration inside of a Keras topology', () => {
@@ -53,11 +54,11 @@ describe('chooseLoss', () => {
       model_config: checkpoint.topology,
       training_config: { loss: 'binary_crossentropy' },
     };
-    expect(chooseLoss('auto', checkpoint, classes)).toBe('binary-cross-entropy');
+    expect(chooseLoss('auto', describeNetwork(checkpoint), classes).loss).toBe('binary-cross-entropy');
   });
 
   it('the loss that is asked for comes first', () => {
-    expect(chooseLoss('mse', trainedWith('binaryCrossentropy'), classes)).toBe('mse');
+    expect(chooseLoss('mse', describeNetwork(trainedWith('binaryCrossentropy')), classes).loss).toBe('mse');
   });
 });
 

@@ -53,6 +53,7 @@ export async function problemOf(
     dataset: { path: 'data', format: 'npz', train: null, test: null, warnings: [] },
     network,
     loss,
+    lossNotes: [],
     train,
     epsilonTrain: train,
     trainingAvailable: count,

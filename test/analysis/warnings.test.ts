@@ -10,6 +10,7 @@ const healthyFacts: WarningFacts = {
   gaussNewtonRank: 40_000,
   accuracyResolution: 1e-4,
   ties: [],
+  probabilitiesAsLogits: false,
 };
 
 function healthyReport(): Report {

@@ -1,13 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../src/errors.js';
+import type { Topology } from '../../src/network/layer-entries.js';
+import { finalActivation, withoutFinalActivation } from '../../src/network/layers-ending.js';
 import {
   checkDepthwiseDilation,
   checkLayerSizes,
-  finalActivation,
   forTrainedWeights,
   layerTypes,
-  type Topology,
-  withoutFinalActivation,
 } from '../../src/network/topology.js';
 
 interface Layer {

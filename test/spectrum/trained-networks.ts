@@ -199,6 +199,7 @@ async function openCurvature(
     dataset,
     network,
     loss: 'cross-entropy',
+    lossNotes: [],
     train,
     epsilonTrain: null,
     trainingAvailable: split.count,
