@@ -31,20 +31,32 @@ function unnumbered(path: readonly string[]): string[] {
 const sameShape = (left: readonly number[], right: readonly number[]): boolean =>
   left.length === right.length && left.every((extent, i) => extent === right[i]);
 
-/** Ways a stored name may differ from the model's, the surest first. */
-const MATCHES: ((stored: readonly string[], known: readonly string[]) => boolean)[] = [
-  (stored, known) => stored.join('/') === known.join('/'),
-  (stored, known) => withoutCell(stored).join('/') === known.join('/'),
-  (stored, known) => endsWith(stored, known),
-  (stored, known) => endsWith(withoutCell(stored), known),
-  (stored, known) => endsWith(unnumbered(stored), unnumbered(known)),
+/** A way in which a stored name may differ from the model's. */
+interface Match {
+  fits(stored: readonly string[], known: readonly string[]): boolean;
+  /** The names are the same but for what says nothing: a shape that differs is an error, not another weight. */
+  sure: boolean;
+}
+
+/** The surest first. */
+const MATCHES: readonly Match[] = [
+  { fits: (stored, known) => stored.join('/') === known.join('/'), sure: true },
+  { fits: (stored, known) => withoutCell(stored).join('/') === known.join('/'), sure: true },
+  { fits: endsWith, sure: false },
+  { fits: (stored, known) => endsWith(withoutCell(stored), known), sure: false },
 ];
+
+const NUMBERED: Match = {
+  fits: (stored, known) => endsWith(unnumbered(stored), unnumbered(known)),
+  sure: false,
+};
 
 /**
  * The stored weight of every weight of a model. Names may be those of
  * tfjs-layers, or have a `:0`, the names of models before them (Keras 3), the
- * name of a recurrent cell within, or numbers behind their steps; a match that
- * is not a name's own must be the only one, and of the right shape.
+ * name of a recurrent cell within, or other numbers behind their steps; a match
+ * must be the only one, and of the right shape. Numbers are not looked at only
+ * where no two weights of the model differ in them alone.
  *
  * @param path names the checkpoint in errors
  * @returns stored names by the model's
@@ -57,12 +69,13 @@ export function matchLayerWeights(
 ): Map<string, string> {
   const found = new Map<string, string>();
   const left = new Map(stored.map((weight) => [weight.name, { ...weight, steps: steps(weight.name) }]));
-  for (const [sureness, matches] of MATCHES.entries()) {
+  const apart = new Set(known.map(({ name }) => unnumbered(steps(name)).join('/'))).size === known.length;
+  for (const { fits, sure } of apart ? [...MATCHES, NUMBERED] : MATCHES) {
     const missing = known.filter(({ name }) => !found.has(name)).map((w) => ({ ...w, steps: steps(w.name) }));
     const pairs = missing.flatMap((weight) =>
       [...left.values()]
-        .filter((candidate) => matches(candidate.steps, weight.steps))
-        .filter((candidate) => sureness < 2 || sameShape(candidate.shape, weight.shape))
+        .filter((candidate) => fits(candidate.steps, weight.steps))
+        .filter((candidate) => sure || sameShape(candidate.shape, weight.shape))
         .map((candidate) => ({ weight: weight.name, stored: candidate.name })),
     );
     for (const pair of pairs) {
