@@ -34,12 +34,10 @@ function inboundNode(node: unknown): unknown {
   if (!isObject(node) || !('args' in node)) {
     return node;
   }
-  const kwargs = isObject(node.kwargs) ? node.kwargs : {};
+  // Masks and the mode of training are not given when a network is computed.
+  const { mask: _, training: __, ...kwargs } = isObject(node.kwargs) ? node.kwargs : {};
   const options = Object.fromEntries(
-    // Masks and the mode of training are not given when a network is computed.
-    Object.entries(kwargs).filter(
-      ([key, value]) => key !== 'mask' && key !== 'training' && referencesIn(value).length === 0,
-    ),
+    Object.entries(kwargs).filter(([, value]) => referencesIn(value).length === 0),
   );
   return referencesIn([node.args, kwargs]).map(([name, index, output]) => [name, index, output, options]);
 }
@@ -104,6 +102,14 @@ function giveInputShape(model: LayerEntry, layers: LayerEntry[], buildConfig: un
   }
 }
 
+/** What Keras 3 calls otherwise in a layer of one class. */
+function renameOptions({ class_name: className, config }: LayerEntry): void {
+  if (className === 'LeakyReLU' && config.negative_slope !== undefined && config.alpha === undefined) {
+    config.alpha = config.negative_slope;
+    delete config.negative_slope;
+  }
+}
+
 function convertModel(model: LayerEntry): void {
   const layers = layersOf(model) ?? [];
   const { build_config: buildConfig } = model as { build_config?: unknown };
@@ -111,6 +117,7 @@ function convertModel(model: LayerEntry): void {
     const ofLayer = (layer as { build_config?: unknown }).build_config;
     if (layersOf(layer) === null) {
       convertConfig(layer.config);
+      renameOptions(layer);
     } else {
       convertModel(layer);
     }

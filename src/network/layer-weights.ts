@@ -31,6 +31,11 @@ function unnumbered(path: readonly string[]): string[] {
 const sameShape = (left: readonly number[], right: readonly number[]): boolean =>
   left.length === right.length && left.every((extent, i) => extent === right[i]);
 
+/** Keras 3 calls the kernel of a depthwise convolution `kernel`. */
+function asKeras3(path: readonly string[]): string[] {
+  return path.map((step, i) => (i === path.length - 1 && step === 'depthwise_kernel' ? 'kernel' : step));
+}
+
 /** A way in which a stored name may differ from the model's. */
 interface Match {
   fits(stored: readonly string[], known: readonly string[]): boolean;
@@ -44,6 +49,7 @@ const MATCHES: readonly Match[] = [
   { fits: (stored, known) => withoutCell(stored).join('/') === known.join('/'), sure: true },
   { fits: endsWith, sure: false },
   { fits: (stored, known) => endsWith(withoutCell(stored), known), sure: false },
+  { fits: (stored, known) => endsWith(stored, asKeras3(known)), sure: false },
 ];
 
 const NUMBERED: Match = {

@@ -3,6 +3,7 @@ import { type LayersModel, loadLayersModel, type SymbolicTensor } from '@tensorf
 import { type CheckpointWeight, elementCount, type LayersCheckpoint } from '../checkpoint/checkpoint.js';
 import { printable } from '../checkpoint/printable.js';
 import { InputError } from '../errors.js';
+import { checkIgnoredOptions } from './ignored-options.js';
 import { tfjsTopology } from './keras-topology.js';
 import type { Topology } from './layer-entries.js';
 import { matchLayerWeights } from './layer-weights.js';
@@ -173,6 +174,7 @@ export async function createLayersNetwork(
   checkLayerSizes(checkpoint.topology, values);
   checkDepthwiseDilation(checkpoint.topology);
   checkResetAfter(checkpoint.topology);
+  checkIgnoredOptions(checkpoint.topology);
   const whole = tfjsTopology(checkpoint.topology);
   const ending = options.keepFinalActivation ? null : layersEnding(whole);
   const topology = forTrainedWeights(ending === null ? whole : withoutFinalActivation(whole));

@@ -175,6 +175,7 @@ describe('a topology of Keras 3', () => {
       dense({ dtype: { class_name: 'DTypePolicy', config: { name: 'mixed_float16' } } }),
       { dtype: 'float32' },
     ],
+    ['a slope', {}, { class_name: 'LeakyReLU', config: { negative_slope: 0.1 } }, { alpha: 0.1 }],
     [
       'the shape a model was built with',
       { build_input_shape: [null, 7] },

@@ -12,6 +12,11 @@ describe('stored weights', () => {
     ['with a cell within', ['rnn/lstm_cell/kernel'], ['rnn/kernel']],
     ['with a model before and a cell within', ['net/rnn/lstm_cell/kernel'], ['rnn/kernel']],
     ['with numbers behind their layers', ['a_1/kernel', 'b_1/kernel'], ['a/kernel', 'b/kernel']],
+    [
+      'of a depthwise convolution of Keras 3',
+      ['net/d/kernel', 'net/d/bias'],
+      ['d/depthwise_kernel', 'd/bias'],
+    ],
     ['with numbers behind themselves', ['a/kernel_1', 'a/bias_1'], ['a/kernel', 'a/bias']],
     ['names that end alike', ['net/a/kernel', 'net/x_a/kernel'], ['a/kernel', 'x_a/kernel']],
     ['numbers that tell layers apart', ['net/d/kernel', 'net/d_1/kernel'], ['d/kernel', 'd_1/kernel']],

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { layers, sequential } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
+import type { Checkpoint, LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { createBatches } from '../../src/network/batches.js';
 import { createNetwork, describeNetwork } from '../../src/network/create-network.js';
@@ -16,6 +16,7 @@ import {
 } from '../../src/network/output-transform.js';
 import { expectInputError } from '../dataset/support.js';
 import { randomExamples, seededCheckpoint } from '../support/models.js';
+import { normalWeight, onnxCheckpoint } from '../support/onnx-models.js';
 import { expectClose } from '../support/vectors.js';
 
 beforeAll(async () => {
@@ -33,7 +34,7 @@ function checkpointEnding(activation: string): Promise<LayersCheckpoint> {
 }
 
 /** The network's own outputs, its last activation included; example by example. */
-async function trueOutputs(checkpoint: LayersCheckpoint): Promise<number[][]> {
+async function trueOutputs(checkpoint: Checkpoint): Promise<number[][]> {
   const network = await createNetwork(checkpoint, { keepFinalActivation: true });
   const values = tf.tidy(() => {
     const inputs = tf.tensor(source.inputs(0, EXAMPLES), [EXAMPLES, 3]);
@@ -53,7 +54,7 @@ const textbook: Record<LossName, (p: number[], t: number[]) => number> = {
   'cross-entropy': (p, t) => -sum(p.map((value, j) => (t[j] === 0 ? 0 : t[j] * Math.log(value / sum(p))))),
 };
 
-async function analysed(checkpoint: LayersCheckpoint, loss: LossName): Promise<Evaluation> {
+async function analysed(checkpoint: Checkpoint, loss: LossName): Promise<Evaluation> {
   const pair = lossPair(describeNetwork(checkpoint).finalActivation, loss);
   const network = await createNetwork(checkpoint, pair);
   const batches = createBatches(source, OUTPUTS, { batchSize: 16, keepBytes: 0 });
@@ -87,6 +88,25 @@ describe('the pair of an ending and a loss', () => {
       expect(evaluation.decisions).toBe(1);
       expect(evaluation.accuracy).toBeCloseTo(right / EXAMPLES, 12);
     }
+  });
+
+  it.each<[string, RemovedActivation, LossName]>([
+    ['Softmax', 'softmax', 'binary-cross-entropy'],
+    ['Sigmoid', 'sigmoid', 'cross-entropy'],
+  ])('%s of an ONNX graph likewise', async (operator, activation, loss) => {
+    const graph = onnxCheckpoint({
+      input: [null, 3],
+      nodes: [
+        { op: 'MatMul', inputs: ['input', 'w'], outputs: ['z'] },
+        { op: operator, inputs: ['z'], outputs: ['y'] },
+      ],
+      weights: { w: normalWeight([3, OUTPUTS], 1) },
+    });
+    expect(describeNetwork(graph).finalActivation).toBe(activation);
+    const expected = (await trueOutputs(graph)).map((row, i) =>
+      textbook[loss](row, [...source.targets(i, i + 1)]),
+    );
+    expectClose([...(await analysed(graph, loss)).losses], expected, 1e-5);
   });
 
   it('of a loss that was told to take the outputs for logits is computed likewise', () => {
