@@ -66,13 +66,20 @@ const NUMBERED: Match = {
  *
  * @param path names the checkpoint in errors
  * @returns stored names by the model's
- * @throws InputError when a weight is missing, left over or matched by several
+ * @throws InputError when two weights of the model have one name, or one is missing, left over or matched by several
  */
 export function matchLayerWeights(
   stored: readonly KnownWeight[],
   known: readonly KnownWeight[],
   path: string,
 ): Map<string, string> {
+  const twice = known.find(({ name }, i) => known.findIndex((other) => other.name === name) < i);
+  if (twice !== undefined) {
+    throw new InputError(
+      'network/topology',
+      `${path}: two layers of the model have a weight ${quoted(twice.name)}: give the layers of nested models names of their own`,
+    );
+  }
   const found = new Map<string, string>();
   const left = new Map(stored.map((weight) => [weight.name, { ...weight, steps: steps(weight.name) }]));
   const apart = new Set(known.map(({ name }) => unnumbered(steps(name)).join('/'))).size === known.length;

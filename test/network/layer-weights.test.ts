@@ -55,6 +55,12 @@ describe('stored weights', () => {
       /"a\/kernel" is not/,
     ],
     [
+      'a name of two layers',
+      [weight('x/a/kernel', 2), weight('y/a/kernel', 2)],
+      [weight('a/kernel', 2), weight('a/kernel', 2)],
+      /two layers of the model have a weight "a\/kernel"/,
+    ],
+    [
       'numbers that are moved by one',
       [weight('a_1/kernel', 2), weight('a_2/kernel', 2)],
       [weight('a/kernel', 2), weight('a_1/kernel', 2)],
