@@ -18,6 +18,9 @@ export interface NetworkDescription {
 
 const ZERO_INITIALIZER = { class_name: 'Zeros', config: {} };
 
+/** Layers whose weights are orthogonal at first, where they do not say otherwise. */
+const RECURRENT = /^(SimpleRNN|GRU|LSTM|ConvLSTM2D)(Cell)?$/;
+
 /**
  * A copy of the topology made ready for computing with trained weights: a
  * fixed batch size becomes free, and initial values, which the checkpoint's
@@ -30,6 +33,9 @@ export function forTrainedWeights(topology: Topology): Topology {
     if (Array.isArray(value)) {
       value.forEach(visit);
     } else if (isObject(value)) {
+      if (RECURRENT.test(String(value.class_name)) && isObject(value.config)) {
+        value.config.recurrent_initializer ??= ZERO_INITIALIZER;
+      }
       for (const [key, item] of Object.entries(value)) {
         if ((key === 'batch_input_shape' || key === 'batch_shape') && Array.isArray(item)) {
           item[0] = null;
