@@ -94,7 +94,9 @@ export async function prune(
   // A LayersModel is only built, for which the plain backend loads fastest; an ONNX graph is run on a few examples.
   await prepareBackend(checkpoint.format === 'onnx' ? 'wasm' : 'cpu');
   return resourceScope(async (scope) => {
-    const network = scope.own(await createNetwork(checkpoint, { include, exclude }));
+    const network = scope.own(
+      await createNetwork(checkpoint, { include, exclude, keepFinalActivation: true }),
+    );
     const ranking = rankByMagnitude(network.weights);
     const prunedWeights = prunedCount(prunedFraction, network.dimension);
     if (prunedWeights === network.dimension) {

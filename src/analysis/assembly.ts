@@ -131,6 +131,10 @@ export function assembleReport(findings: Findings): Report {
     warnings: [],
     timing: findings.seconds,
   };
-  report.warnings = [...dataset.warnings, ...expertWarnings(report, warningFacts(findings, report))];
+  report.warnings = [
+    ...dataset.warnings,
+    ...problem.lossNotes,
+    ...expertWarnings(report, warningFacts(findings, report)),
+  ];
   return report;
 }

@@ -32,13 +32,15 @@ export interface ConnectedPruning {
 
 /** The network's forward pass on one example; inputs `x` and the prunable weights `w0`, `w1`, .., output `logits`. */
 function traceLogits(network: Network, source: ExampleSource): Graph {
+  // What a loss makes of the outputs may join them, which is no path of the network.
+  const logits = network.untransformed ?? network.logits;
   const inputs: ProgramInputs = {
     ...numbered('w', weightTensors(network, network.weights)),
     x: tensor(source.inputs(0, 1), [1, ...source.shape], 'float32'),
   };
   try {
     return traceProgram(
-      ({ x, ...weights }) => ({ logits: network.logits(collect(weights, 'w', network.prunable.length), x) }),
+      ({ x, ...weights }) => ({ logits: logits(collect(weights, 'w', network.prunable.length), x) }),
       inputs,
     );
   } finally {

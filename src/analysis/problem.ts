@@ -1,6 +1,6 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { type AnalysisEngine, prepareEngine } from '../compute/backend.js';
-import type { AnalyzeConfig, LossChoice } from '../config.js';
+import type { AnalyzeConfig } from '../config.js';
 import type { Dataset, ImageLayout, Labels, Split } from '../dataset/dataset.js';
 import { prepareExamples, selectExamples } from '../dataset/examples.js';
 import { classLabels } from '../dataset/labels.js';
@@ -10,57 +10,12 @@ import { InputError } from '../errors.js';
 import type { ExampleSource } from '../network/batches.js';
 import { createNetwork, describeNetwork } from '../network/create-network.js';
 import type { LossName } from '../network/loss.js';
+import { lossPair, requireOneDecision } from '../network/loss-pair.js';
 import type { Network } from '../network/network.js';
 import type { Progress } from '../progress.js';
+import { chooseLoss } from './choose-loss.js';
 import type { ResourceScope } from './resources.js';
-
-/** Losses of tfjs and Keras training configurations, in lower case without separators. */
-const TRAINED_WITH: Record<string, LossName> = {
-  meansquarederror: 'mse',
-  mse: 'mse',
-  binarycrossentropy: 'binary-cross-entropy',
-  categoricalcrossentropy: 'cross-entropy',
-  sparsecategoricalcrossentropy: 'cross-entropy',
-};
-
-/**
- * The loss a network is analysed with: the one asked for, else the one it was
- * trained with, else what its final activation and the labels suggest.
- *
- * @throws InputError when the labels do not settle it
- */
-export function chooseLoss(choice: LossChoice, checkpoint: Checkpoint, labels: Labels): LossName {
-  if (choice !== 'auto') {
-    return choice;
-  }
-  const { trainedLoss, finalActivation: ending } = describeNetwork(checkpoint);
-  const trained = trainedLoss && TRAINED_WITH[trainedLoss.toLowerCase().replace(/[_-]/g, '')];
-  if (trained) {
-    return trained;
-  }
-  if (ending !== null) {
-    return ending === 'softmax' ? 'cross-entropy' : 'binary-cross-entropy';
-  }
-  if (labels.kind === 'classes') {
-    return 'cross-entropy';
-  }
-  if (isOneHot(labels)) {
-    return 'cross-entropy';
-  }
-  return 'mse';
-}
-
-function isOneHot(labels: Labels & { kind: 'targets' }): boolean {
-  if (labels.width < 2) {
-    return false;
-  }
-  try {
-    classLabels(labels, labels.width);
-    return true;
-  } catch {
-    return false;
-  }
-}
+import { requireTableRows } from './table-rows.js';
 
 /** Refuses targets of a cross-entropy that are no probabilities, such as labels -1 and 1. */
 function requireProbabilities({ values, width }: Labels & { kind: 'targets' }, loss: LossName): void {
@@ -119,26 +74,6 @@ export function inputOrder(checkpoint: Pick<Checkpoint, 'format'>, layout: Image
   return layout ?? (checkpoint.format === 'onnx' ? 'stored' : 'NHWC');
 }
 
-/**
- * Cross-entropy is over the classes of an example: outputs of several axes,
- * such as classes at every step of a sequence, would all be taken for classes.
- *
- * @param path of the model, for the message
- * @throws InputError
- */
-export function requireOneClassAxis(
-  { outputShape = [] }: Pick<Network, 'outputShape'>,
-  loss: LossName,
-  path: string,
-): void {
-  if (loss === 'cross-entropy' && outputShape.filter((extent) => extent !== 1).length > 1) {
-    throw new InputError(
-      'network/class-axes',
-      `${path}: an example's output has the shape [${outputShape.join(', ')}], and cross-entropy takes one axis of classes: export the model with the output of one position (or --loss mse, with targets for every output)`,
-    );
-  }
-}
-
 /** How examples are chosen and prepared; without `inputOrder` images come channels last. */
 export type PreparationOptions = Pick<AnalyzeConfig, 'normalize' | 'sample' | 'seed'> & {
   inputOrder?: InputOrder;
@@ -157,12 +92,14 @@ export function networkExamples(
   count: number | 'all',
   options: PreparationOptions,
 ): ExampleSource {
+  const order = selectExamples(split.count, { count, sample: options.sample, seed: options.seed });
   const examples = prepareExamples(split, {
     inputShape: network.inputShape,
     normalization: options.normalize,
     ...(options.inputOrder && { inputOrder: options.inputOrder }),
-    order: selectExamples(split.count, { count, sample: options.sample, seed: options.seed }),
+    order,
   });
+  requireTableRows(network.inputTables ?? [], examples, order);
   return {
     count: examples.count,
     shape: examples.shape,
@@ -184,6 +121,8 @@ export interface Problem {
   /** The order of images that was chosen, as the input's shape does not tell it; null where there was nothing to choose. */
   imageOrder: ImageLayout | null;
   loss: LossName;
+  /** What is to be said of the loss and the network's ending, one line each. */
+  lossNotes: readonly string[];
   /** Training examples of the curvature and of the measured loss. */
   train: ExampleSource;
   /**
@@ -200,7 +139,6 @@ export interface Problem {
 /** What of an analysis' configuration decides the problem. */
 export type ProblemConfig = Pick<
   AnalyzeConfig,
-  | 'model'
   | 'normalize'
   | 'sample'
   | 'seed'
@@ -242,18 +180,20 @@ export async function openProblem(
   const { train: trainingSplit } = dataset;
   const engine = await prepareEngine(config.backend, config.threads);
   engine.notes.forEach(progress.note);
-  const loss = chooseLoss(config.loss, checkpoint, dataset.train.labels);
+  const description = describeNetwork(checkpoint);
+  const { loss, fromLogits, notes } = chooseLoss(config.loss, description, dataset.train.labels);
+  const pair = lossPair(description.finalActivation, loss, fromLogits);
   const { include, exclude } = config;
   const network = scope.own(
     await createNetwork(checkpoint, {
       include,
       exclude,
-      keepFinalActivation: loss === 'mse',
+      ...pair,
       exampleShape: (inputShape) => exampleShape(trainingSplit, inputShape),
     }),
   );
   const order = inputOrder(checkpoint, config.layout);
-  requireOneClassAxis(network, loss, config.model);
+  requireOneDecision(network, description.finalActivation, loss, pair);
   const examples = (split: Split, count: number | 'all'): ExampleSource =>
     networkExamples(split, network, loss, count, { ...config, inputOrder: order });
   const trainingAvailable = dataset.train.count;
@@ -267,6 +207,7 @@ export async function openProblem(
     network,
     imageOrder: planLayout(dataset.train, network.inputShape, order).chosenOrder,
     loss,
+    lossNotes: notes,
     train,
     epsilonTrain:
       config.epsilon.rule !== 'batch-std'

@@ -26,16 +26,16 @@ function tiesAtLimits({ problem, ranking }: Findings, report: Report): TiedWeigh
 
 /** Directions of the outputs in which the loss of one example curves: a softmax does not see a common shift. */
 function curvedDirections({ loss, network }: Findings['problem']): number {
-  return loss === 'cross-entropy' ? network.outputs - 1 : network.outputs;
+  const softmax = loss === 'cross-entropy' || network.decidesClasses === true;
+  return softmax ? network.outputs - 1 : network.outputs;
 }
 
 /** The smallest difference that test accuracy can show; a sigmoid for each output makes one decision each. */
-function accuracyResolution({ problem, dense }: Findings): number | null {
+function accuracyResolution({ dense }: Findings): number | null {
   if (dense.test === null || dense.test.accuracy === null) {
     return null;
   }
-  const decisions = problem.loss === 'binary-cross-entropy' ? problem.network.outputs : 1;
-  return 1 / (dense.test.losses.length * decisions);
+  return 1 / (dense.test.losses.length * dense.test.decisions);
 }
 
 /** What the warnings need to know beside the report. */
@@ -50,5 +50,6 @@ export function warningFacts(findings: Findings, report: Report): WarningFacts {
     accuracyResolution: accuracyResolution(findings),
     betterOrder: findings.betterOrder,
     ties: tiesAtLimits(findings, report),
+    probabilitiesAsLogits: problem.loss !== 'mse' && findings.dense.train.outputsSumToOne,
   };
 }

@@ -39,7 +39,7 @@ export function nativeEvaluator(setting: NativeSetting, program: TracedProgram):
         done += size;
         onExamples(done);
       });
-      return summarizeEvaluation(loss, losses, logits, targets, network.outputs);
+      return summarizeEvaluation(loss, losses, logits, targets, network.outputs, network.decidesClasses);
     },
     dispose: programs.dispose,
   };

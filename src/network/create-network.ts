@@ -1,7 +1,9 @@
+import { type Tensor, type Tensor2D, tidy } from '@tensorflow/tfjs-core';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { createLayersNetwork } from './layers-network.js';
 import type { Network, NetworkOptions } from './network.js';
 import { createOnnxNetwork, describeOnnx } from './onnx/onnx-network.js';
+import { type OutputTransform, transformOutputs } from './output-transform.js';
 import { describeTopology, type NetworkDescription } from './topology.js';
 
 /**
@@ -11,9 +13,24 @@ import { describeTopology, type NetworkDescription } from './topology.js';
  *   outputs, or holds no prunable weight
  */
 export async function createNetwork(checkpoint: Checkpoint, options: NetworkOptions = {}): Promise<Network> {
-  return checkpoint.format === 'onnx'
+  const network = await (checkpoint.format === 'onnx'
     ? createOnnxNetwork(checkpoint, options)
-    : createLayersNetwork(checkpoint, options);
+    : createLayersNetwork(checkpoint, options));
+  const { transform = null, decidesClasses = false } = options;
+  // Without an activation that was taken off there is nothing that a transform could take the place of.
+  const transformed =
+    transform === null || network.removedActivation === null ? network : withTransform(network, transform);
+  return decidesClasses ? { ...transformed, decidesClasses } : transformed;
+}
+
+function withTransform(network: Network, transform: OutputTransform): Network {
+  const { logits } = network;
+  return {
+    ...network,
+    untransformed: logits,
+    logits: (weights: readonly Tensor[], inputs: Tensor): Tensor2D =>
+      tidy(() => transformOutputs(transform, logits(weights, inputs))),
+  };
 }
 
 /** What a checkpoint says of its network, without building it. */

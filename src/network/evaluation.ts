@@ -9,7 +9,7 @@ export interface Evaluation {
   losses: Float64Array;
   /** Mean of `losses`, summed in float64. */
   meanLoss: number;
-  /** Share of examples (of outputs, for `binary-cross-entropy`) predicted right; null for regression. */
+  /** Share of decisions that are right: examples, or outputs for `binary-cross-entropy`; null for regression. */
   accuracy: number | null;
   /**
    * Right decisions of every example: 0 or 1 where it has one decision, the
@@ -24,6 +24,32 @@ export interface Evaluation {
    * example has several decisions.
    */
   decisionMargins: Float32Array | null;
+  /** The outputs read like probabilities: each from 0 to 1, and those of an example sum to 1. */
+  outputsSumToOne: boolean;
+}
+
+/** Sums of float32 softmaxes, of float16 weights too, are this near to 1. */
+const SUM_TOLERANCE = 1e-3;
+
+function sumToOne(outputs: readonly Float32Array[], width: number): boolean {
+  if (width < 2) {
+    return false;
+  }
+  return outputs.every((batch) => {
+    for (let offset = 0; offset < batch.length; offset += width) {
+      let sum = 0;
+      for (let j = offset; j < offset + width; j++) {
+        if (!(batch[j] >= 0 && batch[j] <= 1)) {
+          return false;
+        }
+        sum += batch[j];
+      }
+      if (Math.abs(sum - 1) > SUM_TOLERANCE) {
+        return false;
+      }
+    }
+    return true;
+  });
 }
 
 /** Logit of the right class less the largest of the others; NaN where one is. */
@@ -103,6 +129,7 @@ function decideOutputs(
  * @param losses loss of every example
  * @param logits outputs batch by batch, rows of `width`
  * @param targets targets batch by batch, likewise
+ * @param decidesClasses the largest output decides, also where the loss is `binary-cross-entropy`
  */
 export function summarizeEvaluation(
   loss: LossName,
@@ -110,18 +137,29 @@ export function summarizeEvaluation(
   logits: readonly Float32Array[],
   targets: readonly Float32Array[],
   width: number,
+  decidesClasses = false,
 ): Evaluation {
+  const outputsSumToOne = sumToOne(logits, width);
   const meanLoss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
   if (loss === 'mse') {
-    return { losses, meanLoss, accuracy: null, correct: null, decisions: 1, decisionMargins: null };
+    return {
+      losses,
+      meanLoss,
+      accuracy: null,
+      correct: null,
+      decisions: 1,
+      decisionMargins: null,
+      outputsSumToOne,
+    };
   }
-  const decide = loss === 'cross-entropy' ? decideClasses : decideOutputs;
+  const decide = loss === 'cross-entropy' || decidesClasses ? decideClasses : decideOutputs;
   const decided = decide(logits, targets, losses.length, width);
   let right = 0;
   for (const count of decided.correct as Uint8Array | Uint32Array) {
     right += count;
   }
-  return { losses, meanLoss, accuracy: right / decided.decisions / losses.length, ...decided };
+  const accuracy = right / decided.decisions / losses.length;
+  return { losses, meanLoss, accuracy, ...decided, outputsSumToOne };
 }
 
 /**
@@ -158,7 +196,7 @@ export async function evaluate(
   } finally {
     dispose(tensors);
   }
-  return summarizeEvaluation(loss, losses, logits, targets, network.outputs);
+  return summarizeEvaluation(loss, losses, logits, targets, network.outputs, network.decidesClasses);
 }
 
 /** Examples in a mini-batch whose mean loss fluctuates by eps, as in the paper's experiments. */

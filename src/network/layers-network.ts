@@ -1,17 +1,16 @@
-import { io, reshape, type Tensor, tidy } from '@tensorflow/tfjs-core';
-import { type LayersModel, loadLayersModel } from '@tensorflow/tfjs-layers';
-import type { CheckpointWeight, LayersCheckpoint } from '../checkpoint/checkpoint.js';
+import { io, reshape, type Tensor, tensor, tidy } from '@tensorflow/tfjs-core';
+import { type LayersModel, loadLayersModel, type SymbolicTensor } from '@tensorflow/tfjs-layers';
+import { type CheckpointWeight, elementCount, type LayersCheckpoint } from '../checkpoint/checkpoint.js';
+import { printable } from '../checkpoint/printable.js';
 import { InputError } from '../errors.js';
-import type { Network, NetworkOptions, PrunableWeight } from './network.js';
+import { checkIgnoredOptions } from './ignored-options.js';
+import { tfjsTopology } from './keras-topology.js';
+import type { Topology } from './layer-entries.js';
+import { matchLayerWeights } from './layer-weights.js';
+import { coversExample, type LayersEnding, layersEnding, withoutFinalActivation } from './layers-ending.js';
+import type { InputTable, Network, NetworkOptions, PrunableWeight } from './network.js';
 import { isPrunable, weightFilter } from './prunable.js';
-import {
-  checkDepthwiseDilation,
-  checkLayerSizes,
-  finalActivation,
-  forTrainedWeights,
-  type RemovedActivation,
-  withoutFinalActivation,
-} from './topology.js';
+import { checkDepthwiseDilation, checkLayerSizes, checkResetAfter, forTrainedWeights } from './topology.js';
 
 /** What tfjs-layers keeps behind a layer's weight. */
 interface LayerVariable {
@@ -27,55 +26,55 @@ interface LayerWithWeights {
   name: string;
   weights: LayerVariable[];
   layers?: LayerWithWeights[];
+  inboundNodes: { inputTensors: SymbolicTensor[] }[];
+  outputShape: unknown;
   getClassName(): string;
 }
 
-/**
- * The name tfjs-layers gives a weight that a checkpoint may store as
- * layer/cell/weight, the form that Keras uses since TensorFlow 2.2.
- */
-function layerWeightName(stored: string, known: ReadonlySet<string>): string {
-  const parts = stored.split('/');
-  return known.has(stored) || parts.length < 3
-    ? stored
-    : [...parts.slice(0, -2), parts[parts.length - 1]].join('/');
-}
+/** What tfjs-layers says of a name that it does not know: `Unknown layer: Foo. This may be ...` */
+const UNKNOWN = /^Unknown (\w+): (\w+)/;
 
-function weightData(weights: readonly CheckpointWeight[]): ArrayBuffer {
-  const total = weights.reduce((bytes, weight) => bytes + weight.values.byteLength, 0);
-  const data = new Uint8Array(total);
-  let offset = 0;
-  for (const { values } of weights) {
-    data.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), offset);
-    offset += values.byteLength;
-  }
-  return data.buffer;
-}
-
-async function loadModel(
-  checkpoint: LayersCheckpoint,
-  topology: Record<string, unknown>,
-): Promise<LayersModel> {
-  const weightSpecs = checkpoint.weights.map(({ name, shape, dtype }) => ({
-    name,
-    shape: [...shape],
-    dtype,
-  }));
-  try {
-    return await loadLayersModel(
-      io.fromMemory({ modelTopology: topology, weightSpecs, weightData: weightData(checkpoint.weights) }),
-      { strict: true },
-    );
-  } catch (error) {
-    const reason = (error instanceof Error ? error.message : String(error)).split('\n')[0];
-    const unknown = /^Unknown layer: (\w+)/.exec(reason);
-    throw new InputError(
-      unknown === null ? 'network/topology' : 'network/unknown-layer',
-      unknown === null
-        ? `${checkpoint.path}: tfjs-layers cannot build this model: ${reason}`
-        : `${checkpoint.path}: unknown layer '${unknown[1]}': prune-limit computes with the layers of tfjs-layers; replace it by one of them`,
+function buildFailure(path: string, error: unknown): InputError {
+  const reason = (error instanceof Error ? error.message : String(error)).split('\n')[0];
+  const [, kind, name] = UNKNOWN.exec(reason) ?? [];
+  if (kind === undefined) {
+    return new InputError(
+      'network/topology',
+      `${path}: tfjs-layers cannot build this model: ${printable(reason)}`,
       { cause: error },
     );
+  }
+  return new InputError(
+    kind === 'layer' ? 'network/unknown-layer' : 'network/topology',
+    `${path}: unknown ${kind} '${name}': prune-limit computes with the ${kind === 'layer' ? 'layers' : `${kind}s`} of tfjs-layers; replace it by one of them, or export the model to ONNX`,
+    { cause: error },
+  );
+}
+
+/** The model of a topology with the checkpoint's weights, and under which name it stores each of them. */
+async function loadModel(
+  checkpoint: LayersCheckpoint,
+  topology: Topology,
+): Promise<{ model: LayersModel; storedNames: ReadonlyMap<string, string> }> {
+  let model: LayersModel | null = null;
+  try {
+    model = await loadLayersModel(io.fromMemory({ modelTopology: topology }));
+    const variables = layerVariables(model.layers as unknown as LayerWithWeights[]);
+    const known = variables.map(({ variable: { originalName: name, shape } }) => ({ name, shape }));
+    const storedNames = matchLayerWeights(checkpoint.weights, known, checkpoint.path);
+    const stored = new Map(checkpoint.weights.map((weight) => [weight.name, weight]));
+    const loaded = model;
+    tidy(() => {
+      const tensors = [...storedNames].map(([name, storedName]): [string, Tensor] => {
+        const { values, shape, dtype } = stored.get(storedName) as CheckpointWeight;
+        return [name, tensor(values, [...shape], dtype)];
+      });
+      loaded.loadWeights(Object.fromEntries(tensors), true);
+    });
+    return { model, storedNames };
+  } catch (error) {
+    model?.dispose();
+    throw error instanceof InputError ? error : buildFailure(checkpoint.path, error);
   }
 }
 
@@ -95,7 +94,8 @@ function layerVariables(layers: LayerWithWeights[]): { variable: LayerVariable; 
   return [...found].map(([variable, layerClass]) => ({ variable, layerClass }));
 }
 
-function outputWidth(model: LayersModel): number {
+/** The shape of a model's output for an example. */
+function outputShapeOf(model: LayersModel): number[] {
   if (model.inputs.length !== 1 || model.outputs.length !== 1) {
     throw new InputError(
       'network/several-inputs',
@@ -109,7 +109,55 @@ function outputWidth(model: LayersModel): number {
       `the model's output shape [${model.outputs[0].shape}] is not fixed: prune-limit needs one row of outputs per example`,
     );
   }
-  return (dimensions as number[]).reduce((product, dimension) => product * dimension, 1);
+  return dimensions as number[];
+}
+
+/** The layer at the end of a path of names; null where it is not found. */
+function layerAt(model: LayersModel, path: readonly (string | undefined)[]): LayerWithWeights | null {
+  let layers: LayerWithWeights[] | undefined = model.layers as unknown as LayerWithWeights[];
+  let found: LayerWithWeights | undefined;
+  for (const name of path) {
+    found = layers?.find((layer) => layer.name === name);
+    layers = found?.layers;
+  }
+  return found ?? null;
+}
+
+/** Whether a model's last softmax is one over all outputs of an example. */
+function isOneSoftmax(model: LayersModel, ending: LayersEnding): boolean {
+  const layer = layerAt(model, ending.path);
+  let shape = model.outputs[0].shape as (number | null)[];
+  try {
+    shape = (layer?.outputShape as typeof shape | undefined) ?? shape;
+  } catch {
+    // A layer that is applied to several shapes has no one output shape; that of the model stands for it.
+  }
+  return coversExample(ending, shape);
+}
+
+/** Tables that take the model's inputs themselves as row numbers. */
+function inputTables(model: LayersModel): InputTable[] {
+  const visit = (layers: LayerWithWeights[]): InputTable[] =>
+    layers.flatMap((layer) => {
+      if (layer.layers !== undefined) {
+        return visit(layer.layers);
+      }
+      const { inputDim } = layer as unknown as { inputDim?: number };
+      return layer.getClassName() === 'Embedding' && typeof inputDim === 'number' && readsInput(layer, model)
+        ? [{ layer: layer.name, rows: inputDim }]
+        : [];
+    });
+  return visit(model.layers as unknown as LayerWithWeights[]);
+}
+
+/** Whether a layer takes the model's input, directly or through layers that only rearrange it. */
+function readsInput(layer: LayerWithWeights, model: LayersModel): boolean {
+  const reached = (tensor: SymbolicTensor): boolean =>
+    model.inputs.includes(tensor) ||
+    (tensor.sourceLayer !== undefined &&
+      ['Reshape', 'Flatten', 'Permute'].includes(tensor.sourceLayer.getClassName()) &&
+      tensor.inputs.every(reached));
+  return layer.inboundNodes.some(({ inputTensors }) => inputTensors.every(reached));
 }
 
 /**
@@ -125,28 +173,38 @@ export async function createLayersNetwork(
   const values = checkpoint.weights.reduce((sum, weight) => sum + weight.values.length, 0);
   checkLayerSizes(checkpoint.topology, values);
   checkDepthwiseDilation(checkpoint.topology);
-  const ending = options.keepFinalActivation ? null : finalActivation(checkpoint.topology);
-  const topology = forTrainedWeights(
-    ending === null ? checkpoint.topology : withoutFinalActivation(checkpoint.topology),
-  );
-  const model = await loadModel(checkpoint, topology);
+  checkResetAfter(checkpoint.topology);
+  checkIgnoredOptions(checkpoint.topology);
+  const whole = tfjsTopology(checkpoint.topology);
+  const ending = options.keepFinalActivation ? null : layersEnding(whole);
+  const topology = forTrainedWeights(ending === null ? whole : withoutFinalActivation(whole));
+  const { model, storedNames } = await loadModel(checkpoint, topology);
   try {
-    return networkOf(model, checkpoint, ending, options);
+    const outputShape = outputShapeOf(model);
+    if (ending?.activation !== 'softmax' || isOneSoftmax(model, ending)) {
+      return networkOf(model, checkpoint, { outputShape, storedNames, ending }, options);
+    }
   } catch (error) {
     model.dispose();
     throw error;
   }
+  // A softmax over parts of the outputs is none over them all, and stays.
+  model.dispose();
+  return createLayersNetwork(checkpoint, { ...options, keepFinalActivation: true });
 }
 
 function networkOf(
   model: LayersModel,
   checkpoint: LayersCheckpoint,
-  removedActivation: RemovedActivation | null,
+  {
+    outputShape,
+    storedNames,
+    ending,
+  }: { outputShape: number[]; storedNames: ReadonlyMap<string, string>; ending: LayersEnding | null },
   options: NetworkOptions,
 ): Network {
-  const outputs = outputWidth(model);
+  const outputs = elementCount(outputShape);
   const variables = layerVariables(model.layers as unknown as LayerWithWeights[]);
-  const known = new Set(variables.map(({ variable }) => variable.originalName));
   const kernels = variables.filter(({ variable, layerClass }) =>
     isPrunable({ name: variable.originalName, shape: variable.shape }, layerClass),
   );
@@ -162,7 +220,6 @@ function networkOf(
       `${checkpoint.path}: no prunable weight (a kernel of rank 2 or more) is left; check --include and --exclude`,
     );
   }
-  const storedAs = new Map(checkpoint.weights.map(({ name }) => [layerWeightName(name, known), name]));
   const prunable: PrunableWeight[] = [];
   let dimension = 0;
   for (const { variable } of selected) {
@@ -170,7 +227,7 @@ function networkOf(
     const name = variable.originalName;
     prunable.push({
       name,
-      checkpointName: storedAs.get(name) ?? name,
+      checkpointName: storedNames.get(name) ?? name,
       shape: variable.shape,
       offset: dimension,
       size,
@@ -185,11 +242,13 @@ function networkOf(
   return {
     inputShape: model.inputs[0].shape.slice(1),
     outputs,
+    outputShape,
+    inputTables: inputTables(model),
     parameters: checkpoint.weights.reduce((sum, weight) => sum + weight.values.length, 0),
     prunable,
     dimension,
     weights,
-    removedActivation,
+    removedActivation: ending?.activation ?? null,
     logits: (weightTensors, inputs) => {
       const trained = selected.map(({ variable }) => variable.val);
       selected.forEach(({ variable }, index) => {

@@ -25,7 +25,7 @@ export const LOSS_NAMES = ['cross-entropy', 'binary-cross-entropy', 'mse'] as co
 export type LossName = (typeof LOSS_NAMES)[number];
 
 /** 1 at the largest element of each row of a matrix, the first of equals, 0 elsewhere; constant. */
-const largestInRow = customGrad((x) => {
+export const largestInRow = customGrad((x) => {
   const matrix = x as Tensor2D;
   const attained = cast(equal(matrix, constantMaximum(matrix, 1)), 'float32');
   const width = matrix.shape[1];

@@ -1,5 +1,5 @@
 import { type Tensor, type Tensor2D, tensor } from '@tensorflow/tfjs-core';
-import type { RemovedActivation } from './topology.js';
+import type { OutputTransform, RemovedActivation } from './output-transform.js';
 
 /** A prunable weight and where it lies in the flat vector of all of them. */
 export interface PrunableWeight {
@@ -20,6 +20,13 @@ export interface LeftOutKernel {
   reason: string;
 }
 
+/** A table of which a network's inputs are row numbers. */
+export interface InputTable {
+  /** The layer that holds it. */
+  layer: string;
+  rows: number;
+}
+
 /**
  * A trained network as a function of its prunable weights.
  *
@@ -31,7 +38,7 @@ export interface Network {
   readonly inputShape: readonly (number | null)[];
   /** How many outputs (classes) the network has. */
   readonly outputs: number;
-  /** Extents of an example's output before it is flattened to `outputs`; left out where it has one axis anyway. */
+  /** The shape of its output for an example, whose size is `outputs`; one row where it is not known. */
   readonly outputShape?: readonly number[];
   /** All weights of the model, prunable or not. */
   readonly parameters: number;
@@ -53,6 +60,12 @@ export interface Network {
    * @returns [examples, outputs], owned by the caller
    */
   logits(weights: readonly Tensor[], inputs: Tensor): Tensor2D;
+  /** `logits` before the transform that the loss asks for, where there is one. */
+  readonly untransformed?: Network['logits'];
+  /** An example is decided by its largest output, whatever the loss. */
+  readonly decidesClasses?: boolean;
+  /** Tables that the inputs are row numbers of, as they stand. */
+  readonly inputTables?: readonly InputTable[];
   /** Frees the tensors of the model; once is enough, twice does no harm. */
   dispose(): void;
 }
@@ -72,6 +85,10 @@ export interface NetworkOptions {
   exampleShape?: (inputShape: readonly (number | null)[]) => readonly number[];
   /** Leaves a final softmax or sigmoid on (for a loss of the output itself). */
   keepFinalActivation?: boolean;
+  /** What the numbers before the activation that was taken off become; without one they stay as they are. */
+  transform?: OutputTransform | null;
+  /** An example is decided by its largest output, whatever the loss. */
+  decidesClasses?: boolean;
 }
 
 /**

@@ -1,113 +1,25 @@
 import type { LayersCheckpoint } from '../checkpoint/checkpoint.js';
 import { InputError } from '../errors.js';
-
-/** A tfjs-layers topology as it stands in model.json: untyped JSON. */
-export type Topology = Record<string, unknown>;
-
-/** Activations that are taken off the output, so that the loss is computed from logits. */
-export type RemovedActivation = 'softmax' | 'sigmoid';
+import { tfjsTopology } from './keras-topology.js';
+import { isObject, type LayerEntry, layersOf, modelEntry, type Topology } from './layer-entries.js';
+import { finalActivation } from './layers-ending.js';
+import type { RemovedActivation } from './output-transform.js';
+import { type TrainedLoss, trainedLoss } from './trained-loss.js';
 
 /** What a checkpoint says of its network. */
 export interface NetworkDescription {
   /** The activation at its very end, if it is one that a loss takes as part of itself. */
   finalActivation: RemovedActivation | null;
-  /** The loss it was trained with, by the name the framework gave it. */
-  trainedLoss: string | null;
+  /** The loss it was trained with; null where the checkpoint does not say. */
+  trainedLoss: TrainedLoss | null;
   /** Names of its layer classes or operators, each once, sorted. */
   operations: string[];
 }
 
-interface LayerEntry {
-  class_name: string;
-  config: Record<string, unknown> & { name?: string; activation?: unknown };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The model's own description: `model_config` inside a Keras topology, or the topology itself. */
-function modelEntry(topology: Topology): LayerEntry {
-  const entry = isObject(topology.model_config) ? topology.model_config : topology;
-  if (typeof entry.class_name !== 'string' || !(isObject(entry.config) || Array.isArray(entry.config))) {
-    throw new InputError(
-      'network/topology',
-      'modelTopology has no class_name and config: this is not a tfjs LayersModel',
-    );
-  }
-  return entry as unknown as LayerEntry;
-}
-
-function layersOf(model: LayerEntry): LayerEntry[] | null {
-  const config = model.config as unknown;
-  const layers = Array.isArray(config) ? config : (config as Record<string, unknown>).layers;
-  return Array.isArray(layers) ? (layers as LayerEntry[]) : null;
-}
-
-/** The layer whose output is the model's output; descends into nested models. */
-function outputLayer(model: LayerEntry): LayerEntry | null {
-  const layers = layersOf(model);
-  if (layers === null || layers.length === 0) {
-    return null;
-  }
-  const outputs = model.config.output_layers;
-  const outputName = Array.isArray(outputs)
-    ? ((Array.isArray(outputs[0]) ? outputs[0][0] : outputs[0]) as string)
-    : undefined;
-  const layer =
-    outputName === undefined
-      ? layers[layers.length - 1]
-      : layers.find(
-          (candidate) => (candidate.config?.name ?? (candidate as { name?: string }).name) === outputName,
-        );
-  if (layer === undefined) {
-    return null;
-  }
-  return layersOf(layer) === null ? layer : outputLayer(layer);
-}
-
-function activationName(activation: unknown): string | null {
-  if (typeof activation === 'string') {
-    return activation.toLowerCase();
-  }
-  if (isObject(activation) && typeof activation.class_name === 'string') {
-    return activation.class_name.toLowerCase();
-  }
-  return null;
-}
-
-/**
- * The activation at the very end of a network, if it is one that a
- * classification loss takes as part of itself.
- */
-export function finalActivation(topology: Topology): RemovedActivation | null {
-  const layer = outputLayer(modelEntry(topology));
-  if (layer === null) {
-    return null;
-  }
-  if (layer.class_name === 'Softmax') {
-    return 'softmax';
-  }
-  const name = activationName(layer.config?.activation);
-  return name === 'softmax' || name === 'sigmoid' ? name : null;
-}
-
-/** A copy of the topology whose final softmax or sigmoid is replaced by the identity. */
-export function withoutFinalActivation(topology: Topology): Topology {
-  const copy = structuredClone(topology);
-  const layer = outputLayer(modelEntry(copy));
-  if (layer !== null) {
-    if (layer.class_name === 'Softmax') {
-      layer.class_name = 'Activation';
-      layer.config = { name: layer.config.name, activation: 'linear' };
-    } else {
-      layer.config.activation = 'linear';
-    }
-  }
-  return copy;
-}
-
 const ZERO_INITIALIZER = { class_name: 'Zeros', config: {} };
+
+/** Layers whose weights are orthogonal at first, where they do not say otherwise. */
+const RECURRENT = /^(SimpleRNN|GRU|LSTM|ConvLSTM2D)(Cell)?$/;
 
 /**
  * A copy of the topology made ready for computing with trained weights: a
@@ -121,6 +33,9 @@ export function forTrainedWeights(topology: Topology): Topology {
     if (Array.isArray(value)) {
       value.forEach(visit);
     } else if (isObject(value)) {
+      if (RECURRENT.test(String(value.class_name)) && isObject(value.config)) {
+        value.config.recurrent_initializer ??= ZERO_INITIALIZER;
+      }
       for (const [key, item] of Object.entries(value)) {
         if ((key === 'batch_input_shape' || key === 'batch_shape') && Array.isArray(item)) {
           item[0] = null;
@@ -201,14 +116,42 @@ export function layerTypes(topology: Topology): string[] {
   return [...names].sort();
 }
 
+/**
+ * Refuses GRU layers with a bias of their own behind the reset gate, Keras' default since version 2, which
+ * tfjs-layers does not compute.
+ *
+ * @throws InputError naming the layer
+ */
+export function checkResetAfter(topology: Topology): void {
+  const visit = (layer: LayerEntry): void => {
+    if (/^(CuDNN)?GRU(Cell)?$/.test(layer.class_name) && layer.config.reset_after === true) {
+      throw new InputError(
+        'network/reset-after',
+        `layer '${layer.config.name}' is a GRU with reset_after=True, which tfjs-layers does not compute: train the model with GRU(..., reset_after=False)`,
+      );
+    }
+    const wrapped = [layer.config.layer, layer.config.cell, layer.config.forward_layer, layer.config.cells];
+    for (const inner of [...(layersOf(layer) ?? []), ...wrapped.flat()]) {
+      if (isObject(inner) && isObject(inner.config)) {
+        visit(inner as unknown as LayerEntry);
+      }
+    }
+  };
+  visit(modelEntry(topology));
+}
+
 /** What the model.json of a LayersModel says of its network. */
 export function describeTopology({ topology, extra }: LayersCheckpoint): NetworkDescription {
-  const { trainingConfig } = extra as { trainingConfig?: { loss?: unknown } };
-  const { training_config: kerasConfig } = topology as { training_config?: { loss?: unknown } };
-  const loss = trainingConfig?.loss ?? kerasConfig?.loss;
+  const configs = [
+    (extra as Topology).trainingConfig,
+    topology.training_config,
+    modelEntry(topology).compile_config,
+    topology.compile_config,
+  ];
+  const losses = configs.map((config) => (isObject(config) ? trainedLoss(config.loss) : null));
   return {
-    finalActivation: finalActivation(topology),
-    trainedLoss: typeof loss === 'string' ? loss : null,
+    finalActivation: finalActivation(tfjsTopology(topology)),
+    trainedLoss: losses.find((loss) => loss !== null) ?? null,
     operations: layerTypes(topology),
   };
 }

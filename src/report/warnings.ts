@@ -33,6 +33,8 @@ export interface WarningFacts {
   } | null;
   /** At the limits where ties are many enough to matter. */
   ties: readonly TiedWeights[];
+  /** The numbers that the loss takes for logits read like probabilities for every training example. */
+  probabilitiesAsLogits: boolean;
 }
 
 /** Above this share of the predicted loss increase the gradient is not a correction any more. */
@@ -46,6 +48,14 @@ const CHANCE_SHARE = 0.05;
 const FEWEST_EXAMPLES = 16;
 /** Limits are searched to a tenth of a point: a last pass nearer to the first failure is none of its own. */
 const SEARCH_RESOLUTION = 1e-3;
+
+function endingWarning(probabilitiesAsLogits: boolean): string[] {
+  return probabilitiesAsLogits
+    ? [
+        'the outputs that the loss takes for logits lie between 0 and 1 and sum to 1: the network seems to end in probabilities, so that neither loss nor limits are those it was trained for; save the model with its softmax as its last layer, or without it',
+      ]
+    : [];
+}
 
 function gradientWarning(share: number | null): string[] {
   return share !== null && share > LARGE_GRADIENT_SHARE
@@ -215,6 +225,7 @@ export function expertWarnings(report: Report, facts: WarningFacts): string[] {
   return [
     ...leftOutWarnings(report),
     ...exampleWarnings(report),
+    ...endingWarning(facts.probabilitiesAsLogits),
     ...gradientWarning(facts.gradientShare),
     ...curvatureWarnings(report),
     ...unresolvedWarnings(report),

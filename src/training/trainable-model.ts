@@ -1,8 +1,9 @@
 import { io, type Tensor, type Tensor2D, tensor, tidy, type Variable } from '@tensorflow/tfjs-core';
 import { loadLayersModel } from '@tensorflow/tfjs-layers';
 import type { CheckpointWeight, LayersCheckpoint } from '../checkpoint/checkpoint.js';
+import { finalActivation, withoutFinalActivation } from '../network/layers-ending.js';
 import { isPrunable } from '../network/prunable.js';
-import { finalActivation, forTrainedWeights, withoutFinalActivation } from '../network/topology.js';
+import { forTrainedWeights } from '../network/topology.js';
 
 /** A weight that training changes. */
 export interface TrainableWeight {

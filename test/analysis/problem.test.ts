@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { chooseLoss, networkExamples } from '../../src/analysis/problem.js';
+import { chooseLoss } from '../../src/analysis/choose-loss.js';
+import { networkExamples } from '../../src/analysis/problem.js';
+import { requireTableRows } from '../../src/analysis/table-rows.js';
 import type { LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { prepareBackend } from '../../src/compute/backend.js';
+import type { LossChoice } from '../../src/config.js';
 import type { Labels } from '../../src/dataset/dataset.js';
-import { createNetwork } from '../../src/network/create-network.js';
+import { createNetwork, describeNetwork } from '../../src/network/create-network.js';
 import type { LossName } from '../../src/network/loss.js';
 import type { Network } from '../../src/network/network.js';
 import { fakeCheckpoint } from '../cli/fake-host.js';
@@ -44,7 +47,7 @@ describe('chooseLoss', () => {
     ['an unknown loss it was trained with: labels', 'cross-entropy', trainedWith('hinge'), classes],
     ['several losses: labels', 'mse', trainedWith({ out: 'hinge' }), numbers],
   ])('%s: %s', (_title, loss, checkpoint, labels) => {
-    expect(chooseLoss('auto', checkpoint, labels)).toBe(loss);
+    expect(chooseLoss('auto', describeNetwork(checkpoint), labels).loss).toBe(loss);
   });
 
   it('a training configuration inside of a Keras topology', () => {
@@ -53,11 +56,80 @@ describe('chooseLoss', () => {
       model_config: checkpoint.topology,
       training_config: { loss: 'binary_crossentropy' },
     };
-    expect(chooseLoss('auto', checkpoint, classes)).toBe('binary-cross-entropy');
+    expect(chooseLoss('auto', describeNetwork(checkpoint), classes).loss).toBe('binary-cross-entropy');
   });
 
   it('the loss that is asked for comes first', () => {
-    expect(chooseLoss('mse', trainedWith('binaryCrossentropy'), classes)).toBe('mse');
+    expect(chooseLoss('mse', describeNetwork(trainedWith('binaryCrossentropy')), classes).loss).toBe('mse');
+  });
+});
+
+describe('what is said of a loss', () => {
+  const notes = (checkpoint: LayersCheckpoint, choice: LossChoice = 'auto'): string[] =>
+    chooseLoss(choice, describeNetwork(checkpoint), classes).notes;
+  const training = (activation: string, loss: unknown): LayersCheckpoint =>
+    ending(activation, { extra: { trainingConfig: { loss } } });
+
+  it('nothing of a usual pair', () => {
+    expect(notes(ending('softmax'))).toEqual([]);
+    expect(notes(training('softmax', 'categorical_crossentropy'))).toEqual([]);
+    expect(notes(training('linear', 'mse'))).toEqual([]);
+    const fromLogits = { class_name: 'CategoricalCrossentropy', config: { from_logits: true } };
+    expect(notes(training('linear', fromLogits))).toEqual([]);
+  });
+
+  it.each<[string, LayersCheckpoint, RegExp]>([
+    [
+      'a loss that is not known',
+      training('softmax', 'poisson'),
+      /trained with poisson, a loss .*cross-entropy/,
+    ],
+    ['several', training('linear', ['mse', 'hinge']), /trained with mse and hinge/],
+    [
+      'label smoothing',
+      training('softmax', { class_name: 'CategoricalCrossentropy', config: { label_smoothing: 0.1 } }),
+      /label_smoothing 0\.1; it is analysed without/,
+    ],
+    ['a loss of probabilities without any', training('linear', 'binary_crossentropy'), /taken for logits/],
+    [
+      'from_logits of a softmax',
+      training('softmax', { class_name: 'CategoricalCrossentropy', config: { from_logits: true } }),
+      /from_logits on the outputs of a softmax/,
+    ],
+    ['a pair of two kinds', training('softmax', 'binary_crossentropy'), /each of its probabilities/],
+  ])('%s', (_title, checkpoint, words) => {
+    expect(notes(checkpoint)).toEqual([expect.stringMatching(words)]);
+  });
+
+  it('a loss that is asked for in place of the trained one', () => {
+    expect(notes(training('linear', 'mse'), 'cross-entropy')).toEqual([
+      expect.stringMatching(/trained with mse and is analysed with cross-entropy/),
+    ]);
+  });
+});
+
+describe('inputs that are rows of a table', () => {
+  const examples = (inputs: number[]) => ({
+    count: inputs.length / 2,
+    inputs: (start: number, end: number) => Float32Array.from(inputs.slice(2 * start, 2 * end)),
+  });
+  const tables = [
+    { layer: 'words', rows: 50 },
+    { layer: 'few', rows: 5 },
+  ];
+
+  it.each<[string, number[], RegExp]>([
+    ['beyond it', [0, 4, 1, 5], /example 7 has the input 5.*layer 'few' has 5 rows \(0 to 4\)/],
+    ['below 0', [-1, 4, 1, 2], /example 3 has the input -1/],
+    ['between two', [0, 4, 1.5, 2], /example 7 has the input 1\.5/],
+  ])('are refused %s', async (_title, inputs, words) => {
+    const check = async () => requireTableRows(tables, examples(inputs), Int32Array.of(3, 7));
+    await expectInputError(check, 'data/table-row', words);
+  });
+
+  it('are taken within it, and anything without tables', () => {
+    requireTableRows(tables, examples([0, 4, 1, 3]), Int32Array.of(3, 7));
+    requireTableRows([], examples([-1, 1e9]), Int32Array.of(0));
   });
 });
 

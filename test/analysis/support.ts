@@ -54,6 +54,7 @@ export async function problemOf(
     network,
     imageOrder: null,
     loss,
+    lossNotes: [],
     train,
     epsilonTrain: train,
     trainingAvailable: count,

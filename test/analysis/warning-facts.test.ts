@@ -110,6 +110,23 @@ describe('warningFacts', () => {
     expect(rank('mse')).toBe(EXAMPLES * 10);
   });
 
+  it('a softmax whose probabilities count one by one does not see a common shift either', () => {
+    const known = findings(normalWeights(), { loss: 'binary-cross-entropy' });
+    Object.assign(known.problem.network, { decidesClasses: true });
+    expect(warningFacts(known, anywhere).gaussNewtonRank).toBe(EXAMPLES * 9);
+  });
+
+  it('knows outputs that read like probabilities, where the loss takes logits', () => {
+    const asLogits = (loss: LossName): boolean => {
+      const known = findings(normalWeights(), { loss });
+      known.dense.train.outputsSumToOne = true;
+      return warningFacts(known, anywhere).probabilitiesAsLogits;
+    };
+    expect(asLogits('cross-entropy')).toBe(true);
+    expect(asLogits('mse')).toBe(false);
+    expect(warningFacts(findings(normalWeights()), anywhere).probabilitiesAsLogits).toBe(false);
+  });
+
   it('hands on what is known already', () => {
     expect(warningFacts(findings(normalWeights()), anywhere)).toMatchObject({
       gradientShare: 0.125,

@@ -11,6 +11,7 @@ const healthyFacts: WarningFacts = {
   accuracyResolution: 1e-4,
   betterOrder: null,
   ties: [],
+  probabilitiesAsLogits: false,
 };
 
 function healthyReport(): Report {
@@ -41,6 +42,12 @@ describe('expertWarnings', () => {
       {},
     ],
     ['a large gradient', /not near a minimum.*gradient makes up 40\.0 %/, nothing, { gradientShare: 0.4 }],
+    [
+      'probabilities that are taken for logits',
+      /takes for logits lie between 0 and 1 and sum to 1.*softmax as its last layer/,
+      nothing,
+      { probabilitiesAsLogits: true },
+    ],
     [
       'negative eigenvalues',
       /negative eigenvalues hold 21\.4 % of sum \|lambda\|; compare with --negative clip/,

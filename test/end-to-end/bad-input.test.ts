@@ -127,6 +127,27 @@ describe('a model that cannot be used', () => {
       /"\.\.\/\.\.\/etc\/passwd" is a path with a "\.\." step/,
     ],
     [
+      'a layer without config',
+      () =>
+        writeModel(
+          [{ class_name: 'Flatten' } as never, dense('out', 2, 'softmax', 3)],
+          [
+            { name: 'out/kernel', shape: [3, 2] },
+            { name: 'out/bias', shape: [2] },
+          ],
+        ),
+      /layer 1 of the model \(Flatten\) has no config/,
+    ],
+    [
+      'a recurrent layer that tfjs does not compute',
+      () =>
+        writeModel(
+          [{ class_name: 'GRU', config: { name: 'g', units: 1, reset_after: true } }],
+          [{ name: 'g/kernel', shape: [3, 3] }],
+        ),
+      /layer 'g' is a GRU with reset_after=True.*reset_after=False/,
+    ],
+    [
       'an unknown layer',
       () =>
         writeModel([{ class_name: 'Quantum', config: { name: 'q' } }], [{ name: 'q/kernel', shape: [3, 2] }]),

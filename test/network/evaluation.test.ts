@@ -111,6 +111,39 @@ describe('evaluating a network', () => {
     expect([...summary('binary-cross-entropy', [Number.NaN, Number.NaN], [0, 1], 2).correct!]).toEqual([0]);
   });
 
+  it('the largest output decides where the network says so, whatever the loss', () => {
+    const summary = (decidesClasses: boolean) =>
+      summarizeEvaluation(
+        'binary-cross-entropy',
+        new Float64Array(2),
+        [Float32Array.of(-1, -2, -3, 4, 5, -1)],
+        [Float32Array.of(1, 0, 0, 1, 0, 0)],
+        3,
+        decidesClasses,
+      );
+    expect(summary(true)).toMatchObject({ accuracy: 1 / 2, decisions: 1 });
+    expect([...summary(true).correct!]).toEqual([1, 0]);
+    expect(summary(false)).toMatchObject({ accuracy: 4 / 6, decisions: 3 });
+  });
+
+  it.each<[string, number[], number, boolean]>([
+    ['rows that sum to 1', [0.25, 0.75, 1, 0], 2, true],
+    ['one row that does not', [0.25, 0.75, 1, 0.01], 2, false],
+    ['a sum of 1 with a number below 0', [-0.5, 1.5, 0.5, 0.5], 2, false],
+    ['numbers that are none', [Number.NaN, 1, 0.5, 0.5], 2, false],
+    ['a single output', [1, 1], 1, false],
+  ])('outputs read like probabilities: %s', (_title, outputs, width, expected) => {
+    const values = Float32Array.from(outputs);
+    const evaluation = summarizeEvaluation(
+      'cross-entropy',
+      new Float64Array(values.length / width),
+      [values.slice(0, width), values.slice(width)],
+      [values.slice(0, width), values.slice(width)],
+      width,
+    );
+    expect(evaluation.outputsSumToOne).toBe(expected);
+  });
+
   it('has no accuracy for a regression', async () => {
     const { accuracy, losses, meanLoss } = await evaluateIdentity('mse', inputs, inputs);
     expect(accuracy).toBeNull();

@@ -221,6 +221,60 @@ const endings: [string, 'softmax' | 'sigmoid', () => LayersModel][] = [
   ],
 ];
 
+describe('a softmax at every step of a sequence', () => {
+  const step = () => layers.dense({ units: 3, activation: 'softmax' });
+  it.each<[string, () => LayersModel, number[]]>([
+    [
+      'of a layer',
+      () => sequential({ layers: [layers.dense({ units: 3, activation: 'softmax', inputShape: [5, 4] })] }),
+      [5, 3],
+    ],
+    [
+      'of a layer that is applied to the steps, flattened',
+      () =>
+        sequential({
+          layers: [
+            layers.timeDistributed({ layer: step(), inputShape: [5, 4] }) as unknown as Layer,
+            layers.flatten(),
+          ],
+        }),
+      [15],
+    ],
+    [
+      'within a nested model, flattened',
+      () =>
+        sequential({
+          layers: [
+            sequential({
+              name: 'inner',
+              layers: [layers.dense({ units: 3, activation: 'softmax', inputShape: [5, 4] })],
+            }) as unknown as Layer,
+            layers.flatten(),
+          ],
+        }),
+      [15],
+    ],
+  ])('%s is none over the outputs, and stays', async (_title, build, outputShape) => {
+    await withNetwork(await seededCheckpoint(build(), 2), {}, (network) => {
+      expect(network).toMatchObject({ outputs: 15, outputShape, removedActivation: null });
+      const values = [...outputOf(network, [2, 5, 4])];
+      const sums = Array.from(
+        { length: 10 },
+        (_, i) => values[3 * i] + values[3 * i + 1] + values[3 * i + 2],
+      );
+      expectClose(sums, new Array(10).fill(1), 1e-6);
+    });
+  });
+
+  it('of one step is taken off', async () => {
+    const one = () =>
+      sequential({ layers: [layers.dense({ units: 3, activation: 'softmax', inputShape: [1, 4] })] });
+    await withNetwork(await seededCheckpoint(one(), 2), {}, (network) => {
+      expect(network).toMatchObject({ outputShape: [1, 3], removedActivation: 'softmax' });
+    });
+  });
+});
+
 describe('a final activation', () => {
   it.each(endings)(
     '%s (%s) is taken off: the output is the log-odds of the original one',
@@ -402,10 +456,20 @@ describe('what cannot be analysed is refused with a reason', () => {
     [
       'a missing weight',
       'network/topology',
-      /cannot build this model/,
+      /model's weight ".*" is not among the stored ones/,
       async () => {
         const checkpoint = await seededCheckpoint(convNet(), 1);
         checkpoint.weights.pop();
+        return checkpoint;
+      },
+    ],
+    [
+      'an unknown activation',
+      'network/topology',
+      /model.json: unknown activation 'celu': .*the activations of tfjs-layers/,
+      async () => {
+        const checkpoint = await seededCheckpoint(convNet(), 1);
+        savedLayers(checkpoint)[7].config.activation = 'celu';
         return checkpoint;
       },
     ],

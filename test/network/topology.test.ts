@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../src/errors.js';
+import type { Topology } from '../../src/network/layer-entries.js';
+import { finalActivation, withoutFinalActivation } from '../../src/network/layers-ending.js';
 import {
   checkDepthwiseDilation,
   checkLayerSizes,
-  finalActivation,
+  checkResetAfter,
   forTrainedWeights,
   layerTypes,
-  type Topology,
-  withoutFinalActivation,
 } from '../../src/network/topology.js';
 
 interface Layer {
@@ -78,6 +78,61 @@ describe('the final activation', () => {
     ],
     ['that is another one', { ...sequential(layer('Dense', { activation: 'relu' })) }, null],
     ['of a hidden layer only', { ...sequential(softmaxDense, layer('Dense')) }, null],
+    ['behind dropout', { ...sequential(softmaxDense, layer('Dropout')) }, 'softmax'],
+    [
+      'behind layers that only rearrange, and a linear activation',
+      {
+        ...sequential(
+          softmaxDense,
+          layer('Reshape'),
+          layer('Flatten'),
+          layer('Activation', { activation: 'linear' }),
+        ),
+      },
+      'softmax',
+    ],
+    [
+      'of a nested model before one that only rearranges',
+      { ...sequential(sequential(softmaxDense), sequential(layer('Flatten'))) },
+      'softmax',
+    ],
+    [
+      'behind dropout, followed along the calls',
+      {
+        ...functional(
+          [['drop', 0, 0]],
+          { ...layer('Dropout', { name: 'drop' }), inbound_nodes: [[['first', 0, 0, {}]]] } as Layer,
+          layer('Dense', { name: 'first', activation: 'sigmoid' }),
+        ),
+      },
+      'sigmoid',
+    ],
+    [
+      'of a layer that is applied to every step',
+      { ...sequential(layer('TimeDistributed', { layer: softmaxDense })) },
+      'softmax',
+    ],
+    [
+      'behind another activation',
+      { ...sequential(softmaxDense, layer('Activation', { activation: 'relu' })) },
+      null,
+    ],
+    ['inside of a recurrent layer', { ...sequential(layer('LSTM', { activation: 'sigmoid' })) }, null],
+    [
+      'behind a join of two',
+      {
+        ...functional([['flat', 0, 0]], layer('Dense', { name: 'first', activation: 'softmax' }), {
+          ...layer('Flatten', { name: 'flat' }),
+          inbound_nodes: [
+            [
+              ['first', 0, 0, {}],
+              ['first', 0, 0, {}],
+            ],
+          ],
+        } as Layer),
+      },
+      null,
+    ],
     ['of a model without layers', { ...sequential() }, null],
     ['of an output that is not there', { ...functional([['gone', 0, 0]], softmaxDense) }, null],
   ];
@@ -88,6 +143,15 @@ describe('the final activation', () => {
     const without = withoutFinalActivation(topology);
     expect(topology).toEqual(original);
     expect(finalActivation(without)).toBeNull();
+  });
+
+  it('is not taken off a layer that is applied more than once', () => {
+    const twice = { ...softmaxDense, inbound_nodes: [[['in', 0, 0, {}]], [['mid', 0, 0, {}]]] } as Layer;
+    const topology = { ...functional([['dense', 1, 0]], twice) };
+    expect(finalActivation(topology)).toBe('softmax');
+    expect(() => withoutFinalActivation(topology)).toThrow(
+      /layer 'dense'.*applied more than once.*--loss mse/,
+    );
   });
 
   it('is refused of what is no model', () => {
@@ -130,6 +194,28 @@ describe('layer sizes', () => {
       expect(() => checkLayerSizes(topology, 1e13)).not.toThrow();
     },
   );
+});
+
+describe('a GRU with a bias behind its reset gate', () => {
+  it('is refused, also within another layer', () => {
+    const gru = layer('GRU', { reset_after: true });
+    for (const topology of [sequential(gru), sequential(layer('Bidirectional', { layer: gru }))]) {
+      expect(() => checkResetAfter({ ...topology })).toThrow(/layer 'gru' is a GRU.*reset_after=False/);
+    }
+    checkResetAfter({ ...sequential(layer('GRU', { reset_after: false })) });
+  });
+});
+
+describe('a layer without config', () => {
+  it('is refused by its place and class', () => {
+    const broken = sequential(layer('Dense'), { class_name: 'Flatten' } as Layer);
+    expect(() => layerTypes({ ...broken })).toThrow(/layer 2 of the model \(Flatten\) has no config/);
+    for (const nothing of [null, 3, [], { config: {} }]) {
+      expect(() => layerTypes({ ...sequential(nothing as unknown as Layer) })).toThrow(
+        /layer 1 of the model has no/,
+      );
+    }
+  });
 });
 
 describe('dilation', () => {

@@ -200,6 +200,7 @@ async function openCurvature(
     network,
     imageOrder: null,
     loss: 'cross-entropy',
+    lossNotes: [],
     train,
     epsilonTrain: null,
     trainingAvailable: split.count,

@@ -1,6 +1,6 @@
 import type { OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
 import type { OnnxNode } from '../../checkpoint/onnx-graph.js';
-import type { RemovedActivation } from '../topology.js';
+import type { RemovedActivation } from '../output-transform.js';
 
 /** An activation at the end of a graph, and how the graph reads without it. */
 export interface Ending {
