@@ -3,6 +3,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../../src/compute/backend.js';
 import { InputError } from '../../../src/errors.js';
 import { createNetwork } from '../../../src/network/create-network.js';
+import type { LossName } from '../../../src/network/loss.js';
+import { lossPair, requireOneDecision } from '../../../src/network/loss-pair.js';
+import type { Network } from '../../../src/network/network.js';
 import {
   type ModelSketch,
   type NodeSketch,
