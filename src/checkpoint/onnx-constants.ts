@@ -1,7 +1,7 @@
 /** Weights that stand in Constant nodes rather than among the initialisers, as Paddle2ONNX and others write them. */
 import { ONNX_TYPES } from '../onnx-schema.js';
-import type { Initializer } from './onnx.js';
 import { operatorDomain } from './onnx-nodes.js';
+import type { Initializer } from './onnx-sparse.js';
 import { ELEMENT_RULES, type ElementType, readTensorHead } from './onnx-tensors.js';
 import {
   fieldsOf,

@@ -8,13 +8,25 @@ import {
   readTensorHead,
   type TensorHead,
 } from './onnx-tensors.js';
-import { messageOf, type WireMessage, type WireSource } from './onnx-wire.js';
+import { messageOf, type WireField, type WireMessage, type WireSource } from './onnx-wire.js';
 
 /** A sparse initialiser: the dense shape, the tensor of its values, and the row-major positions they have. */
 export interface SparseHead {
   shape: number[];
   values: TensorHead;
   positions: Float64Array;
+}
+
+/** A tensor of the graph that has a name and values. */
+export interface Initializer {
+  name: string;
+  /** Where it stands among the fields of the graph, or of the attribute of a Constant node. */
+  field: WireField;
+  /** The dense tensor, or the values of the sparse one. */
+  head: TensorHead;
+  sparse: SparseHead | null;
+  /** The Constant node that holds it; null among the initialisers of the graph. */
+  node: WireMessage | null;
 }
 
 /**

@@ -5,7 +5,6 @@ import { InputError } from '../errors.js';
 import { type CheckpointWeight, elementCount, type OnnxCheckpoint } from './checkpoint.js';
 import { fileToWrite, type NewFile, writeFilesAtomically } from './files.js';
 import {
-  type Initializer,
   inputNames,
   METADATA_KEY,
   metadataEntry,
@@ -17,6 +16,7 @@ import { changedElements, elementBytes, encodeSparse, putElements, smallerSparse
 import type { ExternalFile } from './onnx-external.js';
 import { replaceFolded } from './onnx-folded.js';
 import { encodeField, type FieldEdits, rewritten } from './onnx-rewrite.js';
+import type { Initializer } from './onnx-sparse.js';
 import { countOf, ELEMENT_RULES, expandedElements, MAX_EXPANDED_ELEMENTS } from './onnx-tensors.js';
 import { integerOf } from './onnx-wire.js';
 import { printable, quoted } from './printable.js';

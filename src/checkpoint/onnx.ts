@@ -8,7 +8,7 @@ import { readConstants } from './onnx-constants.js';
 import { type ExternalFiles, MAX_TOTAL_BYTES, readExternalFiles } from './onnx-external.js';
 import type { OnnxGraph, OnnxTensor } from './onnx-graph.js';
 import { invalidGraph, operatorDomain, readNode, readValue, sortNodes } from './onnx-nodes.js';
-import { decodeSparse, readSparseHead, type SparseHead } from './onnx-sparse.js';
+import { decodeSparse, type Initializer, readSparseHead, type SparseHead } from './onnx-sparse.js';
 import {
   countOf,
   decodeRaw,
@@ -36,18 +36,6 @@ const MIN_OPSET = 7;
 
 /** The metadata_props entry that is read; other tools' are left alone. */
 export const METADATA_KEY = 'pruneLimit';
-
-/** A tensor of the graph that has a name and values. */
-export interface Initializer {
-  name: string;
-  /** Where it stands among the fields of the graph, or of the attribute of a Constant node. */
-  field: WireField;
-  /** The dense tensor, or the values of the sparse one. */
-  head: TensorHead;
-  sparse: SparseHead | null;
-  /** The Constant node that holds it; null among the initialisers of the graph. */
-  node: WireMessage | null;
-}
 
 /** A model as it lies in its files. */
 export interface OnnxFile {
