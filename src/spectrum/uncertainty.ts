@@ -9,7 +9,19 @@
  * (`probe-error.ts`). Eigenvalues that were found are left to neither
  * (`deflation.ts`).
  *
-TABLE */
+ * How often the intervals hold the exact limit (`npm run bench -- --coverage`):
+ * three synthetic spectra of 2,048 eigenvalues and six trained networks of 472
+ * to 1,280 weights whose matrix is formed (MLPs and convolutional ones, plain
+ * and l1-trained, 500 to 5,000 examples), 20 seeds each; the `mnist-lomp` fixture
+ * and MLPNet against long runs, 12 seeds each. Half-width and root mean square
+ * error in points; the tolerance is 1 point where it is not said:
+ *
+ *     options              runs    held  half-width  rms error  ratio  settled  products
+ *     default               204  96.1 %        0.90       0.47   1.91     80 %       298
+ *     --probes 1            204  98.0 %        1.55       0.69   2.25     12 %       113
+ *     --curvature ggn       204  98.0 %        0.87       0.41   2.10     80 %       205
+ *     --bound sharp         204  95.6 %        0.85       0.49   1.76     80 %       348
+ */
 import { type Deflation, deflated, deflationOf } from './deflation.js';
 import { extrapolate, type QuadratureEstimate } from './extrapolation.js';
 import type { LanczosCoefficients, Reorthogonalization } from './lanczos.js';
