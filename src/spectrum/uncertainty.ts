@@ -14,7 +14,7 @@
  * to 1,280 weights whose matrix is formed (MLPs and convolutional ones, plain
  * and l1-trained, 500 to 5,000 examples), 20 seeds each; the `mnist-lomp` fixture
  * and MLPNet against long runs, 12 seeds each. Half-width and root mean square
- * error in points; the tolerance is 1 point where it is not said:
+ * error in points; the tolerance is 1 point, and `--probes 1` ends at 120 steps:
  *
  *     options              runs    held  half-width  rms error  ratio  settled  products
  *     default               204  96.1 %        0.90       0.47   1.91     80 %       298
