@@ -2,6 +2,7 @@
 import { type KeptBounds, keptBounds, TRANSITION_ETA, transition } from '../geometry/bounds.js';
 import type { ComparisonRow, LimitEstimate, MeasuredLimitReport, Report } from '../report/schema.js';
 import type { SettledEstimate } from '../spectrum/settlement.js';
+import { INTERVAL_LEVEL } from '../spectrum/uncertainty.js';
 import type { ConnectedPruning } from './connectivity.js';
 import type { MeasuredLimit, MeasuredPruning } from './measurement.js';
 import type { SlicePrediction } from './slice.js';
@@ -42,7 +43,7 @@ export function theoryLimits(
     };
   };
   return {
-    level: 0.95,
+    level: INTERVAL_LEVEL,
     gaussianWidth: estimate(gaussianWidth),
     sharp: estimate(sharp),
     slice: {
