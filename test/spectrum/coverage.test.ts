@@ -98,7 +98,7 @@ async function coverageOf(
     rootMeanSquare: 0,
     products: 0,
   };
-  for (const problem of problems) {
+  for (const [index, problem] of problems.entries()) {
     const { operator, radiusSquared, epsilon, createVectors, ...known } = problem[set.curvature ?? 'hessian'];
     const counted =
       set.options?.negativeEigenvalues === 'clip' ? clippedMeasure : (measure: SpectralMeasure) => measure;
@@ -126,6 +126,12 @@ async function coverageOf(
       row.halfWidth += 100 * halfWidth;
       row.rootMeanSquare += (100 * (value - exact)) ** 2;
       row.products += products;
+    }
+    if (thorough) {
+      console.log(
+        `${set.name}, ${index + 1} of ${problems.length} problems: held ${row.held} of ${row.runs}, ` +
+          `${row.products} products`,
+      );
     }
   }
   row.halfWidth /= row.runs;
