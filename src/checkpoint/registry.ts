@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { InputError } from '../errors.js';
 import type { Checkpoint } from './checkpoint.js';
 import { checkFile, readInto, readProblem } from './files.js';
-import { readOnnx } from './onnx.js';
-import { checkOnnxOutput, writeOnnx } from './onnx-writer.js';
+import { readTfjsArchitecture, readTfjsLayers, writeTfjsLayers } from './layers/layers-model.js';
+import { readOnnx } from './onnx/reader.js';
+import { checkOnnxOutput, writeOnnx } from './onnx/writer.js';
 import { printable, quotedList } from './printable.js';
-import { readTfjsArchitecture, readTfjsLayers, writeTfjsLayers } from './tfjs-layers.js';
 
 /** Enough for every signature and for white space before the first brace of a JSON file. */
 const SNIFFED_BYTES = 256;

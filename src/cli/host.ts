@@ -40,7 +40,11 @@ export const lazyWork: Work = {
   readCheckpoint: async (path, weights, progress) =>
     weights === null
       ? (await import('../checkpoint/registry.js')).readCheckpoint(path)
-      : (await import('../checkpoint/assign-weights.js')).readCheckpointWithWeights(path, weights, progress),
+      : (await import('../checkpoint/weights/assign-weights.js')).readCheckpointWithWeights(
+          path,
+          weights,
+          progress,
+        ),
   analyze: async (...args) => (await import('../analyze.js')).analyze(...args),
   prune: async (...args) => (await import('../prune.js')).prune(...args),
   train: async (...args) => (await import('../train.js')).train(...args),

@@ -7,7 +7,7 @@ import { findBetterOrder } from '../../src/analysis/image-order.js';
 import { openProblem, type Problem, type ProblemConfig } from '../../src/analysis/problem.js';
 import { resourceScope } from '../../src/analysis/resources.js';
 import type { Checkpoint } from '../../src/checkpoint/checkpoint.js';
-import { readOnnx } from '../../src/checkpoint/onnx.js';
+import { readOnnx } from '../../src/checkpoint/onnx/reader.js';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { analyzeDefaults } from '../../src/config.js';
 import { createBatches } from '../../src/network/batches.js';

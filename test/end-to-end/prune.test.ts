@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { readTfjsLayers } from '../../src/checkpoint/layers/layers-model.js';
 import { readCheckpoint } from '../../src/checkpoint/registry.js';
-import { readTfjsLayers } from '../../src/checkpoint/tfjs-layers.js';
 import type { Report } from '../../src/report/schema.js';
 import {
   analyzed,

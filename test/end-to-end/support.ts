@@ -13,7 +13,7 @@ import { runFake } from '../cli/fake-host.js';
 import { idx, npy, npz } from '../dataset/support.js';
 
 /** The root of the repository. */
-export const root = fileURLToPath(new URL('../../', import.meta.url));
+export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const made: string[] = [];
 afterAll(() => {

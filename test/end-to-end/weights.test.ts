@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Checkpoint } from '../../src/checkpoint/checkpoint.js';
 import { readCheckpoint } from '../../src/checkpoint/registry.js';
 import type { Report } from '../../src/report/schema.js';
-import { safetensors } from '../checkpoint/weight-files.js';
+import { safetensors } from '../checkpoint/weights/weight-files.js';
 import { npy, npz } from '../dataset/support.js';
 import {
   analyzed,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
-import { openWeightFile } from '../../src/checkpoint/weight-file.js';
+import { openWeightFile } from '../../src/checkpoint/weights/weight-file.js';
 import { readDataset } from '../../src/dataset/registry.js';
 import { InputError } from '../../src/errors.js';
 import { crc32 } from '../../src/formats/crc32.js';

@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readOnnx } from '../../../src/checkpoint/onnx.js';
+import { readOnnx } from '../../../src/checkpoint/onnx/reader.js';
 import { prepareBackend } from '../../../src/compute/backend.js';
 import { createNetwork } from '../../../src/network/create-network.js';
 import type { Network } from '../../../src/network/network.js';

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { truncate } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { checkFile } from '../../src/checkpoint/files.js';
-import { readSafetensorsData, readSafetensorsHeader } from '../../src/checkpoint/safetensors.js';
-import { openWeightFile } from '../../src/checkpoint/weight-file.js';
-import { InputError } from '../../src/errors.js';
-import { randomStream } from '../../src/random.js';
-import { expectInputError, temporaryDirectory, writeAnew } from './fixtures.js';
+import { checkFile } from '../../../src/checkpoint/files.js';
+import { readSafetensorsData, readSafetensorsHeader } from '../../../src/checkpoint/weights/safetensors.js';
+import { openWeightFile } from '../../../src/checkpoint/weights/weight-file.js';
+import { InputError } from '../../../src/errors.js';
+import { randomStream } from '../../../src/random.js';
+import { expectInputError, temporaryDirectory, writeAnew } from '../fixtures.js';
 import { f32, safetensors, safetensorsRaw, weightFile } from './weight-files.js';
 
 const CODE = 'checkpoint/invalid-safetensors';

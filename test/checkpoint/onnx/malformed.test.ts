@@ -2,12 +2,12 @@
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readOnnx } from '../../src/checkpoint/onnx.js';
-import { encodeVarint } from '../../src/checkpoint/onnx-rewrite.js';
-import { InputError } from '../../src/errors.js';
-import { type RandomStream, randomStream } from '../../src/random.js';
-import { encodeModel, type InitializerSpec } from '../support/onnx-files.js';
-import { directoryOf, expectInputError, temporaryDirectory, writeAnew } from './fixtures.js';
+import { readOnnx } from '../../../src/checkpoint/onnx/reader.js';
+import { encodeVarint } from '../../../src/checkpoint/onnx/rewrite.js';
+import { InputError } from '../../../src/errors.js';
+import { type RandomStream, randomStream } from '../../../src/random.js';
+import { encodeModel, type InitializerSpec } from '../../support/onnx-files.js';
+import { directoryOf, expectInputError, temporaryDirectory, writeAnew } from '../fixtures.js';
 
 /** A small model with one of everything. */
 const everything = encodeModel({

@@ -7,9 +7,9 @@
  * changed weights back needs. Here nothing is decoded until it is asked for.
  */
 import protobuf from 'protobufjs/light.js';
-import { InputError } from '../errors.js';
-import { onnxSchema } from '../onnx-schema.js';
-import { printable } from './printable.js';
+import { InputError } from '../../errors.js';
+import { onnxSchema } from '../../onnx-schema.js';
+import { printable } from '../printable.js';
 
 /** One field of a message, where it stands in the file. */
 export interface WireField {

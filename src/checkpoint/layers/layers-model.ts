@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { InputError } from '../errors.js';
-import { type CheckpointWeight, elementCount, type LayersCheckpoint } from './checkpoint.js';
+import { InputError } from '../../errors.js';
+import { type CheckpointWeight, elementCount, type LayersCheckpoint } from '../checkpoint.js';
 import {
   type CheckedFile,
   checkFile,
@@ -12,10 +12,10 @@ import {
   readProblem,
   resolveInside,
   writeFilesAtomically,
-} from './files.js';
-import { printable, quoted, quotedList } from './printable.js';
-import { decodeValues, encodeValues, requireFinite } from './quantization.js';
-import { parseManifest, type WeightGroup } from './tfjs-manifest.js';
+} from '../files.js';
+import { printable, quoted, quotedList } from '../printable.js';
+import { decodeValues, encodeValues, requireFinite } from '../quantization.js';
+import { parseManifest, type WeightGroup } from './manifest.js';
 
 /** model.json of the largest published Keras models is under 2 MiB; parsed JSON takes many times its size. */
 const MAX_MODEL_JSON_BYTES = 64 * 2 ** 20;

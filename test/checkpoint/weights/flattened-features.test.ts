@@ -1,8 +1,8 @@
 import { type LayersModel, sequential, layers as tfl } from '@tensorflow/tfjs-layers';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { flattenedFeatures } from '../../src/checkpoint/flattened-features.js';
-import { prepareBackend } from '../../src/compute/backend.js';
+import { flattenedFeatures } from '../../../src/checkpoint/weights/flattened-features.js';
+import { prepareBackend } from '../../../src/compute/backend.js';
 
 beforeAll(async () => {
   await prepareBackend('cpu');

@@ -11,14 +11,14 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { OnnxCheckpoint } from '../../src/checkpoint/checkpoint.js';
-import { readOnnx } from '../../src/checkpoint/onnx.js';
-import { writeCheckpoint } from '../../src/checkpoint/registry.js';
-import { onnxSchema } from '../../src/onnx-schema.js';
-import { encodeModel, type InitializerSpec, type ModelSpec } from '../support/onnx-files.js';
-import { bitsOf, directoryOf, expectInputError, temporaryDirectory } from './fixtures.js';
+import type { OnnxCheckpoint } from '../../../src/checkpoint/checkpoint.js';
+import { readOnnx } from '../../../src/checkpoint/onnx/reader.js';
+import { writeCheckpoint } from '../../../src/checkpoint/registry.js';
+import { onnxSchema } from '../../../src/onnx-schema.js';
+import { encodeModel, type InitializerSpec, type ModelSpec } from '../../support/onnx-files.js';
+import { bitsOf, directoryOf, expectInputError, temporaryDirectory } from '../fixtures.js';
 
-const models = fileURLToPath(new URL('../../../shared/models', import.meta.url));
+const models = fileURLToPath(new URL('../../../../shared/models', import.meta.url));
 
 type Runtime = typeof import('onnxruntime-node');
 const runtime: Runtime | null = await import('onnxruntime-node').catch((error: Error) => {

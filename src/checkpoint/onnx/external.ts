@@ -1,10 +1,10 @@
 /** External data of ONNX models: files beside the model that hold the bytes of tensors. */
 import { realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { InputError } from '../errors.js';
-import { readInto, readProblem, resolveInside } from './files.js';
-import { externalBytes, invalidTensor, type TensorHead } from './onnx-tensors.js';
-import { printable } from './printable.js';
+import { InputError } from '../../errors.js';
+import { readInto, readProblem, resolveInside } from '../files.js';
+import { printable } from '../printable.js';
+import { externalBytes, invalidTensor, type TensorHead } from './tensors.js';
 
 /** Model and external data together: half a billion float32, as for other formats. */
 export const MAX_TOTAL_BYTES = 2 * 2 ** 30;

@@ -1,8 +1,8 @@
 /** Weights that stand in Constant nodes rather than among the initialisers, as Paddle2ONNX and others write them. */
-import { ONNX_TYPES } from '../onnx-schema.js';
-import { operatorDomain } from './onnx-nodes.js';
-import type { Initializer } from './onnx-sparse.js';
-import { ELEMENT_RULES, type ElementType, readTensorHead } from './onnx-tensors.js';
+import { ONNX_TYPES } from '../../onnx-schema.js';
+import { operatorDomain } from './nodes.js';
+import type { Initializer } from './sparse.js';
+import { ELEMENT_RULES, type ElementType, readTensorHead } from './tensors.js';
 import {
   fieldsOf,
   integerCount,
@@ -12,7 +12,7 @@ import {
   textsOf,
   type WireMessage,
   type WireSource,
-} from './onnx-wire.js';
+} from './wire.js';
 
 const FLOAT_TYPES: ReadonlySet<number> = new Set(
   Object.entries(ELEMENT_RULES)

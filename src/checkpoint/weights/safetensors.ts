@@ -4,11 +4,11 @@
  */
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { InputError } from '../errors.js';
-import { elementCount } from './checkpoint.js';
-import { type CheckedFile, readInto, readProblem } from './files.js';
-import { parseJsonOfUniqueKeys } from './json.js';
-import { printable, quoted } from './printable.js';
+import { InputError } from '../../errors.js';
+import { elementCount } from '../checkpoint.js';
+import { type CheckedFile, readInto, readProblem } from '../files.js';
+import { parseJsonOfUniqueKeys } from '../json.js';
+import { printable, quoted } from '../printable.js';
 
 /** The limit of the reference reader: parsed JSON takes many times its size. */
 export const MAX_HEADER_BYTES = 100_000_000;

@@ -1,13 +1,13 @@
 /** Files that hold weights alone, without the network they belong to: safetensors and npz. */
 import { createHash } from 'node:crypto';
-import { InputError } from '../errors.js';
-import { decodeBfloat16, decodeFloat16 } from '../float16.js';
-import { NPY_SIGNATURE, type NpyArray, parseNpy } from '../formats/npy.js';
-import { startsWith } from '../formats/signature.js';
-import { type ArchiveLimits, unzipMembers, ZIP_SIGNATURE } from '../formats/zip.js';
-import { type CheckpointDtype, type CheckpointWeight, formatIndex } from './checkpoint.js';
-import { type CheckedFile, checkFile, readInto } from './files.js';
-import { printable, quoted } from './printable.js';
+import { InputError } from '../../errors.js';
+import { decodeBfloat16, decodeFloat16 } from '../../float16.js';
+import { NPY_SIGNATURE, type NpyArray, parseNpy } from '../../formats/npy.js';
+import { startsWith } from '../../formats/signature.js';
+import { type ArchiveLimits, unzipMembers, ZIP_SIGNATURE } from '../../formats/zip.js';
+import { type CheckpointDtype, type CheckpointWeight, formatIndex } from '../checkpoint.js';
+import { type CheckedFile, checkFile, readInto } from '../files.js';
+import { printable, quoted } from '../printable.js';
 import { looksLikeSafetensors, readSafetensorsData, readSafetensorsHeader } from './safetensors.js';
 
 /** Enough for every signature. */

@@ -1,9 +1,14 @@
 /** Writing ONNX models: the file that was read, with other values in its weights. */
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, posix } from 'node:path';
-import { InputError } from '../errors.js';
-import { type CheckpointWeight, elementCount, type OnnxCheckpoint } from './checkpoint.js';
-import { fileToWrite, type NewFile, writeFilesAtomically } from './files.js';
+import { InputError } from '../../errors.js';
+import { type CheckpointWeight, elementCount, type OnnxCheckpoint } from '../checkpoint.js';
+import { fileToWrite, type NewFile, writeFilesAtomically } from '../files.js';
+import { printable, quoted } from '../printable.js';
+import { requireFinite } from '../quantization.js';
+import { changedElements, elementBytes, encodeSparse, putElements, smallerSparse } from './elements.js';
+import type { ExternalFile } from './external.js';
+import { replaceFolded } from './folded.js';
 import {
   inputNames,
   METADATA_KEY,
@@ -11,16 +16,11 @@ import {
   type OnnxFile,
   readMetadata,
   readOnnxFile,
-} from './onnx.js';
-import { changedElements, elementBytes, encodeSparse, putElements, smallerSparse } from './onnx-elements.js';
-import type { ExternalFile } from './onnx-external.js';
-import { replaceFolded } from './onnx-folded.js';
-import { encodeField, type FieldEdits, rewritten } from './onnx-rewrite.js';
-import type { Initializer } from './onnx-sparse.js';
-import { countOf, ELEMENT_RULES, expandedElements, MAX_EXPANDED_ELEMENTS } from './onnx-tensors.js';
-import { integerOf } from './onnx-wire.js';
-import { printable, quoted } from './printable.js';
-import { requireFinite } from './quantization.js';
+} from './reader.js';
+import { encodeField, type FieldEdits, rewritten } from './rewrite.js';
+import type { Initializer } from './sparse.js';
+import { countOf, ELEMENT_RULES, expandedElements, MAX_EXPANDED_ELEMENTS } from './tensors.js';
+import { integerOf } from './wire.js';
 
 /** The IR version that brought sparse initialisers (ONNX 1.6). */
 const MIN_SPARSE_IR_VERSION = 6;

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
-import type { CheckpointDtype } from '../../src/checkpoint/checkpoint.js';
-import { openWeightFile } from '../../src/checkpoint/weight-file.js';
-import { InputError } from '../../src/errors.js';
-import { encodeFloat16 } from '../../src/float16.js';
-import { randomStream } from '../../src/random.js';
-import { npy, npyHeader, npyRaw, npz } from '../dataset/support.js';
-import { bitsOf, expectInputError, temporaryDirectory, writeAnew } from './fixtures.js';
+import type { CheckpointDtype } from '../../../src/checkpoint/checkpoint.js';
+import { openWeightFile } from '../../../src/checkpoint/weights/weight-file.js';
+import { InputError } from '../../../src/errors.js';
+import { encodeFloat16 } from '../../../src/float16.js';
+import { randomStream } from '../../../src/random.js';
+import { npy, npyHeader, npyRaw, npz } from '../../dataset/support.js';
+import { bitsOf, expectInputError, temporaryDirectory, writeAnew } from '../fixtures.js';
 import { f32, type MadeTensor, safetensors, weightFile } from './weight-files.js';
 
 async function readOne(path: string, name: string, dtype: CheckpointDtype) {

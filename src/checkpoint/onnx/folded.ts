@@ -1,13 +1,13 @@
 /** Writing kernels that nodes compute from constants: a Constant node takes the place of the one that computed them. */
-import { ONNX_ATTRIBUTE_TYPES, ONNX_TYPES, onnxSchema } from '../onnx-schema.js';
-import { type CheckpointWeight, elementCount, type OnnxCheckpoint } from './checkpoint.js';
-import type { OnnxFile } from './onnx.js';
-import { changedElements } from './onnx-elements.js';
-import type { OnnxNode } from './onnx-graph.js';
-import { encodeField, type FieldEdits } from './onnx-rewrite.js';
-import { ELEMENT_RULES, type ElementType } from './onnx-tensors.js';
-import { textOf, textsOf } from './onnx-wire.js';
-import { requireFinite } from './quantization.js';
+import { ONNX_ATTRIBUTE_TYPES, ONNX_TYPES, onnxSchema } from '../../onnx-schema.js';
+import { type CheckpointWeight, elementCount, type OnnxCheckpoint } from '../checkpoint.js';
+import type { OnnxNode } from '../onnx-graph.js';
+import { requireFinite } from '../quantization.js';
+import { changedElements } from './elements.js';
+import type { OnnxFile } from './reader.js';
+import { encodeField, type FieldEdits } from './rewrite.js';
+import { ELEMENT_RULES, type ElementType } from './tensors.js';
+import { textOf, textsOf } from './wire.js';
 
 /** The element type of a value that follows from constants: operators keep it, but for casts. */
 function elementTypeOf({ initializers }: OnnxFile, nodes: readonly OnnxNode[], name: string): ElementType {

@@ -1,10 +1,10 @@
 /** The model.json of a TensorFlow.js LayersModel: its structure, checked before any weight is read. */
 import { z } from 'zod';
-import { InputError } from '../errors.js';
-import { type CheckpointDtype, elementCount, type WeightStorage } from './checkpoint.js';
-import { parseJson } from './json.js';
-import { printable, quoted } from './printable.js';
-import { bytesPerElement } from './quantization.js';
+import { InputError } from '../../errors.js';
+import { type CheckpointDtype, elementCount, type WeightStorage } from '../checkpoint.js';
+import { parseJson } from '../json.js';
+import { printable, quoted } from '../printable.js';
+import { bytesPerElement } from '../quantization.js';
 
 /** tfjs tensors have at most 6 axes. */
 const MAX_RANK = 6;

@@ -1,6 +1,6 @@
 /** Rearranging the axes of weights between the orders of torch, Keras and ONNX. */
-import { type CheckpointWeight, elementCount } from './checkpoint.js';
-import type { OnnxGraph, OnnxNode } from './onnx-graph.js';
+import { type CheckpointWeight, elementCount } from '../checkpoint.js';
+import type { OnnxGraph, OnnxNode } from '../onnx-graph.js';
 import type { AxisOrder } from './weight-names.js';
 
 /** How an array becomes a weight: seen as another shape, its axes permuted. */

@@ -1,8 +1,9 @@
 /** The nodes of an ONNX graph: their attributes, and an order in which they can be computed. */
-import { InputError } from '../errors.js';
-import { ONNX_ATTRIBUTE_TYPES } from '../onnx-schema.js';
-import type { OnnxAttribute, OnnxNode, OnnxValue } from './onnx-graph.js';
-import { decodeTensor, readTensorHead } from './onnx-tensors.js';
+import { InputError } from '../../errors.js';
+import { ONNX_ATTRIBUTE_TYPES } from '../../onnx-schema.js';
+import type { OnnxAttribute, OnnxNode, OnnxValue } from '../onnx-graph.js';
+import { printable, quoted } from '../printable.js';
+import { decodeTensor, readTensorHead } from './tensors.js';
 import {
   bytesOf,
   damaged,
@@ -19,8 +20,7 @@ import {
   textsOf,
   type WireMessage,
   type WireSource,
-} from './onnx-wire.js';
-import { printable, quoted } from './printable.js';
+} from './wire.js';
 
 /** The InputError for a graph that contradicts itself. */
 export function invalidGraph(path: string, problem: string): InputError {

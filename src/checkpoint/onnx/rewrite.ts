@@ -1,6 +1,6 @@
 /** Changing single fields of a protobuf file; every other byte stays as it is. */
-import { onnxSchema } from '../onnx-schema.js';
-import type { WireField, WireMessage } from './onnx-wire.js';
+import { onnxSchema } from '../../onnx-schema.js';
+import type { WireField, WireMessage } from './wire.js';
 
 /** What replaces fields, tags and lengths included; nothing, where they are left out. */
 export type FieldEdits = Map<WireField, readonly Uint8Array[]>;

@@ -1,4 +1,6 @@
 /** How an array of a weight file becomes a weight of a model: as it is, or with its axes in another order. */
+
+import { type Checkpoint, type CheckpointWeight, elementCount } from '../checkpoint.js';
 import {
   type Arrangement,
   fromTorch,
@@ -7,7 +9,6 @@ import {
   onnxAxisOrder,
   toTorch,
 } from './axis-order.js';
-import { type Checkpoint, type CheckpointWeight, elementCount } from './checkpoint.js';
 import { flattenedFeatures } from './flattened-features.js';
 import type { AxisOrder } from './weight-names.js';
 

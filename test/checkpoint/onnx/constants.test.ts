@@ -2,11 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { OnnxCheckpoint } from '../../src/checkpoint/checkpoint.js';
-import { readOnnx } from '../../src/checkpoint/onnx.js';
-import { writeCheckpoint } from '../../src/checkpoint/registry.js';
-import { encodeModel, type InitializerSpec, type ModelSpec, type NodeSpec } from '../support/onnx-files.js';
-import { directoryOf, temporaryDirectory } from './fixtures.js';
+import type { OnnxCheckpoint } from '../../../src/checkpoint/checkpoint.js';
+import { readOnnx } from '../../../src/checkpoint/onnx/reader.js';
+import { writeCheckpoint } from '../../../src/checkpoint/registry.js';
+import {
+  encodeModel,
+  type InitializerSpec,
+  type ModelSpec,
+  type NodeSpec,
+} from '../../support/onnx-files.js';
+import { directoryOf, temporaryDirectory } from '../fixtures.js';
 
 const constant = (name: string, tensor: InitializerSpec): NodeSpec => ({
   opType: 'Constant',

@@ -4,18 +4,18 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { readOnnx } from '../../src/checkpoint/onnx.js';
-import { readCheckpoint } from '../../src/checkpoint/registry.js';
+import { readOnnx } from '../../../src/checkpoint/onnx/reader.js';
+import { readCheckpoint } from '../../../src/checkpoint/registry.js';
 import {
   encodeMessage,
   encodeModel,
   type InitializerSpec,
   type ModelSpec,
   modelMessage,
-} from '../support/onnx-files.js';
-import { bitsOf, directoryOf, expectInputError } from './fixtures.js';
+} from '../../support/onnx-files.js';
+import { bitsOf, directoryOf, expectInputError } from '../fixtures.js';
 
-const models = fileURLToPath(new URL('../../../shared/models', import.meta.url));
+const models = fileURLToPath(new URL('../../../../shared/models', import.meta.url));
 
 type Files = Record<string, string | ArrayBufferView>;
 

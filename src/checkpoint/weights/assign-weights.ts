@@ -1,14 +1,14 @@
 /** Weights read alone, put into a network that is given by a checkpoint without looking at its own weights. */
 import { createHash } from 'node:crypto';
-import { InputError } from '../errors.js';
-import type { Progress } from '../progress.js';
+import { InputError } from '../../errors.js';
+import type { Progress } from '../../progress.js';
+import type { Checkpoint, CheckpointWeight } from '../checkpoint.js';
+import { printable, quoted, quotedList } from '../printable.js';
+import { requireFinite } from '../quantization.js';
+import { readCheckpoint } from '../registry.js';
 import { arrange } from './axis-order.js';
-import type { Checkpoint, CheckpointWeight } from './checkpoint.js';
 import { createFitting, type Fit, type Fitting, sameShape } from './fit-weights.js';
 import { type Matching, matchWeights } from './match-weights.js';
-import { printable, quoted, quotedList } from './printable.js';
-import { requireFinite } from './quantization.js';
-import { readCheckpoint } from './registry.js';
 import { openWeightFile, type WeightEntry, type WeightFile } from './weight-file.js';
 import type { AxisOrder } from './weight-names.js';
 

@@ -1,7 +1,7 @@
 /** Weight files made in memory. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { temporaryDirectory } from './fixtures.js';
+import { temporaryDirectory } from '../fixtures.js';
 
 /** One tensor of a safetensors file. */
 export interface MadeTensor {

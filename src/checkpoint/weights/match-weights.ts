@@ -1,5 +1,5 @@
 /** Which array of a weight file belongs to which weight of a model. */
-import type { Checkpoint, OnnxCheckpoint } from './checkpoint.js';
+import type { Checkpoint, OnnxCheckpoint } from '../checkpoint.js';
 import type { WeightEntry } from './weight-file.js';
 import {
   type AxisOrder,

@@ -1,14 +1,14 @@
 /** The stored bytes of ONNX weights: taken from where they lie, changed element by element, put back. */
-import { InputError } from '../errors.js';
-import { decodeFloat16, encodeFloat16 } from '../float16.js';
-import { ONNX_TYPES, onnxSchema } from '../onnx-schema.js';
-import { type CheckpointWeight, formatIndex } from './checkpoint.js';
-import type { OnnxFile } from './onnx.js';
-import { encodeField, encodeVarint, type FieldEdits, totalLength } from './onnx-rewrite.js';
-import type { Initializer } from './onnx-sparse.js';
-import { countOf, decodeRaw, ELEMENT_RULES, type ElementType, type TensorHead } from './onnx-tensors.js';
-import { bytesOf, fieldsOf, gatherFixed, integersOf } from './onnx-wire.js';
-import { printable, quoted } from './printable.js';
+import { InputError } from '../../errors.js';
+import { decodeFloat16, encodeFloat16 } from '../../float16.js';
+import { ONNX_TYPES, onnxSchema } from '../../onnx-schema.js';
+import { type CheckpointWeight, formatIndex } from '../checkpoint.js';
+import { printable, quoted } from '../printable.js';
+import type { OnnxFile } from './reader.js';
+import { encodeField, encodeVarint, type FieldEdits, totalLength } from './rewrite.js';
+import type { Initializer } from './sparse.js';
+import { countOf, decodeRaw, ELEMENT_RULES, type ElementType, type TensorHead } from './tensors.js';
+import { bytesOf, fieldsOf, gatherFixed, integersOf } from './wire.js';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

@@ -2,18 +2,18 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { assignWeights, readCheckpointWithWeights } from '../../src/checkpoint/assign-weights.js';
 import type {
   Checkpoint,
   CheckpointDtype,
   LayersCheckpoint,
   OnnxCheckpoint,
-} from '../../src/checkpoint/checkpoint.js';
-import type { OnnxAttribute, OnnxNode } from '../../src/checkpoint/onnx-graph.js';
-import { openWeightFile } from '../../src/checkpoint/weight-file.js';
-import { silentProgress } from '../../src/progress.js';
-import { npy, npz } from '../dataset/support.js';
-import { directoryOf, expectInputError, modelJson } from './fixtures.js';
+} from '../../../src/checkpoint/checkpoint.js';
+import type { OnnxAttribute, OnnxNode } from '../../../src/checkpoint/onnx-graph.js';
+import { assignWeights, readCheckpointWithWeights } from '../../../src/checkpoint/weights/assign-weights.js';
+import { openWeightFile } from '../../../src/checkpoint/weights/weight-file.js';
+import { silentProgress } from '../../../src/progress.js';
+import { npy, npz } from '../../dataset/support.js';
+import { directoryOf, expectInputError, modelJson } from '../fixtures.js';
 import { f32, type MadeTensor, safetensors, weightFile } from './weight-files.js';
 
 type Shapes = Record<string, readonly number[]>;

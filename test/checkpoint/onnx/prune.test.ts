@@ -2,15 +2,15 @@
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
-import type { Checkpoint } from '../../src/checkpoint/checkpoint.js';
-import { readCheckpoint } from '../../src/checkpoint/registry.js';
-import { silentProgress } from '../../src/progress.js';
-import { prune } from '../../src/prune.js';
-import { encodeModel, type ModelSpec } from '../support/onnx-files.js';
-import { directoryOf, expectInputError } from './fixtures.js';
+import type { Checkpoint } from '../../../src/checkpoint/checkpoint.js';
+import { readCheckpoint } from '../../../src/checkpoint/registry.js';
+import { silentProgress } from '../../../src/progress.js';
+import { prune } from '../../../src/prune.js';
+import { encodeModel, type ModelSpec } from '../../support/onnx-files.js';
+import { directoryOf, expectInputError } from '../fixtures.js';
 
 /** A network in which the weight `w` is prunable. */
-vi.mock('../../src/network/create-network.js', () => ({
+vi.mock('../../../src/network/create-network.js', () => ({
   createNetwork: async ({ weights }: Checkpoint) => {
     const { name, shape, values } = weights.find((weight) => weight.name === 'w')!;
     const prunable = [{ name, checkpointName: name, shape, offset: 0, size: values.length }];

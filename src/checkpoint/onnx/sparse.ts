@@ -1,5 +1,5 @@
 /** Sparse initialisers of ONNX files: values and the positions they have in a dense tensor. */
-import type { OnnxTensor } from './onnx-graph.js';
+import type { OnnxTensor } from '../onnx-graph.js';
 import {
   countOf,
   decodeTensor,
@@ -7,8 +7,8 @@ import {
   readShape,
   readTensorHead,
   type TensorHead,
-} from './onnx-tensors.js';
-import { messageOf, type WireField, type WireMessage, type WireSource } from './onnx-wire.js';
+} from './tensors.js';
+import { messageOf, type WireField, type WireMessage, type WireSource } from './wire.js';
 
 /** A sparse initialiser: the dense shape, the tensor of its values, and the row-major positions they have. */
 export interface SparseHead {

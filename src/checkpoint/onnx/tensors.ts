@@ -1,9 +1,10 @@
 /** Tensors of ONNX files: where their data lies, checked against their shape, and its values. */
-import { InputError } from '../errors.js';
-import { decodeFloat16 } from '../float16.js';
-import { ONNX_TYPES } from '../onnx-schema.js';
-import { elementCount } from './checkpoint.js';
-import type { OnnxTensor } from './onnx-graph.js';
+import { InputError } from '../../errors.js';
+import { decodeFloat16 } from '../../float16.js';
+import { ONNX_TYPES } from '../../onnx-schema.js';
+import { elementCount } from '../checkpoint.js';
+import type { OnnxTensor } from '../onnx-graph.js';
+import { printable, quoted } from '../printable.js';
 import {
   bytesOf,
   fieldsOf,
@@ -16,8 +17,7 @@ import {
   textOf,
   type WireMessage,
   type WireSource,
-} from './onnx-wire.js';
-import { printable, quoted } from './printable.js';
+} from './wire.js';
 
 /** Element types that are read; the others are strings, complex numbers and those of four and eight bits. */
 export type ElementType = Exclude<keyof typeof ONNX_TYPES, 'string'>;

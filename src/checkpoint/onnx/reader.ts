@@ -1,14 +1,15 @@
 /** Reading ONNX models (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). */
 import { createHash } from 'node:crypto';
-import { InputError } from '../errors.js';
-import type { CheckpointWeight, OnnxCheckpoint } from './checkpoint.js';
-import { checkFile, readInto } from './files.js';
-import { parseJson } from './json.js';
-import { readConstants } from './onnx-constants.js';
-import { type ExternalFiles, MAX_TOTAL_BYTES, readExternalFiles } from './onnx-external.js';
-import type { OnnxGraph, OnnxTensor } from './onnx-graph.js';
-import { invalidGraph, operatorDomain, readNode, readValue, sortNodes } from './onnx-nodes.js';
-import { decodeSparse, type Initializer, readSparseHead, type SparseHead } from './onnx-sparse.js';
+import { InputError } from '../../errors.js';
+import type { CheckpointWeight, OnnxCheckpoint } from '../checkpoint.js';
+import { checkFile, readInto } from '../files.js';
+import { parseJson } from '../json.js';
+import type { OnnxGraph, OnnxTensor } from '../onnx-graph.js';
+import { printable, quoted } from '../printable.js';
+import { readConstants } from './constants.js';
+import { type ExternalFiles, MAX_TOTAL_BYTES, readExternalFiles } from './external.js';
+import { invalidGraph, operatorDomain, readNode, readValue, sortNodes } from './nodes.js';
+import { decodeSparse, type Initializer, readSparseHead, type SparseHead } from './sparse.js';
 import {
   countOf,
   decodeRaw,
@@ -18,7 +19,7 @@ import {
   readTensorHead,
   requireModest,
   type TensorHead,
-} from './onnx-tensors.js';
+} from './tensors.js';
 import {
   integerOf,
   messageOf,
@@ -28,8 +29,7 @@ import {
   type WireField,
   type WireMessage,
   type WireSource,
-} from './onnx-wire.js';
-import { printable, quoted } from './printable.js';
+} from './wire.js';
 
 /** Operators took their attributes and broadcasting of today with opset 7 (ONNX 1.2, 2018). */
 const MIN_OPSET = 7;
