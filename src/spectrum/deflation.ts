@@ -11,7 +11,7 @@
  * `1 - s(mu)` of limits near 1.
  */
 import type { LanczosCoefficients } from './lanczos.js';
-import { GHOST_TOLERANCE, isolatedEigenvalues, type RitzEigenvalue } from './ritz.js';
+import { isolatedEigenvalues, type RitzEigenvalue, sameWithin } from './ritz.js';
 import type { SpectralMeasure } from './spectral-measure.js';
 
 /** Simple eigenvalues that a run has found. */
@@ -21,6 +21,8 @@ export interface Deflation {
   readonly weights: readonly number[];
   /** What the rest of the run's measure is multiplied by. */
   readonly restScale: number;
+  /** Nodes within this distance of a deflated eigenvalue stand for it. */
+  readonly sameWithin: number;
 }
 
 /**
@@ -54,6 +56,7 @@ export function deflationOf(run: LanczosCoefficients, dimension: number): Deflat
     eigenvalues: found.map(({ value }) => value),
     weights: found.map(({ weight }) => weight),
     restScale: restWeight > NO_REST && restShare > 0 ? restShare / restWeight : 0,
+    sameWithin: sameWithin(run, Math.max(0, ...found.map(({ value }) => Math.abs(value)))),
   };
 }
 
@@ -96,10 +99,12 @@ export function deflated(rule: SpectralMeasure, deflation: Deflation, dimension:
 }
 
 /** The nodes of the run's Gauss rule that are no deflated eigenvalue, with their weights after scaling. */
-export function restOf(rule: SpectralMeasure, { eigenvalues, restScale }: Deflation): SpectralMeasure {
-  const radius = Math.max(...rule.nodes.map(Math.abs));
+export function restOf(
+  rule: SpectralMeasure,
+  { eigenvalues, restScale, sameWithin: within }: Deflation,
+): SpectralMeasure {
   const rest = [...rule.nodes.keys()].filter(
-    (i) => !eigenvalues.some((value) => Math.abs(value - rule.nodes[i]) <= GHOST_TOLERANCE * radius),
+    (i) => !eigenvalues.some((value) => Math.abs(value - rule.nodes[i]) <= within),
   );
   return {
     nodes: Float64Array.from(rest, (i) => rule.nodes[i]),

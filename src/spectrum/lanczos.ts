@@ -28,6 +28,8 @@ export interface LanczosCoefficients {
    * invariant subspace is complete).
    */
   readonly beta: ArrayLike<number>;
+  /** How the vectors were kept orthogonal: without it, eigenvalues that were found appear again as copies. */
+  readonly reorthogonalization: Reorthogonalization;
 }
 
 /**
@@ -103,6 +105,7 @@ export class LanczosRun implements LanczosCoefficients {
   /** True once the Krylov space is invariant: the quadrature of this run is exact. */
   exhausted = false;
 
+  readonly reorthogonalization: Reorthogonalization;
   readonly #operator: LinearOperator;
   readonly #monitor: OrthogonalityMonitor | null;
   readonly #vectors: LanczosVectors;
@@ -126,7 +129,8 @@ export class LanczosRun implements LanczosCoefficients {
       throw new RangeError(`LanczosRun: expected a start vector of unit norm, got norm ${norm}`);
     }
     this.#operator = operator;
-    const full = (options.reorthogonalization ?? 'full') === 'full';
+    this.reorthogonalization = options.reorthogonalization ?? 'full';
+    const full = this.reorthogonalization === 'full';
     this.#monitor = full ? monitorOrthogonality() : null;
     this.#vectors = (options.createVectors ?? inFloat64)(operator.dim, full ? 'all' : 'recent');
     this.#current = this.#vectors.add();

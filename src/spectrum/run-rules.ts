@@ -43,5 +43,6 @@ export function headOf(run: LanczosCoefficients, steps: number): LanczosCoeffici
     : {
         alpha: Array.prototype.slice.call(run.alpha, 0, steps),
         beta: Array.prototype.slice.call(run.beta, 0, steps),
+        reorthogonalization: run.reorthogonalization,
       };
 }

@@ -71,7 +71,7 @@ export interface SpectrumEstimate<Name extends string = string> {
   readonly reorthogonalization: Reorthogonalization;
   readonly estimates: Readonly<Record<Name, SettledEstimate>>;
   /** Coefficients of each probe. */
-  readonly runs: readonly { readonly alpha: readonly number[]; readonly beta: readonly number[] }[];
+  readonly runs: readonly (LanczosCoefficients & { alpha: readonly number[]; beta: readonly number[] })[];
   /**
    * Quadrature rules of different errors, mixed over the probes, with the
    * eigenvalues that were found at weight 1/D: for sums of smooth functions.
@@ -141,7 +141,6 @@ export async function estimateSpectrum<Name extends string>(
   const problem = {
     runs,
     dimension: operator.dim,
-    reorthogonalization,
     positiveSemidefinite,
     negativeEigenvalues: options.negativeEigenvalues ?? 'abs',
   };
@@ -279,7 +278,7 @@ function summarize(
     steps: Math.max(...runs.map((run) => run.steps)),
     exhausted: runs.every((run) => run.exhausted),
     reorthogonalization,
-    runs: runs.map((run) => ({ alpha: [...run.alpha], beta: [...run.beta] })),
+    runs: runs.map((run) => ({ alpha: [...run.alpha], beta: [...run.beta], reorthogonalization })),
     rules: [gaussOrExact, antiGaussOrExact, averagedOrExact, radauOrExact].map(mixed),
     ritz: eigen.map(({ values, first }) => ({
       values: Array.from(values),

@@ -24,7 +24,7 @@
  */
 import { type Deflation, deflated, deflationOf } from './deflation.js';
 import { extrapolate, type QuadratureEstimate } from './extrapolation.js';
-import type { LanczosCoefficients, Reorthogonalization } from './lanczos.js';
+import type { LanczosCoefficients } from './lanczos.js';
 import { type ProbeRun, probeStandardError } from './probe-error.js';
 import { averagedOrExact, gaussOrExact, headOf, isExact, radauOrExact } from './run-rules.js';
 import {
@@ -65,7 +65,6 @@ export interface ProbeRuns {
   readonly runs: readonly ProbeRun[];
   /** Dimension of the operator. */
   readonly dimension: number;
-  readonly reorthogonalization: Reorthogonalization;
   /** Whether no eigenvalue is negative: quadrature errors are then bounded. */
   readonly positiveSemidefinite: boolean;
   readonly negativeEigenvalues: NegativeEigenvalues;
@@ -111,7 +110,7 @@ export class FunctionalEstimator {
 
   /** The estimate from the first `steps` steps of every run (all of a run that is shorter because it is exhausted). */
   at(steps: number): FunctionalEstimate {
-    const { runs, dimension, positiveSemidefinite } = this.#problem;
+    const { runs, dimension, positiveSemidefinite, negativeEigenvalues } = this.#problem;
     const used = Math.min(steps, Math.max(...runs.map((run) => run.alpha.length)));
     const deflations = runs.map((run) => deflationOf(headOf(run, used), dimension));
     const standardError = probeStandardError(
@@ -132,7 +131,7 @@ export class FunctionalEstimator {
             isExactAt: (k) => runs.every((run) => isExact(run, k)),
           },
           used,
-          this.#problem,
+          { reorthogonalization: runs[0].reorthogonalization, negativeEigenvalues },
         );
     // A bracket is no deviation of a random size: it adds up.
     const halfWidth = positiveSemidefinite

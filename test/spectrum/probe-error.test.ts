@@ -21,7 +21,12 @@ const eigenvalues = Float64Array.from({ length: DIMENSION }, (_, i) => 4 * Math.
 const f = (value: number): number => 1 / (1 + 2 * Math.abs(value));
 const average: SpectralFunctional = (measure) => spectralAverage(measure, f);
 
-const notDeflated: Deflation = { eigenvalues: [], weights: [], restScale: 1 };
+const notDeflated: Deflation = {
+  eigenvalues: [],
+  weights: [],
+  restScale: 1,
+  sameWithin: 0,
+};
 
 /** Runs of `probes` probes over an explicit matrix. */
 async function runsOver(
@@ -146,7 +151,11 @@ describe('the standard error over probes', () => {
     const joined = (BOUND_WEIGHT * bound + (probes - 1) * jackknife) / (BOUND_WEIGHT + probes - 1);
     expect(standardErrorOf(average, runs)).toBeCloseTo(Math.sqrt(joined), 8);
     // The coefficients alone say the same.
-    const coefficients = runs.map(({ alpha, beta }) => ({ alpha, beta }));
+    const coefficients = runs.map(({ alpha, beta, reorthogonalization }) => ({
+      alpha,
+      beta,
+      reorthogonalization,
+    }));
     expect(standardErrorOf(average, coefficients)).toBe(standardErrorOf(average, runs));
   });
 
@@ -184,6 +193,7 @@ describe('the standard error over probes', () => {
           eigenvalues: known.map((i) => eigenvalues[i]),
           weights: taken,
           restScale: left.length / DIMENSION / rest,
+          sameWithin: 1e-8,
         };
       });
       const measureOf = (chosen: readonly number[]) =>

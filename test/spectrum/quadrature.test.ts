@@ -6,6 +6,7 @@ import { type SpectralMeasure, spectralAverage } from '../../src/spectrum/spectr
 /** Jacobi coefficients of the uniform measure on [-1, 1] (Legendre), shifted to [-1 + shift, 1 + shift]. */
 function legendre(steps: number, shift = 0): LanczosCoefficients {
   return {
+    reorthogonalization: 'full',
     alpha: new Float64Array(steps).fill(shift),
     beta: Float64Array.from({ length: steps }, (_, i) => (i + 1) / Math.sqrt(4 * (i + 1) ** 2 - 1)),
   };

@@ -155,7 +155,6 @@ describe('estimateSpectrum', () => {
       const problem = {
         runs,
         dimension,
-        reorthogonalization,
         positiveSemidefinite: false,
         negativeEigenvalues: 'abs' as const,
       };

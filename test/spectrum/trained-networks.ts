@@ -275,7 +275,6 @@ export async function settledCurvature(
       new FunctionalEstimator(limit, {
         runs,
         dimension: operator.dim,
-        reorthogonalization: 'full',
         positiveSemidefinite: kind === 'ggn',
         negativeEigenvalues,
       }).at(LONG.steps).value,
