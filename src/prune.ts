@@ -82,14 +82,15 @@ async function sizes(input: string, output: string): Promise<{ before: number; a
  * @param config its `output` is that file's own path, not a folder for it
  * @throws InputError when the report is not of this checkpoint, the limit is
  *   not known well enough or leaves no network, nothing is prunable, or the
- *   output cannot be written
+ *   output cannot be written or is in the way of another's files
  */
 export async function prune(
   config: PruneConfig,
   progress: Progress,
   checkpoint: Checkpoint,
 ): Promise<PruneSummary> {
-  await checkOutput(checkpoint, config.output, { sparse: config.sparse });
+  const { sparse, force } = config;
+  await checkOutput(checkpoint, config.output, { sparse, force });
   const { prunedFraction, include, exclude } = await amount(config, progress, checkpoint);
   // A LayersModel is only built, for which the plain backend loads fastest; an ONNX graph is run on a few examples.
   await prepareBackend(checkpoint.format === 'onnx' ? 'wasm' : 'cpu');
@@ -111,7 +112,7 @@ export async function prune(
     const files = await writeCheckpoint(
       { ...withPrunableWeights(checkpoint, network.prunable, pruned), metadata },
       config.output,
-      { sparse: config.sparse },
+      { sparse, mark: true },
     );
     return {
       output: config.output,

@@ -1,7 +1,7 @@
 import { relative, resolve, sep } from 'node:path';
 import type { LayersCheckpoint } from './checkpoint/checkpoint.js';
 import { convertStorage } from './checkpoint/quantization.js';
-import { writeCheckpoint } from './checkpoint/registry.js';
+import { checkLayersFolder, writeCheckpoint } from './checkpoint/registry.js';
 import { prepareBackend } from './compute/backend.js';
 import type { TrainConfig } from './config.js';
 import type { Split } from './dataset/dataset.js';
@@ -164,6 +164,9 @@ export async function train(config: TrainConfig, progress: Progress): Promise<Tr
       '--backend onnx: computes curvature only; train with --backend auto',
     );
   }
+  if (!config.force) {
+    await checkLayersFolder(config.output);
+  }
   const loaded = await readData(config, progress);
   const engine = await prepareBackend(config.backend, config.threads);
   engine.notes.forEach((note) => {
@@ -179,7 +182,9 @@ export async function train(config: TrainConfig, progress: Progress): Promise<Tr
       config,
     );
   }
-  const files = await writeCheckpoint({ ...stored, metadata: metadataOf(config, reached) }, config.output);
+  const files = await writeCheckpoint({ ...stored, metadata: metadataOf(config, reached) }, config.output, {
+    mark: true,
+  });
   return {
     output: config.output,
     files,

@@ -127,6 +127,12 @@ export async function fileToWrite(output: string, name: string): Promise<string>
   return found?.isDirectory() ? join(output, name) : output;
 }
 
+/** Those of some paths that lead to anything. */
+export async function existing(paths: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(paths.map((path) => stat(path).catch(() => null)));
+  return paths.filter((_, index) => found[index] !== null);
+}
+
 /** A file to be written. */
 export interface NewFile {
   /** May lead into a folder below, with slashes; that is made, too. */

@@ -1,10 +1,17 @@
 import type { Command } from 'commander';
-import { InputError } from '../errors.js';
 import type { Report } from '../report/schema.js';
 import { analyzeSettings, weightsSetting } from './analyze-settings.js';
 import type { Context } from './context.js';
+import { configOption, dataInput, modelInputs } from './inputs.js';
 import { addOption, addOptionGroup, addOutputOptions, outputFormat } from './options.js';
-import { checkOutputFile, writeWhole } from './output.js';
+import {
+  checkApart,
+  checkOutputFile,
+  checkOutputFolder,
+  programsOutput,
+  stdoutOutput,
+  writeWhole,
+} from './output.js';
 import { type Flags, pathFrom, readWeightsOption, resolveAnalyzeConfig } from './resolve-config.js';
 import { readFlags, readSetting, type Setting } from './settings.js';
 
@@ -45,9 +52,8 @@ async function runAnalyze(model: string, flags: Flags & OutputFlags, context: Co
   const files = (['json', 'markdown'] as const)
     .filter((kind) => flags[kind] !== undefined)
     .map((kind) => ({ kind, path: pathFrom(context.cwd, flags[kind]!) }));
-  if (files.length === 2 && files[0]!.path === files[1]!.path) {
-    throw new InputError('usage/same-file', `--json and --markdown name the same file ${files[0]!.path}`);
-  }
+  const outputs = files.map(({ kind, path }) => ({ option: `--${kind}`, path }));
+  await checkApart([...stdoutOutput(context.host), ...outputs], []);
   const progress = await context.progress(flags.quiet === true);
   const weights = readWeightsOption(flags, context.cwd);
   const checkpoint = await context.work.readCheckpoint(pathFrom(context.cwd, model), weights, progress);
@@ -55,13 +61,23 @@ async function runAnalyze(model: string, flags: Flags & OutputFlags, context: Co
     { flags, modelPath: checkpoint.path, cwd: context.host.cwd(), metadata: checkpoint.metadata },
     progress,
   );
-  for (const { kind, path } of files) {
-    await checkOutputFile(`--${kind}`, path, [
-      config.model,
-      config.data,
-      ...(weights === null ? [] : [weights]),
-    ]);
+  for (const { option, path } of outputs) {
+    await checkOutputFile(option, path);
   }
+  if (config.dumpGraph !== null) {
+    await checkOutputFolder('--dump-graph', config.dumpGraph, null);
+  }
+  await checkApart(
+    [
+      ...stdoutOutput(context.host),
+      ...outputs,
+      ...(config.dumpGraph === null ? [] : [await programsOutput('--dump-graph', config.dumpGraph)]),
+    ],
+    [
+      ...modelInputs(checkpoint, { weights, config: configOption(flags, context.cwd) }, context),
+      dataInput(config.data),
+    ],
+  );
 
   const { validateReport } = await import('../report/schema.js');
   const report = validateReport(await context.work.analyze(config, progress, checkpoint));

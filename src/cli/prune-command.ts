@@ -10,8 +10,9 @@ import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
 import { analyzeSettings, weightsSetting } from './analyze-settings.js';
 import type { Context } from './context.js';
+import { configOption, dataInput, fileInput, type Input, modelInputs } from './inputs.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
-import { checkOutputFile, checkOutputFolder } from './output.js';
+import { checkApart, checkOutputFile, checkOutputFolder, stdoutOutput } from './output.js';
 import {
   type Flags,
   pathFrom,
@@ -30,6 +31,7 @@ interface PruneFlags {
   output?: string;
   report?: string;
   sparse?: boolean;
+  force?: boolean;
   format?: string;
   quiet?: boolean;
 }
@@ -98,24 +100,37 @@ function readAmount(flags: Flags & PruneFlags): Pick<PruneConfig, 'ratio' | 'atL
 }
 
 /** Where the checkpoint goes, checked: a folder, or the file of an ONNX model. */
-async function checkOutput(
-  output: string,
-  { format, path }: Checkpoint,
-  weights: string | null,
-): Promise<string> {
-  const inputs = weights === null ? [path] : [path, weights];
+async function checkOutput(output: string, { format, path }: Checkpoint): Promise<string> {
   if (format !== 'onnx') {
-    for (const input of inputs) {
-      await checkOutputFolder('--output', output, dirname(input));
-    }
+    await checkOutputFolder('--output', output, dirname(path));
     return output;
   }
   const file = await fileToWrite(output, basename(path));
   const intoFolder = file !== output;
   if (intoFolder) await checkOutputFolder('--output', output, null);
   // A folder that is to be made holds no file yet.
-  if (!intoFolder || (await exists(output))) await checkOutputFile('--output', file, inputs);
+  if (!intoFolder || (await exists(output))) await checkOutputFile('--output', file);
   return file;
+}
+
+/** Refuses an output that would be written over a file that is read: model, weights, report, data, configuration. */
+async function checkOutputApart(
+  output: string,
+  checkpoint: Checkpoint,
+  read: { weights: string | null; report: string | null; data: string | null },
+  flags: Flags,
+  context: Context,
+): Promise<void> {
+  const { written } = await context.work.checkpointFiles(checkpoint, output);
+  const inputs: Input[] = [
+    ...modelInputs(checkpoint, { weights: read.weights, config: configOption(flags, context.cwd) }, context),
+    ...(read.report === null ? [] : [fileInput('--report', read.report)]),
+    ...(read.data === null ? [] : [dataInput(read.data)]),
+  ];
+  await checkApart(
+    [...stdoutOutput(context.host), { option: '--output', path: output, files: written }],
+    inputs,
+  );
 }
 
 function exists(path: string): Promise<boolean> {
@@ -151,7 +166,7 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
       '--sparse is for ONNX models; a TensorFlow.js layers model has no sparse weights, leave it out',
     );
   }
-  const output = await checkOutput(givenOutput, checkpoint, weights);
+  const output = await checkOutput(givenOutput, checkpoint);
 
   const request = {
     flags,
@@ -164,13 +179,17 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
     ? settling(amount.atLimit, await resolveAnalyzeConfig(request, progress))
     : null;
   const { include, exclude } = analyze ?? (await resolveSettings(request)).config;
+  const report = flags.report === undefined ? null : pathFrom(context.cwd, flags.report);
+  const data = analyze?.data ?? null;
+  await checkOutputApart(output, checkpoint, { weights, report, data }, flags, context);
   const summary = await context.work.prune(
     {
       model: checkpoint.path,
       output,
+      force: flags.force === true,
       sparse: flags.sparse === true,
       ...amount,
-      report: flags.report === undefined ? null : pathFrom(context.cwd, flags.report),
+      report,
       include,
       exclude,
       analyze,
@@ -205,6 +224,7 @@ export function addPruneCommand(program: Command, context: Context): void {
   command.addOption(new Option('--at-limit [NAME]', limitSetting.help));
   command.optionsGroup('Pruning:');
   addOption(command, outputSetting as Setting<unknown>);
+  command.option('--force', 'replace files at --output that prune-limit did not write, too');
   command.option(
     '--sparse',
     'store ONNX weights as positions and values of what is left, where that is smaller',

@@ -1,11 +1,13 @@
+import { join } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { type TrainConfig, trainDefaults } from '../config.js';
 import { InputError } from '../errors.js';
 import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
 import type { Context } from './context.js';
+import { dataInput } from './inputs.js';
 import { addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
-import { checkOutputFolder } from './output.js';
+import { checkApart, checkOutputFolder, stdoutOutput } from './output.js';
 import { type Flags, pathFrom } from './resolve-config.js';
 import { readFlags, readSetting } from './settings.js';
 import { trainSettings } from './train-settings.js';
@@ -33,6 +35,7 @@ function readConfig(network: TrainConfig['network'], flags: Flags, context: Cont
     network,
     data: pathFrom(context.cwd, data),
     output: pathFrom(context.cwd, output),
+    force: flags.force === true,
   };
   if (config.schedule === 'multi-step' && config.milestones.length === 0) {
     throw new InputError(
@@ -57,6 +60,11 @@ async function runTrain(
   const config = readConfig(network, flags, context);
   const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
   await checkOutputFolder('--output', config.output, null);
+  const files = ['weights.bin', 'model.json'].map((name) => join(config.output, name));
+  await checkApart(
+    [...stdoutOutput(context.host), { option: '--output', path: config.output, files }],
+    [dataInput(config.data)],
+  );
   const progress = await context.progress(flags.quiet === true);
   const summary = await context.work.train(config, progress);
   progress.close();
@@ -80,6 +88,7 @@ export function addTrainCommand(program: Command, context: Context): void {
     .addArgument(new Argument('<network>', 'which network').choices(['mlp', 'lenet5']));
   addOptionGroup(command, 'Data:', trainSettings, ['data', 'labelColumn', 'layout', 'normalize']);
   addOptionGroup(command, 'Checkpoint:', trainSettings, ['output', 'weightsDtype', 'recordData']);
+  command.option('--force', 'replace files at --output that prune-limit did not write, too');
   addOptionGroup(command, 'Training:', trainSettings, [
     'hidden',
     'epochs',

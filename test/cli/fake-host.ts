@@ -15,6 +15,7 @@ export class FakeStream extends Writable {
   text = '';
   isTTY: boolean;
   columns: number | undefined;
+  fd: number | undefined;
 
   constructor(terminal = false) {
     super();
@@ -79,6 +80,7 @@ export function fakeWork(overrides: Partial<Work> = {}, metadata: Record<string,
   const asked: Asked = { analyze: [], prune: [], train: [] };
   const work: Work = {
     readCheckpoint: async (path) => fakeCheckpoint(join(path, 'model.json'), metadata),
+    checkpointFiles: async ({ path }, output) => ({ read: [path], written: output === null ? [] : [output] }),
     analyze: async (config) => {
       asked.analyze.push(config);
       return sampleReport();

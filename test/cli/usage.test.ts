@@ -82,7 +82,7 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
     ],
     [
       ['analyze', 'm', '--data', 'd', '--json', 'r', '--markdown', 'r'],
-      '--json and --markdown name the same file /nowhere/r',
+      '--json and --markdown name the same file /nowhere/r; name two',
     ],
     [
       ['prune', 'm', '-o', 'o'],
