@@ -1,3 +1,5 @@
+import type { InputError } from './errors.js';
+
 /** One stage of a long computation, e.g. the Lanczos steps of an analysis. */
 export interface ProgressStage {
   /** Sets how much of the stage's total is done, in the stage's own unit. */
@@ -23,10 +25,16 @@ export interface Progress {
   stage(name: string, total: number): ProgressStage;
   /** A single remark that is worth a line on stderr. */
   note(message: string): void;
+  /**
+   * An output that the computation writes itself is not there. The computation goes on, so that its result is not
+   * lost; the run ends with this error.
+   */
+  unwritten(error: InputError): void;
 }
 
 /** A `Progress` that shows nothing. */
 export const silentProgress: Progress = {
   stage: () => ({ update: () => {}, end: () => {} }),
   note: () => {},
+  unwritten: () => {},
 };

@@ -1,5 +1,6 @@
 import { relative, resolve, sep } from 'node:path';
 import type { LayersCheckpoint } from './checkpoint/checkpoint.js';
+import { requireSpace } from './checkpoint/files.js';
 import { convertStorage } from './checkpoint/quantization.js';
 import { checkLayersFolder, writeCheckpoint } from './checkpoint/registry.js';
 import { prepareBackend } from './compute/backend.js';
@@ -173,6 +174,8 @@ export async function train(config: TrainConfig, progress: Progress): Promise<Tr
     progress.note(note);
   });
   const { untrained, data } = prepare(config, loaded);
+  const values = untrained.weights.reduce((sum, weight) => sum + weight.values.length, 0);
+  await requireSpace(config.output, values * (config.weightsDtype === 'float16' ? 2 : 4));
   const trained = await trainCheckpoint(untrained, data, config, progress);
   const stored = config.weightsDtype === 'float16' ? convertStorage(trained, 'float16') : trained;
   const reached = await measure(stored, data, progress);

@@ -2,16 +2,10 @@ import type { Command } from 'commander';
 import type { Report } from '../report/schema.js';
 import { analyzeSettings, weightsSetting } from './analyze-settings.js';
 import type { Context } from './context.js';
+import { deliver } from './delivery.js';
 import { configOption, dataInput, modelInputs } from './inputs.js';
 import { addOption, addOptionGroup, addOutputOptions, outputFormat } from './options.js';
-import {
-  checkApart,
-  checkOutputFile,
-  checkOutputFolder,
-  programsOutput,
-  stdoutOutput,
-  writeWhole,
-} from './output.js';
+import { checkApart, checkOutputFile, checkOutputFolder, programsOutput, stdoutOutput } from './output.js';
 import { type Flags, pathFrom, readWeightsOption, resolveAnalyzeConfig } from './resolve-config.js';
 import { readFlags, readSetting, type Setting } from './settings.js';
 
@@ -82,16 +76,20 @@ async function runAnalyze(model: string, flags: Flags & OutputFlags, context: Co
   const { validateReport } = await import('../report/schema.js');
   const report = validateReport(await context.work.analyze(config, progress, checkpoint));
 
-  for (const { kind, path } of files) {
-    await writeWhole(path, await render(report, kind, context));
-  }
   if (format === 'json') {
     for (const warning of report.warnings) {
       progress.note(`warning: ${warning}`); // a table shows them itself
     }
   }
-  progress.close();
-  context.host.stdout.write(await render(report, format, context));
+  const result = {
+    stdout: await render(report, format, context),
+    files: files.map(({ kind, path }) => ({
+      option: `--${kind}`,
+      path,
+      content: () => render(report, kind, context),
+    })),
+  };
+  await deliver(result, progress, context);
 }
 
 /** Adds the command `analyze` to the program. */

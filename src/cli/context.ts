@@ -1,4 +1,5 @@
 import type { Colors } from '../report/layout.js';
+import type { Channel } from './channel.js';
 import type { Host, Work } from './host.js';
 import type { ShownProgress } from './progress.js';
 
@@ -7,8 +8,14 @@ export interface Context {
   host: Host;
   work: Work;
   version: string;
-  /** Prefix for relative paths of options. */
-  cwd: string;
+  /**
+   * Prefix for relative paths of options.
+   *
+   * @throws InputError where the working directory is gone
+   */
+  readonly cwd: string;
+  /** Where the result goes. */
+  stdout: Channel;
   /** Progress on stderr; one for the whole run. */
   progress(quiet: boolean): Promise<ShownProgress>;
   /** Colours for stdout. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
 import type { Context } from './context.js';
+import { deliver } from './delivery.js';
 import { addOutputOptions, summaryFormat } from './options.js';
 import { readSetting } from './settings.js';
 
@@ -14,13 +15,12 @@ async function runDoctor(flags: DoctorFlags, context: Context): Promise<void> {
   const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
   const progress = await context.progress(flags.quiet === true);
   const report = await context.work.diagnose(progress);
-  progress.close();
   const { renderDoctorReport } = await import('../report/doctor-report.js');
-  context.host.stdout.write(
+  const stdout =
     format === 'json'
       ? toJson({ schemaVersion, ok: true, ...report })
-      : renderDoctorReport(report, await context.colors()),
-  );
+      : renderDoctorReport(report, await context.colors());
+  await deliver({ stdout }, progress, context);
 }
 
 /** Adds the command `doctor` to the program. */

@@ -28,6 +28,18 @@ function usageFailure(error: CommanderError, commandName: string): Failure {
   };
 }
 
+/** What to do about an error that comes from a limit of the system, wherever it was met; null for others. */
+function systemLimit(error: unknown): string | null {
+  switch ((error as NodeJS.ErrnoException | null)?.code) {
+    case 'EMFILE':
+      return 'more files would have to be open than this shell allows; raise the limit, for example with ulimit -n 1024';
+    case 'ENFILE':
+      return 'more files are open than this machine allows; close some programs and try again';
+    default:
+      return null;
+  }
+}
+
 /**
  * What to say about an error, and the exit code; null where it is no failure
  * (help and version were asked for).
@@ -56,6 +68,15 @@ export function describeFailure(
       code: error.code,
       message: error.message,
       text: `prune-limit: ${printable(error.message)}\n`,
+    };
+  }
+  const limit = systemLimit(error);
+  if (limit !== null) {
+    return {
+      exitCode: exitCodes.badInput,
+      code: 'system/limit',
+      message: limit,
+      text: `prune-limit: ${limit}\n`,
     };
   }
   const message = error instanceof Error ? error.message : String(error);

@@ -1,9 +1,9 @@
 /** Files that commands write: checked before the work, then written whole or not at all. */
-import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { access, readdir, readlink, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, readdir, readlink, realpath, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { InputError } from '../errors.js';
+import { UnwrittenFileError, writeFault, writeWholeFiles } from '../whole-files.js';
 import type { Host } from './host.js';
 import type { Input } from './inputs.js';
 
@@ -182,25 +182,26 @@ export async function programsOutput(option: string, folder: string): Promise<Ou
   return { option, path: folder, files: [folder, ...programs] };
 }
 
-/** Writes a file under a temporary name beside it, then renames: no reader sees half a file. */
-export async function writeWhole(path: string, content: string): Promise<void> {
-  const found = await statOrNull(path);
+/**
+ * Writes a file whole or not at all; where a link is at its place, what that leads to. A device or a pipe, which cannot
+ * be replaced, is written into.
+ *
+ * @throws InputError
+ */
+export async function writeOutput(option: string, path: string, content: string): Promise<void> {
   try {
-    if (found !== null && !found.isFile()) {
-      await writeFile(path, content); // a device or a pipe cannot be replaced
-      return;
+    const found = await stat(path).catch(() => null);
+    if (found !== null && !found.isFile() && !found.isDirectory()) {
+      await writeFile(path, content);
+    } else {
+      await writeWholeFiles([{ path: await destination(path), data: content }]);
     }
-    const target = await destination(path);
-    const temporary = join(dirname(target), `.${basename(target)}.${randomUUID()}.tmp`);
-    try {
-      await writeFile(temporary, content, { flag: 'wx' });
-      await rename(temporary, target);
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new InputError('output/write-failed', `${path}: cannot be written (${code})`, { cause });
+  } catch (error) {
+    const cause = error instanceof UnwrittenFileError ? error.cause : error;
+    throw new InputError(
+      'output/write-failed',
+      `${option} ${path}: cannot be written (${writeFault(cause)})`,
+      { cause: error },
+    );
   }
 }

@@ -19,7 +19,9 @@ export function createProgram(context: Context): Command {
     .helpCommand('help [command]', 'show the help of a command')
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => host.stdout.write(text),
+      writeOut: (text) => {
+        context.stdout.write(text);
+      },
       writeErr: (text) => host.stderr.write(text),
       outputError: () => {},
       getOutHelpWidth: () => helpWidth(host.stdout.columns),

@@ -1,5 +1,6 @@
 /** Shows progress on stderr: a live bar on a terminal, else a few lines. */
 import { SingleBar } from 'cli-progress';
+import type { InputError } from '../errors.js';
 import { type Progress, type ProgressStage, silentProgress } from '../progress.js';
 import { printable } from '../report/text.js';
 import type { OutputStream } from './host.js';
@@ -9,6 +10,8 @@ const lineShare = 0.1 - 1e-9; // rounding must not cost a line
 const lineSeconds = 30;
 
 export interface ShownProgress extends Progress {
+  /** What `unwritten` was told. */
+  readonly unwrittenOutputs: readonly InputError[];
   /** Takes the bar away; nothing is shown afterwards. */
   close(): void;
 }
@@ -35,7 +38,10 @@ function remaining(elapsedSeconds: number, done: number, total: number): string 
   return part > 0 ? duration((elapsedSeconds * (1 - part)) / part) : 'unknown';
 }
 
-function lineProgress(stream: OutputStream, now: () => number): ShownProgress {
+/** A `Progress` that shows itself, but does not remember what was not written. */
+type Display = Omit<ShownProgress, 'unwritten' | 'unwrittenOutputs'>;
+
+function lineProgress(stream: OutputStream, now: () => number): Display {
   let open = true;
   const line = (text: string): void => {
     if (open) {
@@ -83,7 +89,7 @@ interface LiveStage {
   start: number;
 }
 
-function liveProgress(stream: OutputStream, now: () => number): ShownProgress {
+function liveProgress(stream: OutputStream, now: () => number): Display {
   /** Stages that run; the last one is shown. */
   const stages: LiveStage[] = [];
   let bar: SingleBar | null = null;
@@ -159,8 +165,17 @@ export function createProgress(options: {
   now?: () => number;
 }): ShownProgress {
   const { stream, quiet, now = Date.now } = options;
-  if (quiet) {
-    return { ...silentProgress, close: () => {} };
-  }
-  return stream.isTTY ? liveProgress(stream, now) : lineProgress(stream, now);
+  const unwrittenOutputs: InputError[] = [];
+  const display: Display = quiet
+    ? { ...silentProgress, close: () => {} }
+    : stream.isTTY
+      ? liveProgress(stream, now)
+      : lineProgress(stream, now);
+  return {
+    ...display,
+    unwrittenOutputs,
+    unwritten: (error) => {
+      unwrittenOutputs.push(error);
+    },
+  };
 }

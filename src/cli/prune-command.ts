@@ -10,6 +10,7 @@ import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
 import { analyzeSettings, weightsSetting } from './analyze-settings.js';
 import type { Context } from './context.js';
+import { deliver } from './delivery.js';
 import { configOption, dataInput, fileInput, type Input, modelInputs } from './inputs.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkApart, checkOutputFile, checkOutputFolder, stdoutOutput } from './output.js';
@@ -197,13 +198,12 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
     progress,
     checkpoint,
   );
-  progress.close();
   const { renderPruneSummary } = await import('../report/prune-summary.js');
-  context.host.stdout.write(
+  const stdout =
     format === 'json'
       ? toJson({ schemaVersion, ok: true, ...summary })
-      : renderPruneSummary(summary, await context.colors()),
-  );
+      : renderPruneSummary(summary, await context.colors());
+  await deliver({ stdout }, progress, context);
 }
 
 /** Adds the command `prune` to the program. */

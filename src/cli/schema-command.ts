@@ -12,6 +12,6 @@ export function addSchemaCommand(program: Command, context: Context): void {
     .addHelpText('after', '\nExamples:\n  prune-limit schema > report.schema.json')
     .action(async () => {
       const { reportJsonSchema } = await import('../report/schema.js');
-      context.host.stdout.write(toJson(reportJsonSchema()));
+      await context.stdout.write(toJson(reportJsonSchema()));
     });
 }

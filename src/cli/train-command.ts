@@ -5,6 +5,7 @@ import { InputError } from '../errors.js';
 import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
 import type { Context } from './context.js';
+import { deliver } from './delivery.js';
 import { dataInput } from './inputs.js';
 import { addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkApart, checkOutputFolder, stdoutOutput } from './output.js';
@@ -67,13 +68,12 @@ async function runTrain(
   );
   const progress = await context.progress(flags.quiet === true);
   const summary = await context.work.train(config, progress);
-  progress.close();
   const { renderTrainSummary } = await import('../report/train-summary.js');
-  context.host.stdout.write(
+  const stdout =
     format === 'json'
       ? toJson({ schemaVersion, ok: true, ...summary })
-      : renderTrainSummary(summary, await context.colors()),
-  );
+      : renderTrainSummary(summary, await context.colors());
+  await deliver({ stdout }, progress, context);
 }
 
 /** Adds the command `train` to the program. */

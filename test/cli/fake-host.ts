@@ -23,7 +23,7 @@ export class FakeStream extends Writable {
     this.columns = terminal ? 80 : undefined;
   }
 
-  override _write(chunk: Buffer | string, _encoding: string, done: () => void): void {
+  override _write(chunk: Buffer | string, _encoding: string, done: (error?: Error) => void): void {
     this.text += String(chunk);
     done();
   }
