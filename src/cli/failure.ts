@@ -4,7 +4,7 @@ import { InputError } from '../errors.js';
 import { schemaVersion } from '../report/schema-version.js';
 import { printable, toJson } from '../report/text.js';
 
-export const exitCodes = { done: 0, gateFailed: 1, badInput: 2, defect: 70, interrupted: 130 } as const;
+export const exitCodes = { done: 0, gateFailed: 1, badInput: 2, defect: 70 } as const;
 
 export interface Failure {
   exitCode: number;

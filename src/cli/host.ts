@@ -19,9 +19,7 @@ export interface Host {
   exitCode?: number | string | null | undefined;
   cwd(): string;
   exit(code: number): void;
-  on(event: 'SIGINT', listener: () => void): unknown;
   on(event: 'uncaughtException', listener: (error: unknown) => void): unknown;
-  off(event: 'SIGINT', listener: () => void): unknown;
   off(event: 'uncaughtException', listener: (error: unknown) => void): unknown;
 }
 

@@ -41,9 +41,9 @@ export function createProgram(context: Context): Command {
 Exit codes:
   0    done
   1    a gate failed
-  2    wrong usage or bad input; one line on stderr says what and where
+  2    wrong usage, bad input or an output that cannot be written; one line on stderr says which
   70   a defect of prune-limit
-  130  interrupted
+  130  interrupted (128 + n after signal n)
 
 Examples:
   prune-limit train mlp --data data/mnist --l1 5e-5 -o models/mlp

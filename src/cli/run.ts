@@ -73,17 +73,11 @@ export async function run(host: Host, work: Work = lazyWork): Promise<void> {
       stdout.write(failureJson(failure));
     }
   };
-  const interrupt = (): void => {
-    progress?.close();
-    stderr.write('prune-limit: interrupted\n');
-    host.exit(exitCodes.interrupted);
-  };
   const crash = (error: unknown): void => {
     fail(error);
     host.exit(exitCodes.defect);
   };
 
-  host.on('SIGINT', interrupt);
   host.on('uncaughtException', crash);
   try {
     await program.parseAsync(host.argv).catch(fail);
@@ -93,7 +87,6 @@ export async function run(host: Host, work: Work = lazyWork): Promise<void> {
     }
     await stderr.settled();
   } finally {
-    host.off('SIGINT', interrupt);
     host.off('uncaughtException', crash);
   }
 }
