@@ -3,6 +3,7 @@ import type { Report } from '../report/schema.js';
 import { analyzeSettings, weightsSetting } from './analyze-settings.js';
 import type { Context } from './context.js';
 import { deliver } from './delivery.js';
+import { addHelpAfter } from './help.js';
 import { configOption, dataInput, modelInputs } from './inputs.js';
 import { addOption, addOptionGroup, addOutputOptions, outputFormat } from './options.js';
 import { checkApart, checkOutputFile, checkOutputFolder, programsOutput, stdoutOutput } from './output.js';
@@ -16,15 +17,6 @@ interface OutputFlags {
   quiet?: boolean;
 }
 
-const examples = `
-Examples:
-  prune-limit analyze models/mlp
-  prune-limit analyze models/mlp/model.json --data data/mnist --normalize 0.1307/0.3081
-  prune-limit analyze resnet20.onnx --data cifar-10-batches-bin --examples 512
-  prune-limit analyze models/mlp --epsilon 1% --examples all --tolerance 0.2
-  prune-limit analyze models/mlp --exclude "dense_3/*" --json report.json --markdown report.md
-  prune-limit analyze models/mlp --format json --quiet | jq .limits`;
-
 async function render(
   report: Report,
   format: 'table' | 'json' | 'markdown',
@@ -36,7 +28,7 @@ async function render(
     case 'markdown':
       return (await import('../report/markdown.js')).renderMarkdown(report);
     case 'table':
-      return (await import('../report/table.js')).renderTable(report, await context.colors());
+      return (await import('../report/table.js')).renderTable(report, await context.colors(), context.page);
   }
 }
 
@@ -98,7 +90,7 @@ export function addAnalyzeCommand(program: Command, context: Context): void {
     .command('analyze')
     .summary('how far a network can be pruned: theory against measurement')
     .description(
-      'Estimates from the curvature of the loss how far a network can be pruned, prunes it step by\n' +
+      'Estimates from the curvature of the loss how far a network can be pruned, prunes it step by ' +
         'step, measures, and shows theory and measurement side by side.',
     )
     .argument(
@@ -146,13 +138,18 @@ export function addAnalyzeCommand(program: Command, context: Context): void {
     ['--json <FILE>', 'also write the report as JSON to a file'],
     ['--markdown <FILE>', 'also write the report as Markdown to a file'],
   ]);
-  command.addHelpText(
-    'after',
-    `
-Options that are not given come from prune-limit.json next to the model or in the working
-directory, then from the model's own metadata (userDefinedMetadata.pruneLimit), then from the
-defaults. Keys there are the names of the options: {"data": "../mnist", "labelColumn": "y"}.
-${examples}`,
-  );
+  addHelpAfter(command, {
+    paragraphs: [
+      'Options that are not given come from prune-limit.json next to the model or in the working directory, then from the model\'s own metadata (userDefinedMetadata.pruneLimit), then from the defaults. Keys there are the names of the options: {"data": "../mnist", "labelColumn": "y"}.',
+    ],
+    examples: [
+      'prune-limit analyze models/mlp',
+      'prune-limit analyze models/mlp/model.json --data data/mnist --normalize 0.1307/0.3081',
+      'prune-limit analyze resnet20.onnx --data cifar-10-batches-bin --examples 512',
+      'prune-limit analyze models/mlp --epsilon 1% --examples all --tolerance 0.2',
+      'prune-limit analyze models/mlp --exclude "dense_3/*" --json report.json --markdown report.md',
+      'prune-limit analyze models/mlp --format json --quiet | jq .limits',
+    ],
+  });
   command.action((model: string, flags: Flags & OutputFlags) => runAnalyze(model, flags, context));
 }

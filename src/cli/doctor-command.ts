@@ -3,6 +3,7 @@ import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
 import type { Context } from './context.js';
 import { deliver } from './delivery.js';
+import { addHelpAfter } from './help.js';
 import { addOutputOptions, summaryFormat } from './options.js';
 import { readSetting } from './settings.js';
 
@@ -19,7 +20,7 @@ async function runDoctor(flags: DoctorFlags, context: Context): Promise<void> {
   const stdout =
     format === 'json'
       ? toJson({ schemaVersion, ok: true, ...report })
-      : renderDoctorReport(report, await context.colors());
+      : renderDoctorReport(report, await context.colors(), context.page);
   await deliver({ stdout }, progress, context);
 }
 
@@ -30,6 +31,6 @@ export function addDoctorCommand(program: Command, context: Context): void {
     .summary('show the numeric backends of this machine and their speed')
     .description('Shows which numeric backends work on this machine, their versions and measured speed.');
   addOutputOptions(command, summaryFormat);
-  command.addHelpText('after', '\nExamples:\n  prune-limit doctor\n  prune-limit doctor --format json');
+  addHelpAfter(command, { examples: ['prune-limit doctor', 'prune-limit doctor --format json'] });
   command.action((flags: DoctorFlags) => runDoctor(flags, context));
 }

@@ -11,6 +11,7 @@ import { toJson } from '../report/text.js';
 import { analyzeSettings, weightsSetting } from './analyze-settings.js';
 import type { Context } from './context.js';
 import { deliver } from './delivery.js';
+import { addHelpAfter } from './help.js';
 import { configOption, dataInput, fileInput, type Input, modelInputs } from './inputs.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkApart, checkOutputFile, checkOutputFolder, stdoutOutput } from './output.js';
@@ -202,7 +203,7 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
   const stdout =
     format === 'json'
       ? toJson({ schemaVersion, ok: true, ...summary })
-      : renderPruneSummary(summary, await context.colors());
+      : renderPruneSummary(summary, await context.colors(), context.page);
   await deliver({ stdout }, progress, context);
 }
 
@@ -212,7 +213,7 @@ export function addPruneCommand(program: Command, context: Context): void {
     .command('prune')
     .summary('set the smallest weights to 0 and write the checkpoint')
     .description(
-      'Sets the weights of smallest magnitude to 0, over all prunable weights at once, and writes the\n' +
+      'Sets the weights of smallest magnitude to 0, over all prunable weights at once, and writes the ' +
         'result as a new checkpoint. The model that is read stays as it is.',
     )
     .argument(
@@ -246,15 +247,14 @@ export function addPruneCommand(program: Command, context: Context): void {
     'memoryLimitBytes',
   ]);
   addOutputOptions(command, summaryFormat);
-  command.addHelpText(
-    'after',
-    `
-Examples:
-  prune-limit prune models/mlp --ratio 0.9 -o models/mlp-90
-  prune-limit prune models/mlp --at-limit -o models/mlp-pruned
-  prune-limit prune resnet20.onnx --at-limit slice -o resnet20-pruned.onnx
-  prune-limit prune models/mlp --at-limit gaussian-width:low --report report.json -o models/sparse
-  prune-limit prune model.onnx --ratio 0.95 --sparse -o pruned.onnx`,
-  );
+  addHelpAfter(command, {
+    examples: [
+      'prune-limit prune models/mlp --ratio 0.9 -o models/mlp-90',
+      'prune-limit prune models/mlp --at-limit -o models/mlp-pruned',
+      'prune-limit prune resnet20.onnx --at-limit slice -o resnet20-pruned.onnx',
+      'prune-limit prune models/mlp --at-limit gaussian-width:low --report report.json -o models/sparse',
+      'prune-limit prune model.onnx --ratio 0.95 --sparse -o pruned.onnx',
+    ],
+  });
   command.action((model: string, flags: Flags & PruneFlags) => runPrune(model, flags, context));
 }

@@ -1,6 +1,6 @@
 import { InputError } from '../errors.js';
 import { openChannel } from './channel.js';
-import { type Context, colorEnabled } from './context.js';
+import { type Context, colorEnabled, pageOf } from './context.js';
 import { describeFailure, exitCodes, failureJson } from './failure.js';
 import { type Host, lazyWork, type Work } from './host.js';
 import { readPackage } from './package.js';
@@ -55,6 +55,7 @@ export async function run(host: Host, work: Work = lazyWork): Promise<void> {
       progress = createProgress({ stream: host.stderr, quiet });
       return progress;
     },
+    page: pageOf(host.stdout, host.env),
     colors: async () => (await import('picocolors')).default.createColors(colorEnabled(host)),
   };
   const program = createProgram(context);

@@ -6,6 +6,7 @@ import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
 import type { Context } from './context.js';
 import { deliver } from './delivery.js';
+import { addHelpAfter } from './help.js';
 import { dataInput } from './inputs.js';
 import { addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkApart, checkOutputFolder, stdoutOutput } from './output.js';
@@ -72,7 +73,7 @@ async function runTrain(
   const stdout =
     format === 'json'
       ? toJson({ schemaVersion, ok: true, ...summary })
-      : renderTrainSummary(summary, await context.colors());
+      : renderTrainSummary(summary, await context.colors(), context.page);
   await deliver({ stdout }, progress, context);
 }
 
@@ -82,7 +83,7 @@ export function addTrainCommand(program: Command, context: Context): void {
     .command('train')
     .summary('train a small network, dense or with an l1 penalty')
     .description(
-      'Trains a network by stochastic gradient descent and writes a TensorFlow.js layers model. With\n' +
+      'Trains a network by stochastic gradient descent and writes a TensorFlow.js layers model. With ' +
         '--l1 its weights become sparse enough to be pruned in one shot.',
     )
     .addArgument(new Argument('<network>', 'which network').choices(['mlp', 'lenet5']));
@@ -104,14 +105,13 @@ export function addTrainCommand(program: Command, context: Context): void {
   ]);
   addOptionGroup(command, 'Running:', trainSettings, ['seed', 'backend', 'threads']);
   addOutputOptions(command, summaryFormat);
-  command.addHelpText(
-    'after',
-    `
-Examples:
-  prune-limit train mlp --data data/mnist --normalize 0.1307/0.3081 -o models/mlp
-  prune-limit train mlp --data data/mnist --l1 5e-5 --epochs 15 -o models/mlp-l1
-  prune-limit train lenet5 --data data/mnist --schedule multi-step --milestones 5,8 -o models/lenet5`,
-  );
+  addHelpAfter(command, {
+    examples: [
+      'prune-limit train mlp --data data/mnist --normalize 0.1307/0.3081 -o models/mlp',
+      'prune-limit train mlp --data data/mnist --l1 5e-5 --epochs 15 -o models/mlp-l1',
+      'prune-limit train lenet5 --data data/mnist --schedule multi-step --milestones 5,8 -o models/lenet5',
+    ],
+  });
   command.action((network: TrainConfig['network'], flags: Flags & OutputFlags) =>
     runTrain(network, flags, context),
   );
