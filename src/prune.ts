@@ -129,8 +129,9 @@ export async function prune(
   }
   const { prunedFraction, include, exclude } = await amount(config, progress, checkpoint);
   // A LayersModel is only built, for which the plain backend loads fastest; an ONNX graph is run on a few examples.
+  const stage = progress.stage('pruning', 1);
   await prepareBackend(checkpoint.format === 'onnx' ? 'wasm' : 'cpu');
-  return resourceScope(async (scope) => {
+  return resourceScope<PruneSummary>(async (scope) => {
     const network = scope.own(
       await createNetwork(checkpoint, { include, exclude, keepFinalActivation: true }),
     );
@@ -161,5 +162,5 @@ export async function prune(
       source: config.atLimit ?? 'ratio',
       modelBytes: config.sparse ? await sizes(checkpoint.path, config.output) : null,
     };
-  });
+  }).finally(() => stage.end());
 }

@@ -25,7 +25,7 @@ async function readData(
   config: TrainConfig,
   progress: Progress,
 ): Promise<{ train: Split; test: Split | null; classes: number }> {
-  const stage = progress.stage('Reading data', 1);
+  const stage = progress.stage('reading the data', 1);
   const { labelColumn, layout } = config;
   const { train, test, warnings } = await readDataset(config.data, {
     ...(labelColumn !== null && { labelColumn }),
@@ -66,7 +66,7 @@ async function measure(
   progress: Progress,
 ): Promise<Reached> {
   const { classes, inputShape, inputOrder, normalization } = data;
-  const stage = progress.stage('Measuring', 1);
+  const stage = progress.stage('measuring', 1);
   const network = await createNetwork(checkpoint);
   const weights = weightTensors(network, network.weights);
   const evaluateSplit = (split: Split): Promise<Evaluation> => {

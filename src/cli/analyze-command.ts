@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { analysisStages } from '../analysis/stages.js';
 import type { Report } from '../report/schema.js';
 import { analyzeSettings, weightsSetting } from './analyze-settings.js';
 import type { Context } from './context.js';
@@ -7,6 +8,7 @@ import { addHelpAfter } from './help.js';
 import { configOption, dataInput, modelInputs } from './inputs.js';
 import { addOption, addOptionGroup, addOutputOptions, outputFormat } from './options.js';
 import { checkApart, checkOutputFile, checkOutputFolder, programsOutput, stdoutOutput } from './output.js';
+import { readingStage, readModel } from './read-model.js';
 import { type Flags, pathFrom, readWeightsOption, resolveAnalyzeConfig } from './resolve-config.js';
 import { readFlags, readSetting, type Setting } from './settings.js';
 
@@ -40,9 +42,12 @@ async function runAnalyze(model: string, flags: Flags & OutputFlags, context: Co
     .map((kind) => ({ kind, path: pathFrom(context.cwd, flags[kind]!) }));
   const outputs = files.map(({ kind, path }) => ({ option: `--${kind}`, path }));
   await checkApart([...stdoutOutput(context.host), ...outputs], []);
-  const progress = await context.progress(flags.quiet === true);
+  const progress = await context.progress(flags.quiet === true, [
+    readingStage,
+    ...Object.values(analysisStages),
+  ]);
   const weights = readWeightsOption(flags, context.cwd);
-  const checkpoint = await context.work.readCheckpoint(pathFrom(context.cwd, model), weights, progress);
+  const checkpoint = await readModel(pathFrom(context.cwd, model), weights, progress, context);
   const config = await resolveAnalyzeConfig(
     { flags, modelPath: checkpoint.path, cwd: context.host.cwd(), metadata: checkpoint.metadata },
     progress,

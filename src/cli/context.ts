@@ -16,8 +16,12 @@ export interface Context {
   readonly cwd: string;
   /** Where the result goes. */
   stdout: Channel;
-  /** Progress on stderr; one for the whole run. */
-  progress(quiet: boolean): Promise<ShownProgress>;
+  /**
+   * Progress on stderr; one for the whole run.
+   *
+   * @param plan names of the stages to come, in order
+   */
+  progress(quiet: boolean, plan: readonly string[]): Promise<ShownProgress>;
   /** Colours for stdout. */
   colors(): Promise<Colors>;
   /** What is laid out for stdout fits this. */

@@ -14,7 +14,7 @@ interface DoctorFlags {
 
 async function runDoctor(flags: DoctorFlags, context: Context): Promise<void> {
   const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
-  const progress = await context.progress(flags.quiet === true);
+  const progress = await context.progress(flags.quiet === true, []);
   const report = await context.work.diagnose(progress);
   const { renderDoctorReport } = await import('../report/doctor-report.js');
   const stdout =

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { type Command, Option } from 'commander';
+import { analysisStages } from '../analysis/stages.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { fileToWrite } from '../checkpoint/files.js';
 import type { AnalyzeConfig, PruneConfig } from '../config.js';
@@ -15,6 +16,7 @@ import { addHelpAfter } from './help.js';
 import { configOption, dataInput, fileInput, type Input, modelInputs } from './inputs.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkApart, checkOutputFile, checkOutputFolder, stdoutOutput } from './output.js';
+import { readingStage, readModel } from './read-model.js';
 import {
   type Flags,
   pathFrom,
@@ -159,9 +161,14 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
     );
   }
   const givenOutput = pathFrom(context.cwd, readSetting(outputSetting, flags.output, null));
-  const progress = await context.progress(flags.quiet === true);
+  const analyses = amount.atLimit !== null && flags.report === undefined;
+  const progress = await context.progress(flags.quiet === true, [
+    readingStage,
+    ...(analyses ? Object.values(analysisStages) : []),
+    'pruning',
+  ]);
   const weights = readWeightsOption(flags, context.cwd);
-  const checkpoint = await context.work.readCheckpoint(pathFrom(context.cwd, model), weights, progress);
+  const checkpoint = await readModel(pathFrom(context.cwd, model), weights, progress, context);
   if (flags.sparse && checkpoint.format !== 'onnx') {
     throw new InputError(
       'usage/sparse',
@@ -176,10 +183,7 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
     cwd: context.host.cwd(),
     metadata: checkpoint.metadata,
   };
-  const mustAnalyze = amount.atLimit !== null && flags.report === undefined;
-  const analyze = mustAnalyze
-    ? settling(amount.atLimit, await resolveAnalyzeConfig(request, progress))
-    : null;
+  const analyze = analyses ? settling(amount.atLimit, await resolveAnalyzeConfig(request, progress)) : null;
   const { include, exclude } = analyze ?? (await resolveSettings(request)).config;
   const report = flags.report === undefined ? null : pathFrom(context.cwd, flags.report);
   const data = analyze?.data ?? null;

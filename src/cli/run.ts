@@ -50,9 +50,14 @@ export async function run(host: Host, work: Work = lazyWork): Promise<void> {
     get cwd() {
       return startingFolder(host);
     },
-    progress: async (quiet) => {
+    progress: async (quiet, plan) => {
       const { createProgress } = await import('./progress.js');
-      progress = createProgress({ stream: host.stderr, quiet });
+      progress = createProgress({
+        stream: host.stderr,
+        quiet,
+        plan,
+        width: () => pageOf(host.stderr, host.env).width,
+      });
       return progress;
     },
     page: pageOf(host.stdout, host.env),

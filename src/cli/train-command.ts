@@ -67,7 +67,11 @@ async function runTrain(
     [...stdoutOutput(context.host), { option: '--output', path: config.output, files }],
     [dataInput(config.data)],
   );
-  const progress = await context.progress(flags.quiet === true);
+  const progress = await context.progress(flags.quiet === true, [
+    'reading the data',
+    'training',
+    'measuring',
+  ]);
   const summary = await context.work.train(config, progress);
   const { renderTrainSummary } = await import('../report/train-summary.js');
   const stdout =
