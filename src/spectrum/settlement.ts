@@ -5,8 +5,11 @@ import type { FunctionalEstimate, FunctionalEstimator } from './uncertainty.js';
 export interface SettledEstimate extends FunctionalEstimate {
   /** Whether its interval is within the tolerance, and not by luck. */
   readonly settled: boolean;
-  /** What would settle it where it is not: what narrows the interval most, or steps to another check. */
-  readonly missing: 'steps' | 'probes' | null;
+  /**
+   * What would settle it where it is not: what narrows the interval most, or, within the tolerance, another check that
+   * confirms it (which takes steps).
+   */
+  readonly missing: 'steps' | 'probes' | 'confirmation' | null;
 }
 
 /** What a check found. */
@@ -96,8 +99,8 @@ export class SettlementWatch {
 
   result(): SettledEstimate {
     const { probeHalfWidth, quadratureHalfWidth } = this.estimate;
-    // Within the tolerance, what is missing is another check.
-    const missing = !this.#within && probeHalfWidth > quadratureHalfWidth ? 'probes' : 'steps';
+    const wider = probeHalfWidth > quadratureHalfWidth ? 'probes' : 'steps';
+    const missing = this.#within ? 'confirmation' : wider;
     return { ...this.estimate, settled: this.settled, missing: this.settled ? null : missing };
   }
 }
