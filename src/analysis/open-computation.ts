@@ -10,6 +10,7 @@ import type { Progress } from '../progress.js';
 import { UnwrittenFileError, writeWholeFiles } from '../whole-files.js';
 import { chooseWorkSizes, type LanczosSizes } from './budget.js';
 import { type Computation, eagerComputation } from './computation.js';
+import { requireRoom } from './memory.js';
 import { AGREEMENT_TOLERANCE, compareComputations } from './native-agreement.js';
 import { nativeWorkSizes } from './native-budget.js';
 import { nativeComputation } from './native-computation.js';
@@ -54,7 +55,13 @@ async function openNative(
   const { network, loss, train } = problem;
   const setting: NativeSetting = { network, loss, options };
   const programs = traceLossPrograms(network, loss, config.curvature, train);
-  const { plan, keepBytes, ...lanczos } = nativeWorkSizes(problem, config, programs.product, options);
+  const { plan, keepBytes, leastBytes, ...lanczos } = nativeWorkSizes(
+    problem,
+    config,
+    programs.product,
+    options,
+  );
+  requireRoom(config, leastBytes);
   const difference = await compareComputations(problem, { kind: config.curvature, programs, setting, plan });
   if (!(difference <= AGREEMENT_TOLERANCE)) {
     throw new NotCompilableError(`compiled programs differ from tfjs by ${difference.toExponential(1)}`);
@@ -99,6 +106,8 @@ export async function openComputation(
     }
   }
   const sizes = await chooseWorkSizes(problem, config);
+  // Half of the memory is for a product.
+  requireRoom(config, 2 * (sizes.cost.fixedBytes + sizes.cost.bytesPerExample));
   return {
     ...eagerComputation(problem, config.curvature, sizes, scope),
     lanczos: sizes,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { analysisStages } from '../analysis/stages.js';
+import { InputError } from '../errors.js';
 import type { Report } from '../report/schema.js';
 import { analyzeSettings, weightsSetting } from './analyze-settings.js';
 import type { Context } from './context.js';
@@ -11,6 +12,7 @@ import { checkApart, checkOutputFile, checkOutputFolder, programsOutput, stdoutO
 import { readingStage, readModel } from './read-model.js';
 import { type Flags, pathFrom, readWeightsOption, resolveAnalyzeConfig } from './resolve-config.js';
 import { readFlags, readSetting, type Setting } from './settings.js';
+import { pathOptions, refuseStdin, refuseStdout } from './standard-streams.js';
 
 interface OutputFlags {
   format?: string;
@@ -19,11 +21,9 @@ interface OutputFlags {
   quiet?: boolean;
 }
 
-async function render(
-  report: Report,
-  format: 'table' | 'json' | 'markdown',
-  context: Context,
-): Promise<string> {
+type ReportFormat = 'table' | 'json' | 'markdown';
+
+async function render(report: Report, format: ReportFormat, context: Context): Promise<string> {
   switch (format) {
     case 'json':
       return (await import('../report/json.js')).renderJson(report);
@@ -34,11 +34,26 @@ async function render(
   }
 }
 
+/** What stdout carries: what `--format` says, or a file that is named `-`; one of them. */
+function stdoutFormat(flags: OutputFlags): ReportFormat {
+  const format = flags.format === undefined ? null : readSetting(outputFormat, flags.format, null);
+  const [kind, other] = (['json', 'markdown'] as const).filter((name) => flags[name] === '-');
+  if (kind !== undefined && (other !== undefined || (format !== null && format !== kind))) {
+    throw new InputError(
+      'usage/stdout',
+      `--${kind} - and ${other === undefined ? `--format ${format}` : `--${other} -`} both go to stdout, which carries one result; name a file, for example --${kind} report.${kind === 'json' ? 'json' : 'md'}`,
+    );
+  }
+  return kind ?? format ?? 'table';
+}
+
 async function runAnalyze(model: string, flags: Flags & OutputFlags, context: Context): Promise<void> {
   readFlags(analyzeSettings, flags); // before anything is read: a bad value is the first thing to say
-  const format = flags.format === undefined ? 'table' : readSetting(outputFormat, flags.format, null);
+  refuseStdin({ '<model>': model, ...pathOptions(flags, ['data', 'weights']) });
+  refuseStdout(pathOptions(flags, ['dumpGraph']));
+  const format = stdoutFormat(flags);
   const files = (['json', 'markdown'] as const)
-    .filter((kind) => flags[kind] !== undefined)
+    .filter((kind) => flags[kind] !== undefined && flags[kind] !== '-')
     .map((kind) => ({ kind, path: pathFrom(context.cwd, flags[kind]!) }));
   const outputs = files.map(({ kind, path }) => ({ option: `--${kind}`, path }));
   await checkApart([...stdoutOutput(context.host), ...outputs], []);
@@ -140,8 +155,8 @@ export function addAnalyzeCommand(program: Command, context: Context): void {
     'dumpGraph',
   ]);
   addOutputOptions(command, outputFormat, [
-    ['--json <FILE>', 'also write the report as JSON to a file'],
-    ['--markdown <FILE>', 'also write the report as Markdown to a file'],
+    ['--json <FILE>', 'also write the report as JSON to a file; - is stdout, in place of the table'],
+    ['--markdown <FILE>', 'also write the report as Markdown to a file, or to stdout with -'],
   ]);
   addHelpAfter(command, {
     paragraphs: [

@@ -25,6 +25,7 @@ import {
   resolveSettings,
 } from './resolve-config.js';
 import { readFlags, readSetting, type Setting } from './settings.js';
+import { pathOptions, refuseStdin, refuseStdout } from './standard-streams.js';
 import { trainSettings } from './train-settings.js';
 import { oneOf, prunedFraction } from './values.js';
 
@@ -43,8 +44,8 @@ interface PruneFlags {
 const ratioSetting: Setting<number> = {
   option: 'ratio',
   value: 'P',
-  help: 'fraction of the prunable weights to set to 0, in [0, 1)',
-  examples: ['0.9'],
+  help: 'fraction of the prunable weights to set to 0, in [0, 1), or a percentage',
+  examples: ['0.9', '90%'],
   read: prunedFraction,
 };
 
@@ -152,6 +153,8 @@ function settling(limit: PruneConfig['atLimit'], config: AnalyzeConfig): Analyze
 
 async function runPrune(model: string, flags: Flags & PruneFlags, context: Context): Promise<void> {
   readFlags(analyzeSettings, flags);
+  refuseStdin({ '<model>': model, ...pathOptions(flags, ['data', 'weights', 'report']) });
+  refuseStdout(pathOptions(flags, ['output']));
   const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
   const amount = readAmount(flags);
   if (flags.output === undefined) {

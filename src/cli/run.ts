@@ -12,7 +12,10 @@ import { workingDirectory } from './resolve-config.js';
 function wantsJson(argv: readonly string[]): boolean {
   return argv.some(
     (argument, index) =>
-      argument === '--format=json' || (argument === '--format' && argv[index + 1] === 'json'),
+      argument === '--format=json' ||
+      argument === '--json=-' ||
+      (argument === '--format' && argv[index + 1] === 'json') ||
+      (argument === '--json' && argv[index + 1] === '-'),
   );
 }
 

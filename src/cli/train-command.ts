@@ -12,6 +12,7 @@ import { addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkApart, checkOutputFolder, stdoutOutput } from './output.js';
 import { type Flags, pathFrom } from './resolve-config.js';
 import { readFlags, readSetting } from './settings.js';
+import { pathOptions, refuseStdin, refuseStdout } from './standard-streams.js';
 import { trainSettings } from './train-settings.js';
 
 interface OutputFlags {
@@ -59,6 +60,8 @@ async function runTrain(
   flags: Flags & OutputFlags,
   context: Context,
 ): Promise<void> {
+  refuseStdin(pathOptions(flags, ['data']));
+  refuseStdout(pathOptions(flags, ['output']));
   const config = readConfig(network, flags, context);
   const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
   await checkOutputFolder('--output', config.output, null);

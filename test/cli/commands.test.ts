@@ -4,6 +4,7 @@ import picocolors from 'picocolors';
 import { describe, expect, test } from 'vitest';
 import type { OnnxCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { analyzeDefaults, trainDefaults } from '../../src/config.js';
+import { InputError } from '../../src/errors.js';
 import { renderJson } from '../../src/report/json.js';
 import { renderMarkdown } from '../../src/report/markdown.js';
 import { reportJsonSchema } from '../../src/report/schema.js';
@@ -22,6 +23,21 @@ describe('analyze', () => {
 
   test('--format markdown', async () => {
     expect((await runFake([...analyze, '--format', 'markdown'])).stdout).toBe(renderMarkdown(sampleReport()));
+  });
+
+  test.each([
+    [['--json', '-'], renderJson],
+    [['--json=-', '--format', 'json'], renderJson],
+    [['--markdown', '-'], renderMarkdown],
+  ])('%j: in place of the table', async (flags, render) => {
+    const { exitCode, stdout } = await runFake([...analyze, ...flags, '--quiet']);
+    expect([exitCode, stdout]).toEqual([0, render(sampleReport())]);
+  });
+
+  test('--json - with a failure: one JSON object', async () => {
+    const work = { analyze: () => Promise.reject(new InputError('x', 'y')) };
+    const { exitCode, stdout } = await runFake([...analyze, '--json', '-'], { work });
+    expect([exitCode, JSON.parse(stdout).error]).toEqual([2, { code: 'x', message: 'y' }]);
   });
 
   test('--format json; warnings go to stderr', async () => {

@@ -108,7 +108,7 @@ describe('on a terminal', () => {
     };
     expect(words(80)).toContain('2 of 2: products of a long name ####---- 40 of about 80, 10 s left');
     expect(words(60)).toContain('2 of 2: products of a long name 40 of about 80, 10 s left');
-    expect(words(50)).toContain('2 of 2: pr...f a long name 40 of about 80, 10 s left');
+    expect(words(50)).toContain('2 of 2: pr... long name 40 of about 80, 10 s left');
   });
 
   test('after close nothing is drawn', () => {

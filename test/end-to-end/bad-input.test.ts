@@ -337,7 +337,7 @@ describe('wrong usage', () => {
     [['--epsilon', 'NaN'], /--epsilon: "NaN"/],
     [['--tolerance', '-1'], /--tolerance: "-1"/],
     [['--ratios', '0.5,1'], /--ratios: .*in \[0, 1\)/],
-    [['--ratios', '50%'], /--ratios: /],
+    [['--ratios', '50%,lots'], /--ratios: .*"lots"/],
     [['--normalize', '0.5'], /--normalize: "0\.5" is not MEANS\/DEVIATIONS/],
     [['--normalize', '0/0'], /--normalize: /],
     [['--curvature', 'fisher'], /--curvature: "fisher" is not one of hessian, ggn/],
