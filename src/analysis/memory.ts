@@ -1,5 +1,6 @@
 import { totalmem } from 'node:os';
 import type { AnalyzeConfig } from '../config.js';
+import { InputError } from '../errors.js';
 
 /** Share of the machine's memory that an analysis takes where --memory-limit is not given. */
 const DEFAULT_SHARE = 1 / 2;
@@ -7,6 +8,39 @@ const DEFAULT_SHARE = 1 / 2;
 /** What Node and the numeric libraries take themselves, in bytes; of a small limit the share below. */
 const OWN_BYTES = 128 * 2 ** 20;
 const LARGEST_OWN_SHARE = 1 / 8;
+
+function ownBytes(limit: number): number {
+  return Math.min(OWN_BYTES, LARGEST_OWN_SHARE * limit);
+}
+
+/** `300K`, `24M`, `1.5G`, rounded up: as `--memory-limit` takes it. */
+function asLimit(bytes: number): string {
+  const [unit, size] =
+    bytes < 10 * 2 ** 20
+      ? (['K', 2 ** 10] as const)
+      : bytes < 10 * 2 ** 30
+        ? (['M', 2 ** 20] as const)
+        : (['G', 2 ** 30] as const);
+  return `${Math.ceil(bytes / size)}${unit}`;
+}
+
+/**
+ * Refuses a limit that was given and in which the tensors have no room however the work is cut.
+ *
+ * @param leastBytes what they take at least
+ * @throws InputError that says the least limit
+ */
+export function requireRoom(config: Pick<AnalyzeConfig, 'memoryLimitBytes'>, leastBytes: number): void {
+  if (config.memoryLimitBytes === null || tensorMemory(config) >= leastBytes) {
+    return;
+  }
+  // Of a large limit the own part is a constant, of a small one a share.
+  const least = Math.min(leastBytes + OWN_BYTES, leastBytes / (1 - LARGEST_OWN_SHARE));
+  throw new InputError(
+    'usage/memory-limit',
+    `--memory-limit ${asLimit(config.memoryLimitBytes)}: too little for this network, even with one example at a time; give at least --memory-limit ${asLimit(least)}`,
+  );
+}
 
 /**
  * Memory that an analysis may take for tensors, in bytes: the limit less what
@@ -20,5 +54,5 @@ export function tensorMemory({ memoryLimitBytes }: Pick<AnalyzeConfig, 'memoryLi
   // Zero or beyond the machine's own where nothing constrains the process.
   const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
   const limit = memoryLimitBytes ?? DEFAULT_SHARE * Math.min(totalmem(), constrained);
-  return limit - Math.min(OWN_BYTES, LARGEST_OWN_SHARE * limit);
+  return limit - ownBytes(limit);
 }

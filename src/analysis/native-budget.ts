@@ -32,6 +32,8 @@ export interface NativeWorkSizes extends LanczosSizes {
   plan: ProductPlan;
   /** Memory for training batches, and again for test batches, kept between passes. */
   keepBytes: number;
+  /** What the tensors of a product of one example take. */
+  leastBytes: number;
 }
 
 /**
@@ -95,6 +97,7 @@ export function nativeWorkSizes(
   return {
     ...lanczos,
     keepBytes: INPUT_SHARE * limit,
+    leastBytes: 2 * (fixedBytes + bytesPerExample),
     plan: planProducts(product, variable, options, demand, config.productPlan),
   };
 }

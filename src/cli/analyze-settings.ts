@@ -103,7 +103,7 @@ export const analyzeSettings: Settings<AnalyzeSettings> = {
     help: 'stop when the limit is settled to so many percentage points',
     defaultText: String(analyzeDefaults.tolerancePoints),
     examples: ['0.5'],
-    read: read.positiveNumber,
+    read: read.percentagePoints(read.positiveNumber),
   },
   reorthogonalization: {
     option: 'reorthogonalization',
@@ -119,14 +119,14 @@ export const analyzeSettings: Settings<AnalyzeSettings> = {
     help: 'percentage points that test accuracy may fall',
     defaultText: String(analyzeDefaults.accuracyTolerancePoints),
     examples: ['0.5'],
-    read: read.numberBetween(0, 100),
+    read: read.percentagePoints(read.numberBetween(0, 100)),
   },
   ratios: {
     option: 'ratios',
     value: 'LIST',
-    help: 'pruned fractions of the measured curve',
+    help: 'pruned fractions of the measured curve, or percentages',
     defaultText: analyzeDefaults.ratios.join(','),
-    examples: ['0.5,0.8,0.9'],
+    examples: ['0.5,0.8,0.9', '50%,80%,90%'],
     read: read.prunedFractions,
   },
   include: {

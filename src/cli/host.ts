@@ -8,7 +8,7 @@ import type { PruneSummary } from '../report/prune-summary.js';
 import type { Report } from '../report/schema.js';
 import type { TrainSummary } from '../report/train-summary.js';
 
-export type OutputStream = Writable & { isTTY?: boolean; columns?: number };
+export type OutputStream = Writable & { isTTY?: boolean; columns?: number; fd?: number };
 
 /** The part of Node's `process` that is used. */
 export interface Host {
@@ -19,9 +19,7 @@ export interface Host {
   exitCode?: number | string | null | undefined;
   cwd(): string;
   exit(code: number): void;
-  on(event: 'SIGINT', listener: () => void): unknown;
   on(event: 'uncaughtException', listener: (error: unknown) => void): unknown;
-  off(event: 'SIGINT', listener: () => void): unknown;
   off(event: 'uncaughtException', listener: (error: unknown) => void): unknown;
 }
 
@@ -29,6 +27,11 @@ export interface Host {
 export interface Work {
   /** @param weights a file whose weights replace those of the model; null: the model's own */
   readCheckpoint(path: string, weights: string | null, progress: Progress): Promise<Checkpoint>;
+  /** The files that a checkpoint was read from, and those that are written where it goes to `output`. */
+  checkpointFiles(
+    checkpoint: Checkpoint,
+    output: string | null,
+  ): Promise<{ read: readonly string[]; written: readonly string[] }>;
   analyze(config: AnalyzeConfig, progress: Progress, checkpoint: Checkpoint): Promise<Report>;
   prune(config: PruneConfig, progress: Progress, checkpoint: Checkpoint): Promise<PruneSummary>;
   train(config: TrainConfig, progress: Progress): Promise<TrainSummary>;
@@ -45,6 +48,7 @@ export const lazyWork: Work = {
           weights,
           progress,
         ),
+  checkpointFiles: async (...args) => (await import('../checkpoint/registry.js')).checkpointFiles(...args),
   analyze: async (...args) => (await import('../analyze.js')).analyze(...args),
   prune: async (...args) => (await import('../prune.js')).prune(...args),
   train: async (...args) => (await import('../train.js')).train(...args),

@@ -80,6 +80,17 @@ export function countOrAll(minimum: number): Reader<number | 'all'> {
   };
 }
 
+/** A text that ends in a percent sign without it; any other value as it is. */
+function withoutPercent(value: unknown): { value: unknown; percent: boolean } {
+  const percent = typeof value === 'string' && value.trim().endsWith('%');
+  return { value: percent ? (value as string).trim().slice(0, -1).trimEnd() : value, percent };
+}
+
+/** Reads percentage points, which may bear a percent sign: `0.5%` is half a point. */
+export function percentagePoints(read: Reader<number>): Reader<number> {
+  return (value) => read(withoutPercent(value).value);
+}
+
 /** Reads a number above 0. */
 export const positiveNumber: Reader<number> = (value) => {
   const number = toNumber(value);
@@ -109,11 +120,14 @@ export const nonNegativeNumber: Reader<number> = (value) => {
   return number;
 };
 
-/** A pruned fraction in [0, 1). */
+/** A pruned fraction in [0, 1), or the same as a percentage: `90%`. */
 export const prunedFraction: Reader<number> = (value) => {
-  const number = toNumber(value);
+  const given = withoutPercent(value);
+  const number = toNumber(given.value) / (given.percent ? 100 : 1);
   if (number < 0 || number >= 1) {
-    throw new ValueError('is not in [0, 1); it is the fraction of weights to prune');
+    throw new ValueError(
+      'is not in [0, 1), nor from 0% to below 100%; it is the fraction of weights to prune',
+    );
   }
   return number;
 };
@@ -171,10 +185,10 @@ export const epsilon: Reader<EpsilonConfig> = (value) => {
   if (value === 'batch-std') {
     return { rule: 'batch-std' };
   }
-  const percent = typeof value === 'string' && value.trim().endsWith('%');
+  const { value: given, percent } = withoutPercent(value);
   let number: number;
   try {
-    number = toNumber(percent ? value.trim().slice(0, -1).trimEnd() : value);
+    number = toNumber(given);
   } catch {
     throw new ValueError('is neither "batch-std", nor a number, nor a percentage');
   }

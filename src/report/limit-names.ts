@@ -1,4 +1,4 @@
-import type { ComparisonRow, Report } from './schema.js';
+import type { ComparisonRow, LimitEstimate, Report } from './schema.js';
 import * as text from './text.js';
 
 /** Limits of theory, as they are called in tables and warnings. */
@@ -31,4 +31,9 @@ export function measuredLimits(
     const limit = report.actual[key];
     return limit === null ? [] : [{ key, name: measuredName(key, report), limit }];
   });
+}
+
+/** The option that settles what is missing of an unresolved limit. */
+export function remedyFor(missing: LimitEstimate['missing']): '--steps' | '--probes' {
+  return missing === 'probes' ? '--probes' : '--steps';
 }

@@ -20,10 +20,10 @@ const estimateSchema = z
         'false: unresolved, the interval is wider than options.tolerancePoints or not yet to be trusted',
       ),
     missing: z
-      .enum(['steps', 'probes'])
+      .enum(['steps', 'probes', 'confirmation'])
       .nullable()
       .describe(
-        'what would narrow the interval most: more Lanczos steps or more probes; null: neither is needed',
+        'what would settle it: more Lanczos steps or more probes, whichever narrow the interval most, or, where it is within the tolerance at one check, steps to another that confirms it; null: nothing is needed',
       ),
     capped,
     uncapped: z

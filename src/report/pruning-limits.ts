@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { InputError } from '../errors.js';
 import type { LimitChoice } from './limit-choices.js';
+import { remedyFor } from './limit-names.js';
 import { parseJson, parseReport } from './parse-report.js';
 import type { LimitEstimate, Report } from './schema.js';
 import { describeIssues } from './schema-issues.js';
@@ -136,7 +137,7 @@ function estimatedFraction(
   if (!limit.settled) {
     throw new InputError(
       'prune/unresolved',
-      `the ${name} limit is unresolved, between pruned ${text.between(limit.low, limit.high)}: take its safe end with --at-limit ${name}:low, or analyse with more --${limit.missing ?? 'steps'}`,
+      `the ${name} limit is unresolved, between pruned ${text.between(limit.low, limit.high)}: take its safe end with --at-limit ${name}:low, or analyse with more ${remedyFor(limit.missing)}`,
     );
   }
   return limit.pruned;

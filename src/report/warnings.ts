@@ -1,5 +1,5 @@
 /** What an expert would remark on a finished analysis. */
-import { measuredLimits, theoryNames } from './limit-names.js';
+import { measuredLimits, remedyFor, theoryNames } from './limit-names.js';
 import type { Report } from './schema.js';
 import { percent, plainPoints, plural, printable, range, whole } from './text.js';
 
@@ -80,6 +80,12 @@ function curvatureWarnings({ curvature }: Report): string[] {
   return warnings;
 }
 
+function unresolvedWords(missing: 'steps' | 'probes' | 'confirmation' | null, tolerance: string): string {
+  return missing === 'confirmation'
+    ? `which is within --tolerance of ${tolerance} but not confirmed by a second look; more ${remedyFor(missing)} would take one`
+    : `where --tolerance asks for ${tolerance}; more ${remedyFor(missing)} would narrow it`;
+}
+
 function unresolvedWarnings({ limits, options }: Report): string[] {
   return (['gaussianWidth', 'sharp'] as const).flatMap((name) => {
     const { low, high, settled, missing } = limits[name];
@@ -88,7 +94,7 @@ function unresolvedWarnings({ limits, options }: Report): string[] {
     }
     const tolerance = plainPoints(options.tolerancePoints);
     return [
-      `the ${name === 'sharp' ? 'sharp' : 'Gaussian-width'} limit is unresolved: pruned ${range(low, high)}, where --tolerance asks for ${tolerance}; more --${missing ?? 'steps'} would narrow it`,
+      `the ${name === 'sharp' ? 'sharp' : 'Gaussian-width'} limit is unresolved: pruned ${range(low, high)}, ${unresolvedWords(missing, tolerance)}`,
     ];
   });
 }

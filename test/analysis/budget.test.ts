@@ -3,7 +3,7 @@ import { dispose, profile, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { layers, sequential } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { chooseLanczosSizes, chooseWorkSizes } from '../../src/analysis/budget.js';
-import { tensorMemory } from '../../src/analysis/memory.js';
+import { requireRoom, tensorMemory } from '../../src/analysis/memory.js';
 import type { Problem } from '../../src/analysis/problem.js';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { batchProducts } from '../../src/curvature/products.js';
@@ -92,6 +92,23 @@ describe('tensorMemory', () => {
 
   it('is below half of the machine without a limit', () => {
     expect(tensorMemory({ memoryLimitBytes: null })).toBeLessThan(totalmem() / 2);
+  });
+});
+
+describe('requireRoom', () => {
+  it.each([
+    ['7 KiB take a limit of 8 KiB', 7 * 2 ** 10, '8K'],
+    ['a byte more is rounded up', 7 * 2 ** 10 + 1, '9K'],
+    ['70 MiB', 70 * 2 ** 20, '80M'],
+    ['from 1 GiB on the own part is 128 MiB', 3 * 2 ** 30, '3200M'],
+  ])('%s', (_, leastBytes, least) => {
+    const size = { K: 2 ** 10, M: 2 ** 20 }[least.slice(-1)]!;
+    const limit = size * Number.parseInt(least, 10);
+    requireRoom({ memoryLimitBytes: limit }, leastBytes);
+    requireRoom({ memoryLimitBytes: null }, Number.POSITIVE_INFINITY);
+    expect(() => requireRoom({ memoryLimitBytes: limit - size }, leastBytes)).toThrow(
+      `give at least --memory-limit ${least}`,
+    );
   });
 });
 

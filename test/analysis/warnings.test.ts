@@ -75,6 +75,16 @@ describe('expertWarnings', () => {
       {},
     ],
     [
+      'a Gaussian-width limit that one check alone finds narrow enough',
+      /unresolved: pruned 91\.5 to 92\.5 %, which is within --tolerance of 1 point but not confirmed by a second look; more --steps would take one$/,
+      (report) => {
+        Object.assign(report.limits.gaussianWidth, {
+          ...{ pruned: 0.92, low: 0.915, high: 0.925, settled: false, missing: 'confirmation' },
+        });
+      },
+      {},
+    ],
+    [
       'an unresolved sharp limit',
       /the sharp limit is unresolved: .*; more --probes would narrow it$/,
       (report) => {

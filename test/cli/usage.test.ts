@@ -18,7 +18,16 @@ describe('help', () => {
     await expect(stdout).toMatchFileSnapshot(`snapshots/help-${name}.txt`);
     expect(stderr).toBe('');
     expect(exitCode).toBe(0);
-    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+  });
+
+  test.each(['60', '80', '120'])('fits %s columns', async (columns) => {
+    for (const command of [[], ['analyze'], ['prune'], ['train'], ['schema'], ['doctor']]) {
+      const { stdout } = await runFake([...command, '--help'], { env: { COLUMNS: columns } });
+      expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(Number(columns));
+      // Nothing is lost at any width.
+      const words = (text: string): string => text.replaceAll(/ \\\n|\s/g, '');
+      expect(words(stdout)).toBe(words((await runFake([...command, '--help'])).stdout));
+    }
   });
 
   test('help analyze is analyze --help', async () => {
@@ -82,7 +91,7 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
     ],
     [
       ['analyze', 'm', '--data', 'd', '--json', 'r', '--markdown', 'r'],
-      '--json and --markdown name the same file /nowhere/r',
+      '--json and --markdown name the same file /nowhere/r; name two',
     ],
     [
       ['prune', 'm', '-o', 'o'],
@@ -94,7 +103,8 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
     ],
     [
       ['prune', 'm', '-o', 'o', '--ratio', '90'],
-      '--ratio: "90" is not in [0, 1); it is the fraction of weights to prune; for example --ratio 0.9',
+      '--ratio: "90" is not in [0, 1), nor from 0% to below 100%; it is the fraction of weights to prune; ' +
+        'for example --ratio 0.9, --ratio 90%',
     ],
     [
       ['prune', 'm', '-o', 'o', '--at-limit', 'best'],
@@ -114,6 +124,26 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
       ['train', 'vgg', '--data', 'd', '-o', 'o'],
       "command-argument value 'vgg' is invalid for argument 'network'. Allowed choices are mlp, lenet5.; " +
         'see prune-limit train --help',
+    ],
+    [
+      ['analyze', '-', '--data', 'd'],
+      '<model> -: nothing is read from stdin; write it to a file and name that; a file of that name is ./-',
+    ],
+    [
+      ['prune', 'm', '--at-limit', '--report', '-', '-o', 'o'],
+      '--report -: nothing is read from stdin; write it to a file and name that; a file of that name is ./-',
+    ],
+    [
+      ['train', 'mlp', '--data', 'd', '-o', '-'],
+      '--output -: stdout carries the summary; name a file or folder; a file of that name is ./-',
+    ],
+    [
+      ['analyze', 'm', '--data', 'd', '--dump-graph', '-'],
+      '--dump-graph -: stdout carries the summary; name a file or folder; a file of that name is ./-',
+    ],
+    [
+      ['analyze', 'm', '--data', 'd', '--json', 'r.json', '--markdown', '-', '--format', 'table'],
+      '--markdown - and --format table both go to stdout, which carries one result; name a file, for example --markdown report.md',
     ],
     [['train', 'mlp', '-o', 'o'], 'say what to train on with --data PATH, for example --data data/mnist'],
     [['train', 'mlp', '--data', 'd'], 'say where to write with -o DIR, for example -o models/mlp'],
@@ -163,7 +193,11 @@ describe('a bad value names the option, the value and right ones', () => {
     ['tolerance', '0', 'is not above 0'],
     ['tolerance', 'NaN', 'is not a number'],
     ['accuracy-tolerance', '-0.5', 'is not between 0 and 100'],
-    ['ratios', '0.5,1', 'has the part "1", which is not in [0, 1); it is the fraction of weights to prune'],
+    ['ratios', '0.5,1', 'has the part "1", which is not in [0, 1), nor from 0% to below 100%; it is'],
+    ['ratios', '50%,100%', 'has the part "100%", which is not in [0, 1), nor from 0% to below 100%; it is'],
+    ['ratios', '%', 'has the part "%", which is not a number'],
+    ['tolerance', '-1%', 'is not above 0'],
+    ['accuracy-tolerance', '101%', 'is not between 0 and 100'],
     ['ratios', '0.5,,0.6', 'has the part "", which is not a number'],
     ['include', '', 'is not a piece of text'],
     ['seed', '-1', 'is not a whole number from 0 to 2147483647'],
@@ -183,7 +217,7 @@ describe('a bad value names the option, the value and right ones', () => {
     ]);
     const shown = option === 'include' ? JSON.stringify([value]) : JSON.stringify(value);
     expect(stderr).toMatch(new RegExp(`; for example --${option} .*\n$`));
-    expect(stderr).toContain(`prune-limit: --${option}: ${shown} ${complaint}; for example`);
+    expect(stderr).toContain(`prune-limit: --${option}: ${shown} ${complaint}`);
     expect(stderr.split('\n')).toHaveLength(2);
     expect([exitCode, stdout]).toEqual([2, '']);
   });

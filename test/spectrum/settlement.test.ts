@@ -241,7 +241,7 @@ describe('what settles', () => {
       expect(value.halfWidth).toBeLessThanOrEqual(0.1);
       expect(value.probeHalfWidth).toBeGreaterThan(value.quadratureHalfWidth);
       // No probe is missing where the interval is narrow enough: another check is.
-      expect(value).toMatchObject({ settled, missing: settled ? null : 'steps' });
+      expect(value).toMatchObject({ settled, missing: settled ? null : 'confirmation' });
     },
   );
 
@@ -258,7 +258,7 @@ describe('what settles', () => {
     const tolerance = (at30 + at36) / 2;
     const { value } = await estimate(operator, roughLimit, { ...limits, tolerance });
     expect(value.halfWidth).toBe(at36);
-    expect(value).toMatchObject({ settled: false, missing: 'steps' });
+    expect(value).toMatchObject({ settled: false, missing: 'confirmation' });
   });
 
   it('is said of each functional, and the decisive one ends it', async () => {
