@@ -1,5 +1,6 @@
 /** Topologies as Keras 3 writes them, in the form that tfjs-layers reads: that of Keras 2. */
 import { isObject, type LayerEntry, layersOf, modelEntry, type Topology } from './layer-entries.js';
+import { convertResetAfter } from './reset-after-gru.js';
 
 /** Activations that tfjs-layers knows under another name. */
 const RENAMED_ACTIVATIONS: Record<string, string> = { silu: 'swish' };
@@ -78,6 +79,10 @@ function convertConfig(value: unknown): void {
     value.batch_input_shape = value.batch_shape;
     delete value.batch_shape;
   }
+  // A layer within a layer: of Bidirectional, TimeDistributed, RNN and its stacked cells.
+  if (typeof value.class_name === 'string' && isObject(value.config)) {
+    convertResetAfter(value as unknown as LayerEntry);
+  }
 }
 
 /** A single reference without the list around it. */
@@ -118,6 +123,7 @@ function convertModel(model: LayerEntry): void {
     if (layersOf(layer) === null) {
       convertConfig(layer.config);
       renameOptions(layer);
+      convertResetAfter(layer);
     } else {
       convertModel(layer);
     }

@@ -10,7 +10,7 @@ import { matchLayerWeights } from './layer-weights.js';
 import { coversExample, type LayersEnding, layersEnding, withoutFinalActivation } from './layers-ending.js';
 import type { InputTable, Network, NetworkOptions, PrunableWeight } from './network.js';
 import { isPrunable, weightFilter } from './prunable.js';
-import { checkDepthwiseDilation, checkLayerSizes, checkResetAfter, forTrainedWeights } from './topology.js';
+import { checkDepthwiseDilation, checkLayerSizes, forTrainedWeights } from './topology.js';
 
 /** What tfjs-layers keeps behind a layer's weight. */
 interface LayerVariable {
@@ -173,7 +173,6 @@ export async function createLayersNetwork(
   const values = checkpoint.weights.reduce((sum, weight) => sum + weight.values.length, 0);
   checkLayerSizes(checkpoint.topology, values);
   checkDepthwiseDilation(checkpoint.topology);
-  checkResetAfter(checkpoint.topology);
   checkIgnoredOptions(checkpoint.topology);
   const whole = tfjsTopology(checkpoint.topology);
   const ending = options.keepFinalActivation ? null : layersEnding(whole);

@@ -19,7 +19,7 @@ export interface NetworkDescription {
 const ZERO_INITIALIZER = { class_name: 'Zeros', config: {} };
 
 /** Layers whose weights are orthogonal at first, where they do not say otherwise. */
-const RECURRENT = /^(SimpleRNN|GRU|LSTM|ConvLSTM2D)(Cell)?$/;
+const RECURRENT = /^(SimpleRNN|GRU|ResetAfterGRU|LSTM|ConvLSTM2D)(Cell)?$/;
 
 /**
  * A copy of the topology made ready for computing with trained weights: a
@@ -114,30 +114,6 @@ export function layerTypes(topology: Topology): string[] {
   };
   visit(modelEntry(topology));
   return [...names].sort();
-}
-
-/**
- * Refuses GRU layers with a bias of their own behind the reset gate, Keras' default since version 2, which
- * tfjs-layers does not compute.
- *
- * @throws InputError naming the layer
- */
-export function checkResetAfter(topology: Topology): void {
-  const visit = (layer: LayerEntry): void => {
-    if (/^(CuDNN)?GRU(Cell)?$/.test(layer.class_name) && layer.config.reset_after === true) {
-      throw new InputError(
-        'network/reset-after',
-        `layer '${layer.config.name}' is a GRU with reset_after=True, which tfjs-layers does not compute: train the model with GRU(..., reset_after=False)`,
-      );
-    }
-    const wrapped = [layer.config.layer, layer.config.cell, layer.config.forward_layer, layer.config.cells];
-    for (const inner of [...(layersOf(layer) ?? []), ...wrapped.flat()]) {
-      if (isObject(inner) && isObject(inner.config)) {
-        visit(inner as unknown as LayerEntry);
-      }
-    }
-  };
-  visit(modelEntry(topology));
 }
 
 /** What the model.json of a LayersModel says of its network. */

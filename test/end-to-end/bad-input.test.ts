@@ -142,10 +142,10 @@ describe('a model that cannot be used', () => {
       'a recurrent layer that tfjs does not compute',
       () =>
         writeModel(
-          [{ class_name: 'GRU', config: { name: 'g', units: 1, reset_after: true } }],
+          [{ class_name: 'CuDNNGRU', config: { name: 'g', units: 1 } }],
           [{ name: 'g/kernel', shape: [3, 3] }],
         ),
-      /layer 'g' is a GRU with reset_after=True.*reset_after=False/,
+      /unknown layer 'CuDNNGRU'.*export the model to ONNX/,
     ],
     [
       'an unknown layer',

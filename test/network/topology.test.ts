@@ -5,7 +5,6 @@ import { finalActivation, withoutFinalActivation } from '../../src/network/layer
 import {
   checkDepthwiseDilation,
   checkLayerSizes,
-  checkResetAfter,
   forTrainedWeights,
   layerTypes,
 } from '../../src/network/topology.js';
@@ -194,16 +193,6 @@ describe('layer sizes', () => {
       expect(() => checkLayerSizes(topology, 1e13)).not.toThrow();
     },
   );
-});
-
-describe('a GRU with a bias behind its reset gate', () => {
-  it('is refused, also within another layer', () => {
-    const gru = layer('GRU', { reset_after: true });
-    for (const topology of [sequential(gru), sequential(layer('Bidirectional', { layer: gru }))]) {
-      expect(() => checkResetAfter({ ...topology })).toThrow(/layer 'gru' is a GRU.*reset_after=False/);
-    }
-    checkResetAfter({ ...sequential(layer('GRU', { reset_after: false })) });
-  });
 });
 
 describe('a layer without config', () => {
