@@ -95,15 +95,18 @@ function shapeOf(config: unknown): unknown[] | null {
   return Array.isArray(shape) && !Array.isArray(shape[0]) ? shape : null;
 }
 
-/** A model that says its input's shape beside its first layer only is told it there. */
+/** A model that says its input's shape beside its first layer only is told it there, also in a model that it begins with. */
 function giveInputShape(model: LayerEntry, layers: LayerEntry[], buildConfig: unknown): void {
   const [first] = layers;
-  if (first === undefined || layersOf(first) !== null || first.config.batch_input_shape !== undefined) {
+  const shape = shapeOf(model.config) ?? shapeOf(buildConfig);
+  if (first === undefined || shape === null || Array.isArray(first.config)) {
     return;
   }
-  const shape = shapeOf(model.config) ?? shapeOf(buildConfig);
-  if (shape !== null) {
-    first.config.batch_input_shape = shape;
+  const inner = layersOf(first);
+  if (inner === null) {
+    first.config.batch_input_shape ??= shape;
+  } else if (first.class_name === 'Sequential') {
+    giveInputShape(first, inner, { input_shape: shape });
   }
 }
 

@@ -1,8 +1,8 @@
 import { io, reshape, type Tensor, tensor, tidy } from '@tensorflow/tfjs-core';
 import { type LayersModel, loadLayersModel, type SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { type CheckpointWeight, elementCount, type LayersCheckpoint } from '../checkpoint/checkpoint.js';
-import { printable } from '../checkpoint/printable.js';
 import { InputError } from '../errors.js';
+import { buildFailure } from './build-failure.js';
 import { checkIgnoredOptions } from './ignored-options.js';
 import { tfjsTopology } from './keras-topology.js';
 import type { Topology } from './layer-entries.js';
@@ -31,26 +31,6 @@ interface LayerWithWeights {
   getClassName(): string;
 }
 
-/** What tfjs-layers says of a name that it does not know: `Unknown layer: Foo. This may be ...` */
-const UNKNOWN = /^Unknown (\w+): (\w+)/;
-
-function buildFailure(path: string, error: unknown): InputError {
-  const reason = (error instanceof Error ? error.message : String(error)).split('\n')[0];
-  const [, kind, name] = UNKNOWN.exec(reason) ?? [];
-  if (kind === undefined) {
-    return new InputError(
-      'network/topology',
-      `${path}: tfjs-layers cannot build this model: ${printable(reason)}`,
-      { cause: error },
-    );
-  }
-  return new InputError(
-    kind === 'layer' ? 'network/unknown-layer' : 'network/topology',
-    `${path}: unknown ${kind} '${name}': prune-limit computes with the ${kind === 'layer' ? 'layers' : `${kind}s`} of tfjs-layers; replace it by one of them, or export the model to ONNX`,
-    { cause: error },
-  );
-}
-
 /** The model of a topology with the checkpoint's weights, and under which name it stores each of them. */
 async function loadModel(
   checkpoint: LayersCheckpoint,
@@ -74,7 +54,7 @@ async function loadModel(
     return { model, storedNames };
   } catch (error) {
     model?.dispose();
-    throw error instanceof InputError ? error : buildFailure(checkpoint.path, error);
+    throw error instanceof InputError ? error : buildFailure(checkpoint.path, checkpoint.topology, error);
   }
 }
 

@@ -91,7 +91,7 @@ export function checkDepthwiseDilation(topology: Topology): void {
       if (layer.class_name === 'DepthwiseConv2D' && rates.some((rate) => rate !== 1)) {
         throw new InputError(
           'network/dilation',
-          `layer '${layer.config.name}' is a depthwise convolution with dilation rate ${rates}, which tfjs-layers computes as if it were 1: prune-limit cannot analyse this model`,
+          `layer '${layer.config.name}' is a depthwise convolution with dilation rate ${rates}, which tfjs-layers computes as if it were 1: export the model to ONNX`,
         );
       }
       visit(layer);

@@ -197,4 +197,10 @@ describe('a topology of Keras 3', () => {
   ])('%s', (_title, config, layer, expected) => {
     expect(firstConfig(config, layer)).toMatchObject(expected);
   });
+
+  it('the shape a model was built with, where it begins with another', () => {
+    const inner = { class_name: 'Sequential', config: { name: 'inner', layers: [dense({})] } };
+    const { layers } = firstConfig({ build_input_shape: [null, 7] }, inner) as { layers: Entry[] };
+    expect(layers[0]!.config.batch_input_shape).toEqual([null, 7]);
+  });
 });
