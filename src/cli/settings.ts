@@ -31,6 +31,19 @@ export function settingKey(setting: { option: string }): string {
   return setting.option.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
+/** Longest value that a message repeats. */
+const MAX_SHOWN = 60;
+
+/** A value as a message shows it; a file may hold any. */
+function shownValue(value: unknown): string {
+  const nested = (item: unknown) => typeof item === 'object' && item !== null;
+  if (nested(value) && (!Array.isArray(value) || value.length > MAX_SHOWN || value.some(nested))) {
+    return Array.isArray(value) ? `a list of ${value.length}` : 'an object';
+  }
+  const shown = JSON.stringify(value) ?? String(value);
+  return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}...` : shown;
+}
+
 /**
  * Reads one value, adding to an error where the value stands and how a right one looks.
  *
@@ -45,15 +58,13 @@ export function readSetting<T>(setting: Setting<T>, value: unknown, file: string
     }
     const option = `--${setting.option}`;
     const where = file === null ? option : `${file}: "${settingKey(setting)}"`;
-    const shown =
-      typeof value === 'string' ? JSON.stringify(value) : (JSON.stringify(value) ?? String(value));
     const right =
       file === null
         ? setting.examples.map((example) => `${option} ${example}`).join(', ')
         : setting.examples.map((example) => JSON.stringify(example.replaceAll('"', ''))).join(', ');
     throw new InputError(
       file === null ? 'usage/option-value' : 'config/value',
-      `${where}: ${shown} ${error.message}; for example ${right}`,
+      `${where}: ${shownValue(value)} ${error.message}; for example ${right}`,
     );
   }
 }

@@ -135,23 +135,23 @@ function requireAll(
   const misshaped = pairs.filter(({ fit }) => fit === null);
   if (missing.length === 0 && misshaped.length === 0) return;
   const kinds: string[] = [];
+  const most = [missing, misshaped, unexpected].every((kind) => kind.length > 0) ? 1 : 2; // a line is short
+  const names = (all: readonly { name: string }[]) => all.map(({ name }) => name);
   if (missing.length > 0) {
     kinds.push(
-      `no array for ${missing.length} of ${weights.length} weights (${quotedList(missing.map(({ name }) => name))})`,
+      `no array for ${missing.length} of ${weights.length} weights (${quotedList(names(missing), most)})`,
     );
   }
   if (misshaped.length > 0) {
-    const shown = misshaped.slice(0, 3).map(({ weight: { name, shape }, entry }) => {
+    const shown = misshaped.slice(0, 1).map(({ weight: { name, shape }, entry }) => {
       const shared = entry.sources.length === 1 ? `, shared with ${quoted(entry.sources[0]!)},` : '';
       return `${quoted(entry.name)}${shared} [${entry.shape.join(', ')}] for ${quoted(name)} [${shape.join(', ')}]`;
     });
-    const more = misshaped.length > 3 ? ` and ${misshaped.length - 3} more` : '';
+    const more = misshaped.length > 1 ? ` and ${misshaped.length - 1} more` : '';
     kinds.push(`${misshaped.length} of another shape (${shown.join(', ')}${more})`);
   }
   if (unexpected.length > 0) {
-    kinds.push(
-      `${unexpected.length} arrays that belong nowhere (${quotedList(unexpected.map(({ name }) => name))})`,
-    );
+    kinds.push(`${unexpected.length} arrays that belong nowhere (${quotedList(names(unexpected), most)})`);
   }
   const hint = {
     name:

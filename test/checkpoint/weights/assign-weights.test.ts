@@ -385,7 +385,7 @@ describe('names', () => {
     );
   });
 
-  it('that do not fit are listed, missing, of another shape and unexpected, the first three of each', async () => {
+  it('that do not fit are listed, missing, of another shape and unexpected, the first of each kind', async () => {
     const shapes = Object.fromEntries(range(9).map((i) => [`l${i}/bias`, [2]]));
     await expectInputError(
       assigned(
@@ -394,9 +394,9 @@ describe('names', () => {
       ),
       'checkpoint/weights-mismatch',
       'w.safetensors does not fit net/model.json: ',
-      'no array for 4 of 9 weights ("l5/bias", "l6/bias", "l7/bias" and 1 more); ',
-      '4 of another shape ("l1/bias" [3] for "l1/bias" [2], "l2/bias" [3] for "l2/bias" [2], "l3/bias" [3] for "l3/bias" [2] and 1 more); ',
-      '4 arrays that belong nowhere ("other5", "other6", "other7" and 1 more). Give arrays the names of the weights.',
+      'no array for 4 of 9 weights ("l5/bias" and 3 more); ',
+      '4 of another shape ("l1/bias" [3] for "l1/bias" [2] and 3 more); ',
+      '4 arrays that belong nowhere ("other5" and 3 more). Give arrays the names of the weights.',
     );
   });
 
