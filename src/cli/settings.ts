@@ -3,7 +3,7 @@
  * read, its help and examples of right values, described once.
  */
 import { InputError } from '../errors.js';
-import { type Reader, ValueError } from './values.js';
+import { type Reader, shownValue, ValueError } from './values.js';
 
 export interface Setting<T> {
   /** Name of the option without dashes, e.g. `label-column`. */
@@ -29,19 +29,6 @@ export type Settings<Config> = { [Key in keyof Config]-?: Setting<Exclude<Config
 /** The key of an option in configuration files, as in commander's options: `label-column` is `labelColumn`. */
 export function settingKey(setting: { option: string }): string {
   return setting.option.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
-}
-
-/** Longest value that a message repeats. */
-const MAX_SHOWN = 60;
-
-/** A value as a message shows it; a file may hold any. */
-function shownValue(value: unknown): string {
-  const nested = (item: unknown) => typeof item === 'object' && item !== null;
-  if (nested(value) && (!Array.isArray(value) || value.length > MAX_SHOWN || value.some(nested))) {
-    return Array.isArray(value) ? `a list of ${value.length}` : 'an object';
-  }
-  const shown = JSON.stringify(value) ?? String(value);
-  return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}...` : shown;
 }
 
 /**

@@ -43,13 +43,14 @@ function inboundNode(node: unknown): unknown {
   return referencesIn([node.args, kwargs]).map(([name, index, output]) => [name, index, output, options]);
 }
 
-/** A policy of number types as the name of one: everything is computed in float32. */
+/** A type of numbers, or a policy of such, as tfjs has it: floats of any precision are computed in float32, integers in int32. */
 function dtypeName(dtype: unknown): unknown {
-  if (!isObject(dtype)) {
-    return dtype;
+  const name = isObject(dtype) && isObject(dtype.config) ? dtype.config.name : dtype;
+  if (typeof name === 'string' && /^u?int\d+$/.test(name)) {
+    return 'int32';
   }
-  const name = isObject(dtype.config) ? dtype.config.name : undefined;
-  return typeof name === 'string' && /^u?int\d+$|^bool$/.test(name) ? name : 'float32';
+  const float = typeof name === 'string' && /^(mixed_)?b?float\d+$/.test(name);
+  return float || isObject(dtype) ? (name === 'bool' ? name : 'float32') : dtype;
 }
 
 function activation(value: unknown): unknown {

@@ -6,11 +6,12 @@ import { buildFailure } from './build-failure.js';
 import { checkIgnoredOptions } from './ignored-options.js';
 import { tfjsTopology } from './keras-topology.js';
 import type { Topology } from './layer-entries.js';
+import { checkLayerGraph } from './layer-graph.js';
 import { matchLayerWeights } from './layer-weights.js';
 import { coversExample, type LayersEnding, layersEnding, withoutFinalActivation } from './layers-ending.js';
 import type { InputTable, Network, NetworkOptions, PrunableWeight } from './network.js';
 import { isPrunable, weightFilter } from './prunable.js';
-import { checkDepthwiseDilation, checkLayerSizes, forTrainedWeights } from './topology.js';
+import { checkDepthwiseDilation, checkInputTypes, checkLayerSizes, forTrainedWeights } from './topology.js';
 
 /** What tfjs-layers keeps behind a layer's weight. */
 interface LayerVariable {
@@ -155,6 +156,8 @@ export async function createLayersNetwork(
   checkDepthwiseDilation(checkpoint.topology);
   checkIgnoredOptions(checkpoint.topology);
   const whole = tfjsTopology(checkpoint.topology);
+  checkInputTypes(whole);
+  checkLayerGraph(whole);
   const ending = options.keepFinalActivation ? null : layersEnding(whole);
   const topology = forTrainedWeights(ending === null ? whole : withoutFinalActivation(whole));
   const { model, storedNames } = await loadModel(checkpoint, topology);

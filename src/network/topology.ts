@@ -1,7 +1,15 @@
 import type { LayersCheckpoint } from '../checkpoint/checkpoint.js';
+import { quoted } from '../checkpoint/printable.js';
 import { InputError } from '../errors.js';
 import { tfjsTopology } from './keras-topology.js';
-import { isObject, type LayerEntry, layersOf, modelEntry, type Topology } from './layer-entries.js';
+import {
+  isObject,
+  type LayerEntry,
+  layerName,
+  layersOf,
+  modelEntry,
+  type Topology,
+} from './layer-entries.js';
 import { finalActivation } from './layers-ending.js';
 import type { RemovedActivation } from './output-transform.js';
 import { type TrainedLoss, trainedLoss } from './trained-loss.js';
@@ -92,6 +100,29 @@ export function checkDepthwiseDilation(topology: Topology): void {
         throw new InputError(
           'network/dilation',
           `layer '${layer.config.name}' is a depthwise convolution with dilation rate ${rates}, which tfjs-layers computes as if it were 1: export the model to ONNX`,
+        );
+      }
+      visit(layer);
+    }
+  };
+  visit(modelEntry(topology));
+}
+
+/**
+ * Refuses inputs of a type that examples of numbers cannot become.
+ *
+ * @param topology in Keras 2's form
+ * @throws InputError naming the layer and the type
+ */
+export function checkInputTypes(topology: Topology): void {
+  const visit = (model: LayerEntry): void => {
+    for (const layer of layersOf(model) ?? []) {
+      const { dtype } = layer.config ?? {};
+      const isInput = layer.class_name === 'InputLayer' || layer.config?.batch_input_shape !== undefined;
+      if (isInput && !['float32', 'int32', 'bool', null, undefined].includes(dtype as string)) {
+        throw new InputError(
+          'network/input-type',
+          `layer ${quoted(layerName(layer) ?? '')} takes inputs of type ${typeof dtype === 'string' ? quoted(dtype) : 'that is no text'}: prune-limit analyses networks of real numbers; export the model with an input of float32`,
         );
       }
       visit(layer);

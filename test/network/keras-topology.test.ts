@@ -175,6 +175,8 @@ describe('a topology of Keras 3', () => {
       dense({ dtype: { class_name: 'DTypePolicy', config: { name: 'mixed_float16' } } }),
       { dtype: 'float32' },
     ],
+    ['floats of another precision', {}, dense({ dtype: 'float64' }), { dtype: 'float32' }],
+    ['integers of another size', {}, dense({ dtype: 'int64' }), { dtype: 'int32' }],
     ['a slope', {}, { class_name: 'LeakyReLU', config: { negative_slope: 0.1 } }, { alpha: 0.1 }],
     [
       'the shape a model was built with',

@@ -4,6 +4,7 @@ import type { Topology } from '../../src/network/layer-entries.js';
 import { finalActivation, withoutFinalActivation } from '../../src/network/layers-ending.js';
 import {
   checkDepthwiseDilation,
+  checkInputTypes,
   checkLayerSizes,
   forTrainedWeights,
   layerTypes,
@@ -193,6 +194,29 @@ describe('layer sizes', () => {
       expect(() => checkLayerSizes(topology, 1e13)).not.toThrow();
     },
   );
+});
+
+describe('inputs of a type that numbers cannot become', () => {
+  it.each([['string'], ['complex64'], [Infinity], [{}]])('are refused: %j', (dtype) => {
+    const input = layer('InputLayer', { dtype });
+    const first = layer('Dense', { dtype, batch_input_shape: [null, 3] });
+    for (const topology of [sequential(input), sequential(first), sequential(sequential(input))]) {
+      expect(() => checkInputTypes({ ...topology })).toThrow(
+        /layer "(inputlayer|dense)" takes inputs of type .*an input of float32/,
+      );
+    }
+  });
+
+  it('are those of inputs alone', () => {
+    checkInputTypes({
+      ...sequential(
+        layer('InputLayer', { dtype: 'float32' }),
+        layer('InputLayer', { dtype: 'int32' }),
+        layer('InputLayer'),
+        layer('Dense', { dtype: 'string' }),
+      ),
+    });
+  });
 });
 
 describe('a layer without config', () => {
