@@ -37,13 +37,9 @@ async function attempt(reader, files) {
 
 const expected = new Map();
 
-/** The digest of the valid files. */
+/** The digest of the valid files; none where they are refused. */
 async function expectedDigest(reader) {
-  if (!expected.has(reader)) {
-    const { digest: numbers, error } = await attempt(reader, validFiles(reader));
-    if (error) throw new Error(`${reader.name}: the valid files are refused`, { cause: error });
-    expected.set(reader, numbers);
-  }
+  if (!expected.has(reader)) expected.set(reader, (await attempt(reader, validFiles(reader))).digest);
   return expected.get(reader);
 }
 
@@ -75,19 +71,18 @@ async function run({ reader, files, checked }) {
       : { outcome: 'accepted', detail: found === numbers ? 'the same numbers' : 'other numbers' };
   }
   const fault = faultOf(error);
-  return fault === null ? { outcome: 'refused', detail: error.code } : { outcome: 'defect', detail: fault };
+  return fault === null
+    ? { outcome: 'refused', detail: error.code, message: error.message }
+    : { outcome: 'defect', detail: fault };
 }
 
 process.on('message', async (message) => {
   const reader = READERS.find(({ name }) => name === message.reader) ?? readersNamed(message.reader)[0];
-  const made = message.files
-    ? {
-        files: Object.fromEntries(
-          Object.entries(message.files).map(([name, text]) => [name, Buffer.from(text, 'base64')]),
-        ),
-        checked: message.checked,
-      }
-    : makeCase(reader, message.index, message.seed);
+  const decoded = (files) =>
+    Object.fromEntries(Object.entries(files).map(([name, text]) => [name, Buffer.from(text, 'base64')]));
+  let made = { files: validFiles(reader), checked: true };
+  if (message.files) made = { files: decoded(message.files), checked: message.checked };
+  else if (!message.valid) made = makeCase(reader, message.index, message.seed);
   const result = await run({ reader, ...made });
   process.send({ index: message.index, ...result });
 });

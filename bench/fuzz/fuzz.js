@@ -23,7 +23,7 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     case: { type: 'string' },
     jobs: { type: 'string', default: '2' },
-    limit: { type: 'string', default: '20' },
+    limit: { type: 'string', default: '30' },
     failures: { type: 'string', default: 'fuzz-failures.tmp' },
   },
 });
@@ -140,6 +140,17 @@ async function work(queue, readers) {
   }
 }
 
+/** Stops where the valid files themselves are refused: their damage would tell nothing. */
+async function requireValid(readers) {
+  const child = startReader();
+  await child.ready;
+  for (const { name } of readers) {
+    const { outcome, detail, message } = await child.read({ reader: name, valid: true });
+    if (outcome !== 'accepted') throw new Error(`${name}: the valid files are refused: ${message ?? detail}`);
+  }
+  child.stop();
+}
+
 async function replay(path) {
   const saved = JSON.parse(readFileSync(resolve(path), 'utf8'));
   const child = startReader();
@@ -161,6 +172,7 @@ async function fuzz() {
     process.exitCode = 2;
     return;
   }
+  await requireValid(readers);
   const queue = { next: 0, end: Number(options.count), done: 0 };
   await Promise.all(Array.from({ length: Number(options.jobs) }, () => work(queue, readers)));
   const table = new Table({

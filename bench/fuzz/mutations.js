@@ -149,6 +149,19 @@ function hostileText(random) {
   );
 }
 
+/** Words that formats give a meaning to: classes, activations, options, operators. */
+const WORDS =
+  `Activation Add AveragePooling2D BatchNormalization Bidirectional Concatenate Conv1D Conv2D Conv2DTranspose Cropping2D Dense
+  DepthwiseConv2D Dot Dropout ELU Embedding Flatten Functional GRU GlobalAveragePooling2D InputLayer LSTM LayerNormalization LeakyReLU
+  Masking MaxPooling2D Multiply PReLU Permute ReLU RepeatVector Reshape Sequential SeparableConv2D SimpleRNN Softmax TimeDistributed
+  UpSampling2D ZeroPadding2D relu softmax sigmoid swish linear elu valid same causal channels_first channels_last concat sum ave
+  float32 float16 int32 string bool uint8 Abs AveragePool Cast Clip Concat Constant ConstantOfShape Conv ConvTranspose Div Einsum Erf
+  Exp Expand Gather Gemm GlobalAveragePool HardSigmoid Identity If InstanceNormalization LRN LayerNormalization LogSoftmax Loop MatMul
+  Max MaxPool Mean Min Mul Neg Pad Pow Range ReduceMean ReduceSum Relu Resize Scan Shape Sigmoid Slice Split Sqrt Squeeze Sub
+  Tanh Tile Transpose Unsqueeze Where axis axes group alpha kernel_shape pads strides dilations transB mode value to keepdims x y`.split(
+    /\s+/,
+  );
+
 function nested(random) {
   const depth = pick(DEPTHS, random);
   return random.uniform() < 0.5
@@ -157,6 +170,8 @@ function nested(random) {
 }
 
 function otherValue(value, places, random) {
+  if (typeof value === 'string' && random.uniform() < 0.6) return pick(WORDS, random);
+  if (typeof value === 'number' && random.uniform() < 0.6) return random.integer(12) - 2;
   switch (random.integer(9)) {
     case 0:
       return null;
@@ -352,7 +367,7 @@ function changeMessage(bytes, random) {
     field.value = changeMessage(field.value, random);
     return encodeFields(fields);
   }
-  switch (random.integer(6)) {
+  switch (random.integer(7)) {
     case 0:
       fields.splice(at, 1);
       break;
@@ -372,6 +387,10 @@ function changeMessage(bytes, random) {
       fields[at] = { number: field.number, wire: 2, value: inner };
       break;
     }
+    case 4:
+      if (field.wire === 0) field.value = BigInt.asUintN(64, BigInt(random.integer(12) - 2));
+      else if (field.wire === 2) field.value = new TextEncoder().encode(pick(WORDS, random));
+      break;
     default:
       if (field.wire === 0) field.value = BigInt.asUintN(64, pick([...INTERESTING, -field.value], random));
       else

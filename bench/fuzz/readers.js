@@ -125,6 +125,20 @@ export const READERS = [
     read: readModel('model.json'),
   },
   {
+    name: 'model.json, varied',
+    share: 3,
+    files: seeds.variedModel,
+    targets: modelTargets,
+    read: readModel('model.json'),
+  },
+  {
+    name: 'ONNX, shaping',
+    share: 4,
+    files: seeds.shapingModel,
+    targets: [{ file: 'net.onnx', mutate: mutateMessage }],
+    read: readModel('net.onnx'),
+  },
+  {
     name: 'ONNX, external data',
     share: 5,
     files: seeds.onnxModel,

@@ -224,6 +224,82 @@ export function functionalModel() {
   });
 }
 
+/** A sequential model of many kinds of layers, each a line. */
+export function variedModel() {
+  const layer = (className, config = {}) => ({
+    class_name: className,
+    config: { name: className.toLowerCase(), ...config },
+  });
+  const inner = layer('LSTM', {
+    name: 'lstm',
+    units: 2,
+    activation: 'tanh',
+    recurrent_activation: 'sigmoid',
+    return_sequences: true,
+  });
+  const topology = {
+    class_name: 'Sequential',
+    config: {
+      name: 'varied',
+      layers: [
+        layer('ZeroPadding2D', { padding: [1, 1], batch_input_shape: [null, 4, 4, 1] }),
+        layer('SeparableConv2D', {
+          filters: 2,
+          kernel_size: 2,
+          strides: 1,
+          padding: 'same',
+          use_bias: false,
+        }),
+        layer('PReLU', { shared_axes: [1, 2] }),
+        layer('DepthwiseConv2D', { kernel_size: 2, depth_multiplier: 1, use_bias: false }),
+        layer('MaxPooling2D', { pool_size: [2, 2], strides: [1, 1], padding: 'valid' }),
+        layer('UpSampling2D', { size: [2, 2], interpolation: 'nearest' }),
+        layer('Conv2DTranspose', { filters: 2, kernel_size: 2, strides: 2, use_bias: false }),
+        layer('Cropping2D', {
+          cropping: [
+            [6, 6],
+            [6, 6],
+          ],
+        }),
+        layer('LayerNormalization', { axis: -1, epsilon: 0.001 }),
+        layer('Reshape', { target_shape: [4, 8] }),
+        layer('Permute', { dims: [2, 1] }),
+        layer('Conv1D', {
+          filters: 2,
+          kernel_size: 2,
+          strides: 2,
+          padding: 'valid',
+          use_bias: false,
+          activation: 'elu',
+        }),
+        layer('Bidirectional', { merge_mode: 'sum', layer: inner }),
+        layer('TimeDistributed', { layer: layer('Dense', { units: 2, use_bias: false }) }),
+        layer('Dropout', { rate: 0.5 }),
+        layer('GlobalAveragePooling1D'),
+        dense('out', 2, 'softmax', { use_bias: false }),
+      ],
+    },
+  };
+  return layersModel(topology, {
+    'separableconv2d/depthwise_kernel': [2, 2, 1, 1],
+    'separableconv2d/pointwise_kernel': [1, 1, 1, 2],
+    'prelu/alpha': [1, 1, 2],
+    'depthwiseconv2d/depthwise_kernel': [2, 2, 2, 1],
+    'conv2dtranspose/kernel': [2, 2, 2, 2],
+    'layernormalization/gamma': [2],
+    'layernormalization/beta': [2],
+    'conv1d/kernel': [2, 4, 2],
+    'bidirectional/forward_lstm/kernel': [2, 8],
+    'bidirectional/forward_lstm/recurrent_kernel': [2, 8],
+    'bidirectional/forward_lstm/bias': [8],
+    'bidirectional/backward_lstm/kernel': [2, 8],
+    'bidirectional/backward_lstm/recurrent_kernel': [2, 8],
+    'bidirectional/backward_lstm/bias': [8],
+    'timedistributed/kernel': [2, 2],
+    'out/kernel': [2, 2],
+  });
+}
+
 function tensorMessage(name, shape, values = normals(sizeOf(shape), name)) {
   return { name, dims: shape, dataType: ONNX_TYPES.float32, rawData: bytesOf(values) };
 }
@@ -312,6 +388,71 @@ export function onnxModel() {
     'net.onnx': Uint8Array.from(onnxSchema.lookupType('Model').encode(model).finish()),
     'net.data': bytesOf(external),
   };
+}
+
+/** A graph of the operators that shape, slice, pad and reduce, with positions and shapes as constants and in nodes. */
+export function shapingModel() {
+  const int64s = (name, list) => ({
+    name,
+    dims: [list.length],
+    dataType: ONNX_TYPES.int64,
+    rawData: bytesOf(BigInt64Array.from(list, BigInt)),
+  });
+  const node = (opType, input, output, attribute = []) => ({
+    opType,
+    name: `${opType}_${output}`,
+    input,
+    output: [output].flat(),
+    attribute,
+  });
+  const model = {
+    irVersion: 8,
+    producerName: 'fuzz',
+    opsetImport: [{ domain: '', version: 17 }],
+    graph: {
+      name: 'g',
+      node: [
+        node('Pad', ['x', 'pads'], 'a', [{ name: 'mode', type: 3, s: encoder.encode('reflect') }]),
+        node('Slice', ['a', 'starts', 'ends', 'axes'], 'b'),
+        node('Transpose', ['b'], 'c', [ints('perm', [0, 2, 3, 1])]),
+        node('MatMul', ['c', 'w1'], 'd'),
+        node('Split', ['d'], ['e1', 'e2'], [int('axis', -1)]),
+        node('Sigmoid', ['e1'], 'f'),
+        node('Mul', ['f', 'e2'], 'g'),
+        node('Concat', ['g', 'e1'], 'h', [int('axis', 3)]),
+        node('Gather', ['h', 'rows'], 'i', [int('axis', 1)]),
+        node('ReduceMean', ['i'], 'j', [ints('axes', [1, 2]), int('keepdims', 0)]),
+        node('Shape', ['j'], 's'),
+        node('ConstantOfShape', ['size'], 'ones', [
+          { name: 'value', type: 4, t: { dims: [1], dataType: ONNX_TYPES.float32, floatData: [1] } },
+        ]),
+        node('Expand', ['ones', 's'], 'k'),
+        node('Add', ['j', 'k'], 'l'),
+        node('Unsqueeze', ['l', 'one'], 'm'),
+        node('Squeeze', ['m', 'one'], 'n'),
+        node('Clip', ['n', 'low', 'high'], 'o'),
+        node('LayerNormalization', ['o', 'scale'], 'p', [int('axis', -1)]),
+        node('Gemm', ['p', 'w2'], 'y'),
+      ],
+      initializer: [
+        int64s('pads', [0, 0, 1, 1, 0, 0, 1, 1]),
+        int64s('starts', [0, 1]),
+        int64s('ends', [1000, 5]),
+        int64s('axes', [2, 3]),
+        int64s('rows', [0, 2, -1]),
+        int64s('size', [1]),
+        int64s('one', [1]),
+        tensorMessage('w1', [1, 4]),
+        tensorMessage('low', [], Float32Array.of(-1)),
+        tensorMessage('high', [], Float32Array.of(6)),
+        tensorMessage('scale', [4]),
+        tensorMessage('w2', [4, 3]),
+      ],
+      input: [valueInfo('x', ['N', 1, 4, 4])],
+      output: [valueInfo('y', ['N', 3])],
+    },
+  };
+  return { 'net.onnx': Uint8Array.from(onnxSchema.lookupType('Model').encode(model).finish()) };
 }
 
 /** A safetensors file around a header and data. */

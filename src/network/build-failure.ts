@@ -17,12 +17,17 @@ export function isOfKeras3(topology: Topology): boolean {
 }
 
 /**
- * The error for a model that tfjs-layers cannot build.
+ * The error for a model that tfjs-layers cannot build, or not compute.
  *
  * @param path of the checkpoint
  * @param topology as it stands in model.json, a LayersModel's
  */
-export function buildFailure(path: string, topology: Topology, error: unknown): InputError {
+export function buildFailure(
+  path: string,
+  topology: Topology,
+  error: unknown,
+  what: 'build' | 'compute' = 'build',
+): InputError {
   const reason = (error instanceof Error ? error.message : String(error)).split('\n')[0];
   const where = printable(path);
   const [, kind, name] = UNKNOWN.exec(reason) ?? [];
@@ -48,7 +53,7 @@ export function buildFailure(path: string, topology: Topology, error: unknown): 
       : TO_ONNX;
   return new InputError(
     'network/topology',
-    `${where}: tfjs-layers cannot build this model (${printable(cut)}): ${remedy}`,
+    `${where}: tfjs-layers cannot ${what} this model (${printable(cut)}): ${remedy}`,
     { cause: error },
   );
 }

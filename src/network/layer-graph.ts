@@ -26,7 +26,7 @@ function callsOf(layer: LayerEntry): Call[] {
 function check(model: LayerEntry): void {
   const layers = layersOf(model) ?? [];
   layers.forEach(check);
-  if (Array.isArray(model.config) || !Array.isArray(model.config.output_layers)) {
+  if (model.class_name === 'Sequential') {
     return;
   }
   if (layers.length > MAX_LAYERS) {

@@ -1,7 +1,9 @@
-import { io, reshape, type Tensor, tensor, tidy } from '@tensorflow/tfjs-core';
+import { io, reshape, type Tensor, type Tensor2D, tensor, tidy } from '@tensorflow/tfjs-core';
 import { type LayersModel, loadLayersModel, type SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { type CheckpointWeight, elementCount, type LayersCheckpoint } from '../checkpoint/checkpoint.js';
+import { quoted } from '../checkpoint/printable.js';
 import { InputError } from '../errors.js';
+import { largestWeight } from './bounded-zeros.js';
 import { buildFailure } from './build-failure.js';
 import { checkIgnoredOptions } from './ignored-options.js';
 import { tfjsTopology } from './keras-topology.js';
@@ -27,7 +29,7 @@ interface LayerWithWeights {
   name: string;
   weights: LayerVariable[];
   layers?: LayerWithWeights[];
-  inboundNodes: { inputTensors: SymbolicTensor[] }[];
+  inboundNodes: { inputTensors: SymbolicTensor[]; outputTensors: SymbolicTensor[] }[];
   outputShape: unknown;
   getClassName(): string;
 }
@@ -73,6 +75,32 @@ function layerVariables(layers: LayerWithWeights[]): { variable: LayerVariable; 
   };
   layers.forEach(visit);
   return [...found].map(([variable, layerClass]) => ({ variable, layerClass }));
+}
+
+/** Most values that a layer may give for an example, 256 MiB: a crafted file could ask for any number. */
+const MAX_LAYER_VALUES = 2 ** 26;
+
+/** Refuses layers whose output for one example is larger than any network means. */
+function checkOutputSizes(model: LayersModel): void {
+  const visit = (layers: LayerWithWeights[]): void => {
+    for (const layer of layers) {
+      if (layer.layers !== undefined) {
+        visit(layer.layers);
+      }
+      for (const { outputTensors } of layer.inboundNodes) {
+        const large = outputTensors.find(
+          ({ shape }) => elementCount(shape.slice(1).map((extent) => extent ?? 1)) > MAX_LAYER_VALUES,
+        );
+        if (large !== undefined) {
+          throw new InputError(
+            'network/layer-size',
+            `layer ${quoted(layer.name)} gives an output of shape [${large.shape.slice(1)}] for one example, more than the ${MAX_LAYER_VALUES} numbers that are computed with: model.json is damaged, or made to do harm`,
+          );
+        }
+      }
+    }
+  };
+  visit(model.layers as unknown as LayerWithWeights[]);
 }
 
 /** The shape of a model's output for an example. */
@@ -159,9 +187,13 @@ export async function createLayersNetwork(
   checkInputTypes(whole);
   checkLayerGraph(whole);
   const ending = options.keepFinalActivation ? null : layersEnding(whole);
-  const topology = forTrainedWeights(ending === null ? whole : withoutFinalActivation(whole));
+  const topology = forTrainedWeights(
+    ending === null ? whole : withoutFinalActivation(whole),
+    largestWeight(checkpoint.weights),
+  );
   const { model, storedNames } = await loadModel(checkpoint, topology);
   try {
+    checkOutputSizes(model);
     const outputShape = outputShapeOf(model);
     if (ending?.activation !== 'softmax' || isOneSoftmax(model, ending)) {
       return networkOf(model, checkpoint, { outputShape, storedNames, ending }, options);
@@ -220,6 +252,7 @@ function networkOf(
   selected.forEach(({ variable }, index) => {
     weights.set(variable.read().dataSync(), prunable[index].offset);
   });
+  let computed = false;
   let disposed = false;
   return {
     inputShape: model.inputs[0].shape.slice(1),
@@ -237,9 +270,16 @@ function networkOf(
         variable.val = weightTensors[index];
       });
       try {
-        return tidy(() =>
+        const result = tidy(() =>
           reshape(model.apply(inputs, { training: false }) as Tensor, [inputs.shape[0], outputs]),
-        );
+        ) as Tensor2D;
+        computed = true;
+        return result;
+      } catch (error) {
+        // Some layers are built that tfjs-layers then finds it cannot compute.
+        throw computed || error instanceof InputError
+          ? error
+          : buildFailure(checkpoint.path, checkpoint.topology, error, 'compute');
       } finally {
         selected.forEach(({ variable }, index) => {
           variable.val = trained[index];

@@ -1,6 +1,7 @@
 import type { LayersCheckpoint } from '../checkpoint/checkpoint.js';
 import { quoted } from '../checkpoint/printable.js';
 import { InputError } from '../errors.js';
+import { boundedZeros } from './bounded-zeros.js';
 import { tfjsTopology } from './keras-topology.js';
 import {
   isObject,
@@ -24,33 +25,50 @@ export interface NetworkDescription {
   operations: string[];
 }
 
-const ZERO_INITIALIZER = { class_name: 'Zeros', config: {} };
-
-/** Layers whose weights are orthogonal at first, where they do not say otherwise. */
-const RECURRENT = /^(SimpleRNN|GRU|ResetAfterGRU|LSTM|ConvLSTM2D)(Cell)?$/;
+/** Initialisers of all kinds of layers; a layer does not mind those of another. */
+const INITIALIZERS = [
+  'kernel',
+  'bias',
+  'recurrent',
+  'depthwise',
+  'pointwise',
+  'embeddings',
+  'alpha',
+  'beta',
+  'gamma',
+  'moving_mean',
+  'moving_variance',
+].map((part) => `${part}_initializer`);
 
 /**
  * A copy of the topology made ready for computing with trained weights: a
  * fixed batch size becomes free, and initial values, which the checkpoint's
  * weights replace at once, become zeros (an orthogonal initialiser, for one,
  * factorises a matrix).
+ *
+ * @param mostValues of a weight; one that is declared larger is refused while the model is built, before its memory is
+ *   taken
  */
-export function forTrainedWeights(topology: Topology): Topology {
+export function forTrainedWeights(topology: Topology, mostValues: number): Topology {
   const copy = structuredClone(topology);
+  const initializer = boundedZeros(mostValues);
   const visit = (value: unknown): void => {
     if (Array.isArray(value)) {
       value.forEach(visit);
     } else if (isObject(value)) {
-      if (RECURRENT.test(String(value.class_name)) && isObject(value.config)) {
-        value.config.recurrent_initializer ??= ZERO_INITIALIZER;
-      }
       for (const [key, item] of Object.entries(value)) {
         if ((key === 'batch_input_shape' || key === 'batch_shape') && Array.isArray(item)) {
           item[0] = null;
-        } else if (key.endsWith('_initializer') && item !== null) {
-          value[key] = ZERO_INITIALIZER;
-        } else {
+        } else if (!key.endsWith('_initializer')) {
           visit(item);
+        }
+      }
+      if (typeof value.class_name === 'string' && isObject(value.config)) {
+        for (const key of INITIALIZERS) {
+          // A separable convolution has two kernels, and tfjs-layers refuses to hear of one.
+          if (key !== 'kernel_initializer' || !value.class_name.startsWith('SeparableConv')) {
+            value.config[key] = initializer;
+          }
         }
       }
     }

@@ -46,6 +46,12 @@ describe('the calls between layers', () => {
     }
   });
 
+  it('are followed also where the outputs are not listed', () => {
+    const whole = model(layer('in'), layer('out', [from('gone')]));
+    (whole.config as { output_layers: unknown }).output_layers = true;
+    expect(() => checkLayerGraph(whole)).toThrow(/"out" takes an output of "gone"/);
+  });
+
   it('of absurdly many layers are refused', () => {
     const many = Array.from({ length: 10_001 }, (_, i) => layer(`l${i}`));
     expect(() => checkLayerGraph(model(...many))).toThrow(/has 10001 layers/);

@@ -173,13 +173,14 @@ describe('a topology for trained weights', () => {
       ),
     };
     const original = structuredClone(topology);
-    const ready = forTrainedWeights(topology) as unknown as typeof topology;
+    const ready = forTrainedWeights(topology, 12) as unknown as typeof topology;
     expect(topology).toEqual(original);
     const [first, second] = ready.config.layers as Layer[];
     expect(first.config.batch_input_shape).toEqual([null, 4, 2]);
     expect(second.config.batch_shape).toEqual([null, 2]);
-    expect(first.config.recurrent_initializer).toEqual({ class_name: 'Zeros', config: {} });
-    expect(first.config.beta_initializer).toBeNull();
+    for (const key of ['recurrent_initializer', 'beta_initializer', 'kernel_initializer']) {
+      expect(first.config[key]).toEqual({ class_name: 'BoundedZeros', config: { most_values: 12 } });
+    }
   });
 });
 
