@@ -34,6 +34,30 @@ export function parseJsonOfUniqueKeys(bytes: Uint8Array, path: string, what: str
   return value;
 }
 
+/** Keys by which an object answers when it is made a text or number, or shared with all objects. */
+const RESERVED_KEYS = ['toString', 'valueOf', '__proto__'];
+
+/**
+ * Refuses a parsed document with keys that change how its objects behave; no format that is read has them.
+ *
+ * @throws InputError `checkpoint/invalid-json`
+ */
+export function requirePlainKeys(value: unknown, path: string): void {
+  const open: unknown[] = [value];
+  while (open.length > 0) {
+    const item = open.pop();
+    if (typeof item !== 'object' || item === null) continue;
+    const reserved = RESERVED_KEYS.find((key) => Object.hasOwn(item, key));
+    if (reserved !== undefined) {
+      throw new InputError(
+        'checkpoint/invalid-json',
+        `${printable(path)} has the key ${quoted(reserved)} in an object, where no such key is known: it is damaged, or made to do harm.`,
+      );
+    }
+    for (const inner of Object.values(item)) open.push(inner);
+  }
+}
+
 function decodeText(bytes: Uint8Array, path: string, what: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

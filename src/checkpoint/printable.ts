@@ -18,8 +18,8 @@ export function quoted(text: string): string {
   return `"${printable(text)}"`;
 }
 
-/** At most three quoted names and the number of those left out. */
-export function quotedList(texts: readonly string[]): string {
-  const shown = texts.slice(0, 3).map(quoted).join(', ');
-  return texts.length > 3 ? `${shown} and ${texts.length - 3} more` : shown;
+/** At most three quoted names, or `most`, and the number of those left out. */
+export function quotedList(texts: readonly string[], most = 3): string {
+  const shown = texts.slice(0, most).map(quoted).join(', ');
+  return texts.length > most ? `${shown} and ${texts.length - most} more` : shown;
 }

@@ -21,19 +21,20 @@ import { printable, quotedList } from './printable.js';
 const SNIFFED_BYTES = 256;
 
 /** How to get from a Keras model to one that can be read. */
-const CONVERT_KERAS = 'tensorflowjs_converter --input_format=keras model.h5 DIR';
+const CONVERT_KERAS =
+  'tensorflowjs_converter --input_format=keras model.h5 DIR (TF_USE_LEGACY_KERAS=1, package tf_keras), or export it to ONNX';
 
 /** Formats that are recognised in order to say what to do about them. */
 const UNSUPPORTED: { matches: (head: Uint8Array, path: string) => boolean; what: string; todo: string }[] = [
   {
     matches: (head) => startsWith(head, [0x89, 0x48, 0x44, 0x46]),
     what: 'a Keras HDF5 file',
-    todo: `convert it to a TensorFlow.js LayersModel with ${CONVERT_KERAS}`,
+    todo: `convert it with ${CONVERT_KERAS}`,
   },
   {
     matches: (head, path) => startsWith(head, [0x50, 0x4b]) && !/\.pth?$/i.test(path),
     what: 'a zip archive, such as a .keras file',
-    todo: `save the Keras model as .h5 and convert it to a TensorFlow.js LayersModel with ${CONVERT_KERAS}`,
+    todo: `save the Keras model as .h5 and convert it with ${CONVERT_KERAS}`,
   },
   {
     matches: (head, path) => startsWith(head, [0x50, 0x4b]) || /\.pth?$/i.test(path),
@@ -179,7 +180,7 @@ async function modelInDirectory(directory: string): Promise<string> {
     throw new InputError(
       'checkpoint/unsupported-format',
       `${printable(directory)} is a TensorFlow SavedModel, which is not supported yet: save the Keras model as .h5 and ` +
-        `convert it to a TensorFlow.js LayersModel with ${CONVERT_KERAS}.`,
+        `convert it with ${CONVERT_KERAS}.`,
     );
   }
   throw new InputError(

@@ -3,7 +3,7 @@
  * read, its help and examples of right values, described once.
  */
 import { InputError } from '../errors.js';
-import { type Reader, ValueError } from './values.js';
+import { type Reader, shownValue, ValueError } from './values.js';
 
 export interface Setting<T> {
   /** Name of the option without dashes, e.g. `label-column`. */
@@ -45,15 +45,13 @@ export function readSetting<T>(setting: Setting<T>, value: unknown, file: string
     }
     const option = `--${setting.option}`;
     const where = file === null ? option : `${file}: "${settingKey(setting)}"`;
-    const shown =
-      typeof value === 'string' ? JSON.stringify(value) : (JSON.stringify(value) ?? String(value));
     const right =
       file === null
         ? setting.examples.map((example) => `${option} ${example}`).join(', ')
         : setting.examples.map((example) => JSON.stringify(example.replaceAll('"', ''))).join(', ');
     throw new InputError(
       file === null ? 'usage/option-value' : 'config/value',
-      `${where}: ${shown} ${error.message}; for example ${right}`,
+      `${where}: ${shownValue(value)} ${error.message}; for example ${right}`,
     );
   }
 }

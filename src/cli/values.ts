@@ -14,6 +14,19 @@ export type Reader<T> = (value: unknown) => T;
 
 const numberPattern = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
+/** Longest value that a message repeats. */
+const MAX_SHOWN = 60;
+
+/** A value as a message shows it; a file may hold any. */
+export function shownValue(value: unknown): string {
+  const nested = (item: unknown) => typeof item === 'object' && item !== null;
+  if (nested(value) && (!Array.isArray(value) || value.length > MAX_SHOWN || value.some(nested))) {
+    return Array.isArray(value) ? `a list of ${value.length}` : 'an object';
+  }
+  const shown = JSON.stringify(value) ?? String(value);
+  return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}...` : shown;
+}
+
 function toNumber(value: unknown): number {
   if (typeof value === 'string' && numberPattern.test(value.trim())) {
     value = Number(value);
@@ -138,7 +151,7 @@ export const prunedFractions: Reader<number[]> = (value) => {
     try {
       return prunedFraction(part);
     } catch (error) {
-      throw new ValueError(`has the part ${JSON.stringify(part)}, which ${(error as Error).message}`);
+      throw new ValueError(`has the part ${shownValue(part)}, which ${(error as Error).message}`);
     }
   });
   return [...new Set(fractions)].sort((a, b) => a - b);
@@ -163,7 +176,7 @@ export const normalization: Reader<NormalizeConfig> = (value) => {
   } else if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     const unknownKey = Object.keys(value).find((key) => key !== 'mean' && key !== 'std');
     if (unknownKey !== undefined) {
-      throw new ValueError(`has the unknown key ${JSON.stringify(unknownKey)}; known are mean, std`);
+      throw new ValueError(`has the unknown key ${shownValue(unknownKey)}; known are mean, std`);
     }
     ({ mean: means, std: deviations } = value as { mean?: unknown; std?: unknown });
   } else {
@@ -217,7 +230,8 @@ const unitBytes: Readonly<Record<string, number>> = {
 
 /** Bytes; `512M` and `512MiB` are binary units, `512MB` is decimal. */
 export const memorySize: Reader<number> = (value) => {
-  const match = /^(\d+\.?\d*|\.\d+)\s*([a-z]*)$/i.exec(String(value).trim());
+  const text = typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+  const match = /^(\d+\.?\d*|\.\d+)\s*([a-z]*)$/i.exec(text.trim());
   const unit = match === null ? undefined : unitBytes[match[2]!.toUpperCase()];
   if (match === null || unit === undefined) {
     throw new ValueError('is not a size');

@@ -5,6 +5,7 @@
 
 import { InputError } from '../errors.js';
 import { decodeFloat16 } from '../float16.js';
+import { permuteAxes } from './axes.js';
 import { quoted } from './quoted.js';
 import { startsWith } from './signature.js';
 
@@ -31,7 +32,7 @@ const ITEM_BYTES: Record<NpyDtype, number> = {
   '<f8': 8,
 };
 
-/** An array of a .npy file, C order. */
+/** An array of a .npy file, in C order whatever its order in the file. */
 export interface NpyArray {
   dtype: NpyDtype;
   shape: number[];
@@ -150,11 +151,21 @@ function decode(dtype: NpyDtype, data: Uint8Array, where: string): NpyArray['val
   }
 }
 
+/** Column-major values, which are the row-major ones of the transposed array, in row-major order. */
+function fromFortranOrder(values: NpyArray['values'], shape: readonly number[]): NpyArray['values'] {
+  const reversed = [...shape].reverse();
+  return permuteAxes(
+    values,
+    reversed,
+    reversed.map((_, axis) => shape.length - 1 - axis),
+  );
+}
+
 /**
- * Reads a .npy file, versions 1 to 3. The values share memory with `bytes` where they can.
+ * Reads a .npy file, versions 1 to 3, in C or Fortran order. The values share memory with `bytes` where they can.
  *
  * @param where file and array, for messages
- * @throws InputError for a damaged header, a type or order that is not read (big-endian, Fortran order, objects,
+ * @throws InputError for a damaged header, a type that is not read (big-endian, objects,
  *   records), or when the shape does not need exactly the bytes that follow the header
  */
 export function parseNpy(bytes: Uint8Array, where: string): NpyArray {
@@ -187,9 +198,6 @@ export function parseNpy(bytes: Uint8Array, where: string): NpyArray {
     fail(where, `unreadable .npy header ${quoted(header.trim())}`, 'save it again with numpy.savez');
   }
   const dtype = parseDtype(descr, where);
-  if (order === 'True') {
-    fail(where, 'stored in Fortran order (column-major)', 'save numpy.ascontiguousarray(x)');
-  }
   const shape = parseShape(shapeText, where);
   const needed = shape.reduce((product, size) => product * size, ITEM_BYTES[dtype]);
   const present = bytes.length - dataStart;
@@ -200,5 +208,6 @@ export function parseNpy(bytes: Uint8Array, where: string): NpyArray {
       'the file is damaged: save it again with numpy.savez',
     );
   }
-  return { dtype, shape, values: decode(dtype, bytes.subarray(dataStart), where) };
+  const values = decode(dtype, bytes.subarray(dataStart), where);
+  return { dtype, shape, values: order === 'True' ? fromFortranOrder(values, shape) : values };
 }

@@ -1,5 +1,6 @@
 /** Options that tfjs-layers does not read, and computes something else without saying so. */
 import { InputError } from '../errors.js';
+import { isOfKeras3 } from './build-failure.js';
 import { isObject, type LayerEntry, layersOf, modelEntry, type Topology } from './layer-entries.js';
 
 /** By class of layer: options, and the values at which ignoring them changes nothing. */
@@ -13,11 +14,6 @@ const IGNORED: Readonly<Record<string, Readonly<Record<string, readonly unknown[
   GlobalMaxPooling2D: { keepdims: [false] },
   LayerNormalization: { rms_scaling: [false] },
 };
-
-/** Whether Keras 3 wrote a topology: it names the module of every class. */
-function isOfKeras3(topology: Topology): boolean {
-  return /^[3-9]/.test(String(topology.keras_version ?? '')) || 'module' in modelEntry(topology);
-}
 
 /**
  * Refuses options that tfjs-layers ignores, and hard_sigmoid of Keras 3: that

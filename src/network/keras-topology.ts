@@ -1,5 +1,6 @@
 /** Topologies as Keras 3 writes them, in the form that tfjs-layers reads: that of Keras 2. */
 import { isObject, type LayerEntry, layersOf, modelEntry, type Topology } from './layer-entries.js';
+import { convertResetAfter } from './reset-after-gru.js';
 
 /** Activations that tfjs-layers knows under another name. */
 const RENAMED_ACTIVATIONS: Record<string, string> = { silu: 'swish' };
@@ -42,13 +43,14 @@ function inboundNode(node: unknown): unknown {
   return referencesIn([node.args, kwargs]).map(([name, index, output]) => [name, index, output, options]);
 }
 
-/** A policy of number types as the name of one: everything is computed in float32. */
+/** A type of numbers, or a policy of such, as tfjs has it: floats of any precision are computed in float32, integers in int32. */
 function dtypeName(dtype: unknown): unknown {
-  if (!isObject(dtype)) {
-    return dtype;
+  const name = isObject(dtype) && isObject(dtype.config) ? dtype.config.name : dtype;
+  if (typeof name === 'string' && /^u?int\d+$/.test(name)) {
+    return 'int32';
   }
-  const name = isObject(dtype.config) ? dtype.config.name : undefined;
-  return typeof name === 'string' && /^u?int\d+$|^bool$/.test(name) ? name : 'float32';
+  const float = typeof name === 'string' && /^(mixed_)?b?float\d+$/.test(name);
+  return float || isObject(dtype) ? (name === 'bool' ? name : 'float32') : dtype;
 }
 
 function activation(value: unknown): unknown {
@@ -78,6 +80,10 @@ function convertConfig(value: unknown): void {
     value.batch_input_shape = value.batch_shape;
     delete value.batch_shape;
   }
+  // A layer within a layer: of Bidirectional, TimeDistributed, RNN and its stacked cells.
+  if (typeof value.class_name === 'string' && isObject(value.config)) {
+    convertResetAfter(value as unknown as LayerEntry);
+  }
 }
 
 /** A single reference without the list around it. */
@@ -90,15 +96,18 @@ function shapeOf(config: unknown): unknown[] | null {
   return Array.isArray(shape) && !Array.isArray(shape[0]) ? shape : null;
 }
 
-/** A model that says its input's shape beside its first layer only is told it there. */
+/** A model that says its input's shape beside its first layer only is told it there, also in a model that it begins with. */
 function giveInputShape(model: LayerEntry, layers: LayerEntry[], buildConfig: unknown): void {
   const [first] = layers;
-  if (first === undefined || layersOf(first) !== null || first.config.batch_input_shape !== undefined) {
+  const shape = shapeOf(model.config) ?? shapeOf(buildConfig);
+  if (first === undefined || shape === null || Array.isArray(first.config)) {
     return;
   }
-  const shape = shapeOf(model.config) ?? shapeOf(buildConfig);
-  if (shape !== null) {
-    first.config.batch_input_shape = shape;
+  const inner = layersOf(first);
+  if (inner === null) {
+    first.config.batch_input_shape ??= shape;
+  } else if (first.class_name === 'Sequential') {
+    giveInputShape(first, inner, { input_shape: shape });
   }
 }
 
@@ -118,6 +127,7 @@ function convertModel(model: LayerEntry): void {
     if (layersOf(layer) === null) {
       convertConfig(layer.config);
       renameOptions(layer);
+      convertResetAfter(layer);
     } else {
       convertModel(layer);
     }

@@ -1,16 +1,19 @@
-import { io, reshape, type Tensor, tensor, tidy } from '@tensorflow/tfjs-core';
+import { io, reshape, type Tensor, type Tensor2D, tensor, tidy } from '@tensorflow/tfjs-core';
 import { type LayersModel, loadLayersModel, type SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { type CheckpointWeight, elementCount, type LayersCheckpoint } from '../checkpoint/checkpoint.js';
-import { printable } from '../checkpoint/printable.js';
+import { quoted } from '../checkpoint/printable.js';
 import { InputError } from '../errors.js';
+import { largestWeight } from './bounded-zeros.js';
+import { buildFailure } from './build-failure.js';
 import { checkIgnoredOptions } from './ignored-options.js';
 import { tfjsTopology } from './keras-topology.js';
 import type { Topology } from './layer-entries.js';
+import { checkLayerGraph } from './layer-graph.js';
 import { matchLayerWeights } from './layer-weights.js';
 import { coversExample, type LayersEnding, layersEnding, withoutFinalActivation } from './layers-ending.js';
 import type { InputTable, Network, NetworkOptions, PrunableWeight } from './network.js';
 import { isPrunable, weightFilter } from './prunable.js';
-import { checkDepthwiseDilation, checkLayerSizes, checkResetAfter, forTrainedWeights } from './topology.js';
+import { checkDepthwiseDilation, checkInputTypes, checkLayerSizes, forTrainedWeights } from './topology.js';
 
 /** What tfjs-layers keeps behind a layer's weight. */
 interface LayerVariable {
@@ -26,29 +29,9 @@ interface LayerWithWeights {
   name: string;
   weights: LayerVariable[];
   layers?: LayerWithWeights[];
-  inboundNodes: { inputTensors: SymbolicTensor[] }[];
+  inboundNodes: { inputTensors: SymbolicTensor[]; outputTensors: SymbolicTensor[] }[];
   outputShape: unknown;
   getClassName(): string;
-}
-
-/** What tfjs-layers says of a name that it does not know: `Unknown layer: Foo. This may be ...` */
-const UNKNOWN = /^Unknown (\w+): (\w+)/;
-
-function buildFailure(path: string, error: unknown): InputError {
-  const reason = (error instanceof Error ? error.message : String(error)).split('\n')[0];
-  const [, kind, name] = UNKNOWN.exec(reason) ?? [];
-  if (kind === undefined) {
-    return new InputError(
-      'network/topology',
-      `${path}: tfjs-layers cannot build this model: ${printable(reason)}`,
-      { cause: error },
-    );
-  }
-  return new InputError(
-    kind === 'layer' ? 'network/unknown-layer' : 'network/topology',
-    `${path}: unknown ${kind} '${name}': prune-limit computes with the ${kind === 'layer' ? 'layers' : `${kind}s`} of tfjs-layers; replace it by one of them, or export the model to ONNX`,
-    { cause: error },
-  );
 }
 
 /** The model of a topology with the checkpoint's weights, and under which name it stores each of them. */
@@ -74,7 +57,7 @@ async function loadModel(
     return { model, storedNames };
   } catch (error) {
     model?.dispose();
-    throw error instanceof InputError ? error : buildFailure(checkpoint.path, error);
+    throw error instanceof InputError ? error : buildFailure(checkpoint.path, checkpoint.topology, error);
   }
 }
 
@@ -92,6 +75,32 @@ function layerVariables(layers: LayerWithWeights[]): { variable: LayerVariable; 
   };
   layers.forEach(visit);
   return [...found].map(([variable, layerClass]) => ({ variable, layerClass }));
+}
+
+/** Most values that a layer may give for an example, 256 MiB: a crafted file could ask for any number. */
+const MAX_LAYER_VALUES = 2 ** 26;
+
+/** Refuses layers whose output for one example is larger than any network means. */
+function checkOutputSizes(model: LayersModel): void {
+  const visit = (layers: LayerWithWeights[]): void => {
+    for (const layer of layers) {
+      if (layer.layers !== undefined) {
+        visit(layer.layers);
+      }
+      for (const { outputTensors } of layer.inboundNodes) {
+        const large = outputTensors.find(
+          ({ shape }) => elementCount(shape.slice(1).map((extent) => extent ?? 1)) > MAX_LAYER_VALUES,
+        );
+        if (large !== undefined) {
+          throw new InputError(
+            'network/layer-size',
+            `layer ${quoted(layer.name)} gives an output of shape [${large.shape.slice(1)}] for one example, more than the ${MAX_LAYER_VALUES} numbers that are computed with: model.json is damaged, or made to do harm`,
+          );
+        }
+      }
+    }
+  };
+  visit(model.layers as unknown as LayerWithWeights[]);
 }
 
 /** The shape of a model's output for an example. */
@@ -173,13 +182,18 @@ export async function createLayersNetwork(
   const values = checkpoint.weights.reduce((sum, weight) => sum + weight.values.length, 0);
   checkLayerSizes(checkpoint.topology, values);
   checkDepthwiseDilation(checkpoint.topology);
-  checkResetAfter(checkpoint.topology);
   checkIgnoredOptions(checkpoint.topology);
   const whole = tfjsTopology(checkpoint.topology);
+  checkInputTypes(whole);
+  checkLayerGraph(whole);
   const ending = options.keepFinalActivation ? null : layersEnding(whole);
-  const topology = forTrainedWeights(ending === null ? whole : withoutFinalActivation(whole));
+  const topology = forTrainedWeights(
+    ending === null ? whole : withoutFinalActivation(whole),
+    largestWeight(checkpoint.weights),
+  );
   const { model, storedNames } = await loadModel(checkpoint, topology);
   try {
+    checkOutputSizes(model);
     const outputShape = outputShapeOf(model);
     if (ending?.activation !== 'softmax' || isOneSoftmax(model, ending)) {
       return networkOf(model, checkpoint, { outputShape, storedNames, ending }, options);
@@ -238,6 +252,7 @@ function networkOf(
   selected.forEach(({ variable }, index) => {
     weights.set(variable.read().dataSync(), prunable[index].offset);
   });
+  let computed = false;
   let disposed = false;
   return {
     inputShape: model.inputs[0].shape.slice(1),
@@ -255,9 +270,16 @@ function networkOf(
         variable.val = weightTensors[index];
       });
       try {
-        return tidy(() =>
+        const result = tidy(() =>
           reshape(model.apply(inputs, { training: false }) as Tensor, [inputs.shape[0], outputs]),
-        );
+        ) as Tensor2D;
+        computed = true;
+        return result;
+      } catch (error) {
+        // Some layers are built that tfjs-layers then finds it cannot compute.
+        throw computed || error instanceof InputError
+          ? error
+          : buildFailure(checkpoint.path, checkpoint.topology, error, 'compute');
       } finally {
         selected.forEach(({ variable }, index) => {
           variable.val = trained[index];

@@ -1,7 +1,16 @@
 import type { LayersCheckpoint } from '../checkpoint/checkpoint.js';
+import { quoted } from '../checkpoint/printable.js';
 import { InputError } from '../errors.js';
+import { boundedZeros } from './bounded-zeros.js';
 import { tfjsTopology } from './keras-topology.js';
-import { isObject, type LayerEntry, layersOf, modelEntry, type Topology } from './layer-entries.js';
+import {
+  isObject,
+  type LayerEntry,
+  layerName,
+  layersOf,
+  modelEntry,
+  type Topology,
+} from './layer-entries.js';
 import { finalActivation } from './layers-ending.js';
 import type { RemovedActivation } from './output-transform.js';
 import { type TrainedLoss, trainedLoss } from './trained-loss.js';
@@ -16,33 +25,50 @@ export interface NetworkDescription {
   operations: string[];
 }
 
-const ZERO_INITIALIZER = { class_name: 'Zeros', config: {} };
-
-/** Layers whose weights are orthogonal at first, where they do not say otherwise. */
-const RECURRENT = /^(SimpleRNN|GRU|LSTM|ConvLSTM2D)(Cell)?$/;
+/** Initialisers of all kinds of layers; a layer does not mind those of another. */
+const INITIALIZERS = [
+  'kernel',
+  'bias',
+  'recurrent',
+  'depthwise',
+  'pointwise',
+  'embeddings',
+  'alpha',
+  'beta',
+  'gamma',
+  'moving_mean',
+  'moving_variance',
+].map((part) => `${part}_initializer`);
 
 /**
  * A copy of the topology made ready for computing with trained weights: a
  * fixed batch size becomes free, and initial values, which the checkpoint's
  * weights replace at once, become zeros (an orthogonal initialiser, for one,
  * factorises a matrix).
+ *
+ * @param mostValues of a weight; one that is declared larger is refused while the model is built, before its memory is
+ *   taken
  */
-export function forTrainedWeights(topology: Topology): Topology {
+export function forTrainedWeights(topology: Topology, mostValues: number): Topology {
   const copy = structuredClone(topology);
+  const initializer = boundedZeros(mostValues);
   const visit = (value: unknown): void => {
     if (Array.isArray(value)) {
       value.forEach(visit);
     } else if (isObject(value)) {
-      if (RECURRENT.test(String(value.class_name)) && isObject(value.config)) {
-        value.config.recurrent_initializer ??= ZERO_INITIALIZER;
-      }
       for (const [key, item] of Object.entries(value)) {
         if ((key === 'batch_input_shape' || key === 'batch_shape') && Array.isArray(item)) {
           item[0] = null;
-        } else if (key.endsWith('_initializer') && item !== null) {
-          value[key] = ZERO_INITIALIZER;
-        } else {
+        } else if (!key.endsWith('_initializer')) {
           visit(item);
+        }
+      }
+      if (typeof value.class_name === 'string' && isObject(value.config)) {
+        for (const key of INITIALIZERS) {
+          // A separable convolution has two kernels, and tfjs-layers refuses to hear of one.
+          if (key !== 'kernel_initializer' || !value.class_name.startsWith('SeparableConv')) {
+            value.config[key] = initializer;
+          }
         }
       }
     }
@@ -91,7 +117,30 @@ export function checkDepthwiseDilation(topology: Topology): void {
       if (layer.class_name === 'DepthwiseConv2D' && rates.some((rate) => rate !== 1)) {
         throw new InputError(
           'network/dilation',
-          `layer '${layer.config.name}' is a depthwise convolution with dilation rate ${rates}, which tfjs-layers computes as if it were 1: prune-limit cannot analyse this model`,
+          `layer '${layer.config.name}' is a depthwise convolution with dilation rate ${rates}, which tfjs-layers computes as if it were 1: export the model to ONNX`,
+        );
+      }
+      visit(layer);
+    }
+  };
+  visit(modelEntry(topology));
+}
+
+/**
+ * Refuses inputs of a type that examples of numbers cannot become.
+ *
+ * @param topology in Keras 2's form
+ * @throws InputError naming the layer and the type
+ */
+export function checkInputTypes(topology: Topology): void {
+  const visit = (model: LayerEntry): void => {
+    for (const layer of layersOf(model) ?? []) {
+      const { dtype } = layer.config ?? {};
+      const isInput = layer.class_name === 'InputLayer' || layer.config?.batch_input_shape !== undefined;
+      if (isInput && !['float32', 'int32', 'bool', null, undefined].includes(dtype as string)) {
+        throw new InputError(
+          'network/input-type',
+          `layer ${quoted(layerName(layer) ?? '')} takes inputs of type ${typeof dtype === 'string' ? quoted(dtype) : 'that is no text'}: prune-limit analyses networks of real numbers; export the model with an input of float32`,
         );
       }
       visit(layer);
@@ -114,30 +163,6 @@ export function layerTypes(topology: Topology): string[] {
   };
   visit(modelEntry(topology));
   return [...names].sort();
-}
-
-/**
- * Refuses GRU layers with a bias of their own behind the reset gate, Keras' default since version 2, which
- * tfjs-layers does not compute.
- *
- * @throws InputError naming the layer
- */
-export function checkResetAfter(topology: Topology): void {
-  const visit = (layer: LayerEntry): void => {
-    if (/^(CuDNN)?GRU(Cell)?$/.test(layer.class_name) && layer.config.reset_after === true) {
-      throw new InputError(
-        'network/reset-after',
-        `layer '${layer.config.name}' is a GRU with reset_after=True, which tfjs-layers does not compute: train the model with GRU(..., reset_after=False)`,
-      );
-    }
-    const wrapped = [layer.config.layer, layer.config.cell, layer.config.forward_layer, layer.config.cells];
-    for (const inner of [...(layersOf(layer) ?? []), ...wrapped.flat()]) {
-      if (isObject(inner) && isObject(inner.config)) {
-        visit(inner as unknown as LayerEntry);
-      }
-    }
-  };
-  visit(modelEntry(topology));
 }
 
 /** What the model.json of a LayersModel says of its network. */

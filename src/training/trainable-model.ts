@@ -1,6 +1,7 @@
 import { io, type Tensor, type Tensor2D, tensor, tidy, type Variable } from '@tensorflow/tfjs-core';
 import { loadLayersModel } from '@tensorflow/tfjs-layers';
 import type { CheckpointWeight, LayersCheckpoint } from '../checkpoint/checkpoint.js';
+import { largestWeight } from '../network/bounded-zeros.js';
 import { finalActivation, withoutFinalActivation } from '../network/layers-ending.js';
 import { isPrunable } from '../network/prunable.js';
 import { forTrainedWeights } from '../network/topology.js';
@@ -54,7 +55,9 @@ function assign(variable: LayerVariable, weight: CheckpointWeight | undefined): 
 export async function createTrainableModel(checkpoint: LayersCheckpoint): Promise<TrainableModel> {
   const { topology } = checkpoint;
   const linear = finalActivation(topology) === null ? topology : withoutFinalActivation(topology);
-  const model = await loadLayersModel(io.fromMemory({ modelTopology: forTrainedWeights(linear) }));
+  const model = await loadLayersModel(
+    io.fromMemory({ modelTopology: forTrainedWeights(linear, largestWeight(checkpoint.weights)) }),
+  );
   const layers = model.layers as unknown as LayerWithWeights[];
   const byName = new Map(checkpoint.weights.map((weight) => [weight.name, weight]));
   const variables = layers.flatMap((layer) => layer.weights);

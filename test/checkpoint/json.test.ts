@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findDuplicateKey, findSyntaxError, parseJson } from '../../src/checkpoint/json.js';
+import { findDuplicateKey, findSyntaxError, parseJson, requirePlainKeys } from '../../src/checkpoint/json.js';
 import { expectInputError } from './fixtures.js';
 
 function isJson(text: string): boolean {
@@ -11,6 +11,18 @@ function isJson(text: string): boolean {
     return false;
   }
 }
+
+describe('requirePlainKeys', () => {
+  it.each(['toString', 'valueOf', '__proto__'])('refuses the key %s at any depth', async (key) => {
+    const value = JSON.parse(`{"a": [{"b": {"${key}": 1}}]}`);
+    await expectInputError(
+      (async () => requirePlainKeys(value, 'm.json'))(),
+      'checkpoint/invalid-json',
+      `m.json has the key "${key}"`,
+    );
+    requirePlainKeys({ a: [key, null, { b: 1 }] }, 'm.json');
+  });
+});
 
 describe('findSyntaxError', () => {
   it.each([

@@ -38,6 +38,8 @@ test.each<[string, read.Reader<unknown>, unknown]>([
   ['an unknown key', read.normalization, { mean: [0], std: [1], var: [1] }],
   ['a list in place of an object', read.normalization, [0, 1]],
   ['a list of lists', read.prunedFractions, [[0.5]]],
+  ['deep nesting', read.prunedFractions, [JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)]],
+  ['an object that is no text', read.memorySize, { toString: 1 }],
   ['a number in place of a glob', read.globs, [1]],
 ])('refuses %s', (_, reader, value) => {
   expect(() => reader(value)).toThrow(read.ValueError);

@@ -175,6 +175,8 @@ describe('a topology of Keras 3', () => {
       dense({ dtype: { class_name: 'DTypePolicy', config: { name: 'mixed_float16' } } }),
       { dtype: 'float32' },
     ],
+    ['floats of another precision', {}, dense({ dtype: 'float64' }), { dtype: 'float32' }],
+    ['integers of another size', {}, dense({ dtype: 'int64' }), { dtype: 'int32' }],
     ['a slope', {}, { class_name: 'LeakyReLU', config: { negative_slope: 0.1 } }, { alpha: 0.1 }],
     [
       'the shape a model was built with',
@@ -196,5 +198,11 @@ describe('a topology of Keras 3', () => {
     ],
   ])('%s', (_title, config, layer, expected) => {
     expect(firstConfig(config, layer)).toMatchObject(expected);
+  });
+
+  it('the shape a model was built with, where it begins with another', () => {
+    const inner = { class_name: 'Sequential', config: { name: 'inner', layers: [dense({})] } };
+    const { layers } = firstConfig({ build_input_shape: [null, 7] }, inner) as { layers: Entry[] };
+    expect(layers[0]!.config.batch_input_shape).toEqual([null, 7]);
   });
 });

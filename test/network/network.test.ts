@@ -444,9 +444,20 @@ describe('what cannot be analysed is refused with a reason', () => {
       },
     ],
     [
+      'an output beyond all memory',
+      'network/layer-size',
+      /layer "many" gives an output of shape \[100000000,3\]/,
+      async () => {
+        const checkpoint = await seededCheckpoint(convNet(), 1);
+        const repeat = { class_name: 'RepeatVector', config: { name: 'many', n: 1e8 } };
+        savedLayers(checkpoint).push(repeat as never);
+        return checkpoint;
+      },
+    ],
+    [
       'weights of another shape',
-      'network/topology',
-      /cannot build this model: Shape mismatch/,
+      'network/layer-size',
+      /declares a weight of shape \[8, 4\].*do not belong together/,
       async () => {
         const checkpoint = await seededCheckpoint(convNet(), 1);
         savedLayers(checkpoint)[7].config.units = 4;

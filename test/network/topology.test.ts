@@ -4,8 +4,8 @@ import type { Topology } from '../../src/network/layer-entries.js';
 import { finalActivation, withoutFinalActivation } from '../../src/network/layers-ending.js';
 import {
   checkDepthwiseDilation,
+  checkInputTypes,
   checkLayerSizes,
-  checkResetAfter,
   forTrainedWeights,
   layerTypes,
 } from '../../src/network/topology.js';
@@ -173,13 +173,14 @@ describe('a topology for trained weights', () => {
       ),
     };
     const original = structuredClone(topology);
-    const ready = forTrainedWeights(topology) as unknown as typeof topology;
+    const ready = forTrainedWeights(topology, 12) as unknown as typeof topology;
     expect(topology).toEqual(original);
     const [first, second] = ready.config.layers as Layer[];
     expect(first.config.batch_input_shape).toEqual([null, 4, 2]);
     expect(second.config.batch_shape).toEqual([null, 2]);
-    expect(first.config.recurrent_initializer).toEqual({ class_name: 'Zeros', config: {} });
-    expect(first.config.beta_initializer).toBeNull();
+    for (const key of ['recurrent_initializer', 'beta_initializer', 'kernel_initializer']) {
+      expect(first.config[key]).toEqual({ class_name: 'BoundedZeros', config: { most_values: 12 } });
+    }
   });
 });
 
@@ -196,13 +197,26 @@ describe('layer sizes', () => {
   );
 });
 
-describe('a GRU with a bias behind its reset gate', () => {
-  it('is refused, also within another layer', () => {
-    const gru = layer('GRU', { reset_after: true });
-    for (const topology of [sequential(gru), sequential(layer('Bidirectional', { layer: gru }))]) {
-      expect(() => checkResetAfter({ ...topology })).toThrow(/layer 'gru' is a GRU.*reset_after=False/);
+describe('inputs of a type that numbers cannot become', () => {
+  it.each([['string'], ['complex64'], [Infinity], [{}]])('are refused: %j', (dtype) => {
+    const input = layer('InputLayer', { dtype });
+    const first = layer('Dense', { dtype, batch_input_shape: [null, 3] });
+    for (const topology of [sequential(input), sequential(first), sequential(sequential(input))]) {
+      expect(() => checkInputTypes({ ...topology })).toThrow(
+        /layer "(inputlayer|dense)" takes inputs of type .*an input of float32/,
+      );
     }
-    checkResetAfter({ ...sequential(layer('GRU', { reset_after: false })) });
+  });
+
+  it('are those of inputs alone', () => {
+    checkInputTypes({
+      ...sequential(
+        layer('InputLayer', { dtype: 'float32' }),
+        layer('InputLayer', { dtype: 'int32' }),
+        layer('InputLayer'),
+        layer('Dense', { dtype: 'string' }),
+      ),
+    });
   });
 });
 

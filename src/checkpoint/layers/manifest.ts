@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { InputError } from '../../errors.js';
 import { type CheckpointDtype, elementCount, type WeightStorage } from '../checkpoint.js';
-import { parseJson } from '../json.js';
+import { parseJson, requirePlainKeys } from '../json.js';
 import { printable, quoted } from '../printable.js';
 import { bytesPerElement } from '../quantization.js';
 
@@ -74,6 +74,7 @@ export interface LayersManifest {
 export function parseManifest(bytes: Uint8Array, path: string): LayersManifest {
   const json = parseJson(bytes, path);
   if (!isRecord(json)) throw notLayersModel(path, 'it holds no JSON object');
+  requirePlainKeys(json, path);
   const {
     format,
     modelTopology: topology,

@@ -7,10 +7,12 @@ import { printable, quoted, quotedList } from '../printable.js';
 import { requireFinite } from '../quantization.js';
 import { readCheckpoint } from '../registry.js';
 import { arrange } from './axis-order.js';
+import { type EffectiveEntry, effectiveNotes, effectiveWeights } from './effective-weights.js';
 import { createFitting, type Fit, type Fitting, sameShape } from './fit-weights.js';
 import { type Matching, matchWeights } from './match-weights.js';
-import { openWeightFile, type WeightEntry, type WeightFile } from './weight-file.js';
-import type { AxisOrder } from './weight-names.js';
+import { transposedKernels } from './transposed-kernels.js';
+import { openWeightFile, type WeightFile } from './weight-file.js';
+import { type AxisOrder, isFlaxName } from './weight-names.js';
 
 /**
  * Reads a network from one file and its weights from another.
@@ -46,7 +48,7 @@ export async function readCheckpointWithWeights(
  */
 export async function assignWeights<C extends Checkpoint>(
   architecture: C,
-  file: WeightFile,
+  stored: WeightFile,
   progress: Progress,
 ): Promise<C> {
   const { weights } = architecture;
@@ -56,6 +58,10 @@ export async function assignWeights<C extends Checkpoint>(
       `${printable(architecture.path)} lists no weights that --weights could give; write model.json with model.save() or tensorflowjs_converter.`,
     );
   }
+  const file = effectiveWeights(
+    stored,
+    weights.map(({ name }) => name),
+  );
   const fitting = createFitting(architecture);
   const matching = matchWeights(
     architecture,
@@ -70,9 +76,19 @@ export async function assignWeights<C extends Checkpoint>(
     return { target, weight: weights[target]!, entry, order, fit, byConvention };
   });
   requireAll(architecture, file, matching, pairs);
+  refuseFlaxTransposedKernels(architecture, file, pairs);
   const squares = pairs.filter(isTurnedSquare).map(({ entry }) => entry);
   requireOneOrder(file, pairs, squares);
-  for (const note of [...matchingNotes(file, matching), ...orderNotes(file, pairs, squares, fitting)]) {
+  const left = leftOver(matching.unexpected, pairs);
+  const made = effectiveNotes(
+    file.path,
+    pairs.map(({ entry }) => entry),
+  );
+  for (const note of [
+    ...made,
+    ...matchingNotes(file, matching, left),
+    ...orderNotes(file, pairs, squares, fitting),
+  ]) {
     progress.note(note);
   }
 
@@ -94,7 +110,7 @@ export async function assignWeights<C extends Checkpoint>(
 interface Pair {
   target: number;
   weight: CheckpointWeight;
-  entry: WeightEntry;
+  entry: EffectiveEntry;
   order: AxisOrder | null;
   fit: Fit;
   /** The fit is that which the name of the array implies. */
@@ -109,8 +125,8 @@ function isTurnedSquare({ weight, entry, fit }: Pair): boolean {
 /** Refuses a file that leaves a weight without an array of its shape: one line that lists the first of each kind. */
 function requireAll(
   architecture: Checkpoint,
-  file: WeightFile,
-  { unexpected, by }: Matching,
+  file: Pick<WeightFile, 'path'>,
+  { unexpected, by, prefixes }: Matching,
   pairs: readonly Pair[],
 ): void {
   const { weights } = architecture;
@@ -119,25 +135,29 @@ function requireAll(
   const misshaped = pairs.filter(({ fit }) => fit === null);
   if (missing.length === 0 && misshaped.length === 0) return;
   const kinds: string[] = [];
+  const most = [missing, misshaped, unexpected].every((kind) => kind.length > 0) ? 1 : 2; // a line is short
+  const names = (all: readonly { name: string }[]) => all.map(({ name }) => name);
   if (missing.length > 0) {
     kinds.push(
-      `no array for ${missing.length} of ${weights.length} weights (${quotedList(missing.map(({ name }) => name))})`,
+      `no array for ${missing.length} of ${weights.length} weights (${quotedList(names(missing), most)})`,
     );
   }
   if (misshaped.length > 0) {
-    const shown = misshaped.slice(0, 3).map(({ weight: { name, shape }, entry }) => {
-      return `${quoted(entry.name)} [${entry.shape.join(', ')}] for ${quoted(name)} [${shape.join(', ')}]`;
+    const shown = misshaped.slice(0, 1).map(({ weight: { name, shape }, entry }) => {
+      const shared = entry.sources.length === 1 ? `, shared with ${quoted(entry.sources[0]!)},` : '';
+      return `${quoted(entry.name)}${shared} [${entry.shape.join(', ')}] for ${quoted(name)} [${shape.join(', ')}]`;
     });
-    const more = misshaped.length > 3 ? ` and ${misshaped.length - 3} more` : '';
+    const more = misshaped.length > 1 ? ` and ${misshaped.length - 1} more` : '';
     kinds.push(`${misshaped.length} of another shape (${shown.join(', ')}${more})`);
   }
   if (unexpected.length > 0) {
-    kinds.push(
-      `${unexpected.length} arrays that belong nowhere (${quotedList(unexpected.map(({ name }) => name))})`,
-    );
+    kinds.push(`${unexpected.length} arrays that belong nowhere (${quotedList(names(unexpected), most)})`);
   }
   const hint = {
-    name: 'give arrays the names of the weights',
+    name:
+      prefixes.length > 1
+        ? `each of several sets of arrays would do, below ${quotedList(prefixes)}; save the one that is meant`
+        : 'give arrays the names of the weights',
     position:
       'arrays called arr_0, arr_1, ... must be as many as the weights, in their order, as get_weights() gives them',
     shape: 'no name fits, and the shapes do not settle which is which; give arrays the names of the weights',
@@ -148,8 +168,35 @@ function requireAll(
   );
 }
 
+/** Arrays that nothing is made of, under this name or that of a tensor they share. */
+function leftOver(unexpected: readonly EffectiveEntry[], pairs: readonly Pair[]): EffectiveEntry[] {
+  const storage = ({ name, sources }: EffectiveEntry) => (sources.length > 0 ? sources : [name]);
+  const used = new Set(pairs.flatMap(({ entry }) => storage(entry)));
+  return unexpected.filter((entry) => !storage(entry).every((name) => used.has(name)));
+}
+
+/** Flax's transposed convolutions have other axes than Keras's and torch's, and the window the other way round. */
+function refuseFlaxTransposedKernels(
+  architecture: Checkpoint,
+  file: Pick<WeightFile, 'path'>,
+  pairs: readonly Pair[],
+): void {
+  const transposed = transposedKernels(architecture);
+  const found = pairs.find(({ weight, entry }) => transposed.has(weight.name) && isFlaxName(entry.name));
+  if (found === undefined) return;
+  throw new InputError(
+    'checkpoint/unsupported-weights',
+    `${printable(file.path)}: ${quoted(found.entry.name)} is the kernel of a transposed convolution of flax, which is not the same in Keras and ONNX; ` +
+      'export the network with its weights to ONNX.',
+  );
+}
+
 /** Refuses a file some of whose shapes say that its names do not tell the order, where others hang on the names. */
-function requireOneOrder(file: WeightFile, pairs: readonly Pair[], squares: readonly WeightEntry[]): void {
+function requireOneOrder(
+  file: Pick<WeightFile, 'path'>,
+  pairs: readonly Pair[],
+  squares: readonly EffectiveEntry[],
+): void {
   const unconventional = pairs.find(({ byConvention }) => !byConvention);
   const [square] = squares;
   if (unconventional === undefined || square === undefined) return;
@@ -160,9 +207,15 @@ function requireOneOrder(file: WeightFile, pairs: readonly Pair[], squares: read
   );
 }
 
-function matchingNotes(file: WeightFile, { unexpected, by }: Matching): string[] {
+function matchingNotes(
+  file: Pick<WeightFile, 'path'>,
+  { by, prefixes }: Matching,
+  unexpected: readonly EffectiveEntry[],
+): string[] {
   const notes: string[] = [];
   const path = printable(file.path);
+  const [prefix] = prefixes;
+  if (prefix) notes.push(`${path}: its names were read without their prefix ${quoted(prefix)}`);
   if (by === 'position') {
     notes.push(`${path}: its arrays have no names; they were taken in the order of the model's layers`);
   }
@@ -181,9 +234,9 @@ function matchingNotes(file: WeightFile, { unexpected, by }: Matching): string[]
 }
 
 function orderNotes(
-  file: WeightFile,
+  file: Pick<WeightFile, 'path'>,
   pairs: readonly Pair[],
-  squares: readonly WeightEntry[],
+  squares: readonly EffectiveEntry[],
   fitting: Fitting,
 ): string[] {
   const notes: string[] = [];

@@ -1,4 +1,5 @@
 /** Rearranging the axes of weights between the orders of torch, Keras and ONNX. */
+import { permuteAxes } from '../../formats/axes.js';
 import { type CheckpointWeight, elementCount } from '../checkpoint.js';
 import type { OnnxGraph, OnnxNode } from '../onnx-graph.js';
 import type { AxisOrder } from './weight-names.js';
@@ -72,21 +73,7 @@ export function arrange(
   values: CheckpointWeight['values'],
   { seenAs, permutation }: Arrangement,
 ): CheckpointWeight['values'] {
-  const shape = permutation.map((axis) => seenAs[axis]!);
-  const strides = permutation.map((axis) => elementCount(seenAs.slice(axis + 1)));
-  const result = values.slice();
-  const index = shape.map(() => 0);
-  let source = 0;
-  for (let target = 0; target < result.length; target++) {
-    result[target] = values[source]!;
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      source += strides[axis]!;
-      if (++index[axis]! < shape[axis]!) break;
-      source -= strides[axis]! * shape[axis]!;
-      index[axis] = 0;
-    }
-  }
-  return result;
+  return permuteAxes(values, seenAs, permutation);
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   toTorch,
 } from './axis-order.js';
 import { flattenedFeatures } from './flattened-features.js';
-import type { AxisOrder } from './weight-names.js';
+import { type AxisOrder, isFlaxName } from './weight-names.js';
 
 /** `as it is`, or rearranged; null: the array cannot become the weight. */
 export type Fit = Arrangement | 'as it is' | null;
@@ -100,7 +100,9 @@ function isOverInputs(target: Target): boolean {
 
 /** Kernels say so; vectors by torch's names for them. */
 function comesFromTorch({ name, order }: Source): boolean {
-  return order === 'torch' || /(^|\.)(weight|bias|running_mean|running_var)$/.test(name);
+  return (
+    order === 'torch' || (/(^|\.)(weight|bias|running_mean|running_var)$/.test(name) && !isFlaxName(name))
+  );
 }
 
 /** The image that the inputs of a weight were flattened from; null where they were not, or the order is the same. */

@@ -1,6 +1,7 @@
 /** Which array of a weight file belongs to which weight of a model. */
 import type { Checkpoint, OnnxCheckpoint } from '../checkpoint.js';
-import type { WeightEntry } from './weight-file.js';
+import type { EffectiveEntry as WeightEntry } from './effective-weights.js';
+import { belowPrefixes, commonSteps } from './name-prefixes.js';
 import {
   type AxisOrder,
   compareNumbers,
@@ -31,7 +32,12 @@ export interface Matching {
   unexpected: WeightEntry[];
   /** Set where names were of no help. */
   by: 'name' | 'position' | 'shape';
+  /** The steps that all names of the matched arrays begin with and the model's do not; several where each would do. */
+  prefixes: string[];
 }
+
+/** Arrays by their position, matched to weights by what their names say. */
+type KeyMatches = { target: number; index: number }[];
 
 /** A weight or array with what its name says. */
 interface Named {
@@ -42,7 +48,8 @@ interface Named {
 
 /**
  * Matches arrays to weights: by the same name; else by layer and part, in the vocabulary of `readWeightNames`
- * (a matrix of an ONNX graph without such a name goes by the bias added to its product);
+ * (a matrix of an ONNX graph without such a name goes by the bias added to its product), also below a prefix that
+ * is the only one below which every weight has an array;
  * and where no name fits at all, arrays arr_0, arr_1, ... by position, others by shape.
  *
  * By position: in the order of Keras's get_weights(), layer by layer, if there are as many.
@@ -64,9 +71,9 @@ export function matchWeights(
   const entryNames = readWeightNames(counted);
   const aliased = weights.map(({ name, shape }) => ({ name: keyNames.get(name) ?? name, shape }));
   const targetNames = readWeightNames(aliased);
-  const result = (matches: Match[], by: Matching['by']): Matching => {
+  const result = (matches: Match[], by: Matching['by'], prefixes: string[] = []): Matching => {
     const used = new Set(matches.map(({ entry }) => entry));
-    return { matches, by, unexpected: counted.filter((entry) => !used.has(entry)) };
+    return { matches, by, unexpected: counted.filter((entry) => !used.has(entry)), prefixes };
   };
   const matchOf = (target: number, index: number, exact: boolean): Match => ({
     target,
@@ -82,10 +89,25 @@ export function matchWeights(
   });
   const usedEntries = new Set(named.map(({ entry }) => entry));
   const usedTargets = new Set(named.map(({ target }) => target));
-  const byKey = uniqueKeys(entryNames, (index) => !usedEntries.has(counted[index]!));
-  for (const [key, target] of uniqueKeys(targetNames, (index) => !usedTargets.has(index))) {
-    const index = byKey.get(key);
-    if (index !== undefined) named.push(matchOf(target, index, false));
+  const byKey = matchKeys(
+    targetNames.map((name, index) => (usedTargets.has(index) ? null : name)),
+    entryNames.map((name, index) => (usedEntries.has(counted[index]!) ? null : name)),
+  );
+  named.push(...byKey.map(({ target, index }) => matchOf(target, index, false)));
+  if (named.length === weights.length) return result(named, 'name');
+  const sets = usedTargets.size === 0 ? matchBelowPrefixes(aliased, counted) : [];
+  const prefixes = sets.map(({ prefix }) => prefix);
+  if (sets.length > 1) return result([], 'name', prefixes);
+  if (sets.length === 1) {
+    const { matches, names } = sets[0]!;
+    return result(
+      matches.map(({ target, index }) => ({
+        ...matchOf(target, index, false),
+        order: names.get(index)!.order,
+      })),
+      'name',
+      prefixes,
+    );
   }
   if (named.length > 0) return result(named, 'name');
 
@@ -141,13 +163,57 @@ function namedAt(
   return { index, shape: all[index]!.shape, name: names[index]! };
 }
 
+/** Weights and arrays whose names say the same; null for those that are not to be matched. */
+function matchKeys(
+  targets: readonly (WeightName | null)[],
+  sources: readonly (WeightName | null)[],
+): KeyMatches {
+  const byKey = uniqueKeys(sources);
+  return [...uniqueKeys(targets)].flatMap(([key, target]) => {
+    const index = byKey.get(key);
+    return index === undefined ? [] : [{ target, index }];
+  });
+}
+
+/**
+ * The sets of arrays, each below a prefix that their names share, that have an array for every weight; the steps that
+ * all names of the model share are left out there, too.
+ */
+function matchBelowPrefixes(
+  targets: readonly { name: string; shape: readonly number[] }[],
+  entries: readonly WeightEntry[],
+): { prefix: string; matches: KeyMatches; names: Map<number, WeightName> }[] {
+  const shared = commonSteps(targets.map(({ name }) => name));
+  const readings = [...new Set([0, shared])].map((leftOut) => readWeightNames(targets, leftOut));
+  const found: { prefix: string; matches: KeyMatches; names: Map<number, WeightName> }[] = [];
+  for (const { prefix, length, indices } of belowPrefixes(entries.map(({ name }) => name))) {
+    // What lies below a prefix that will do lies below it once more.
+    if (indices.length < targets.length || found.some((other) => prefix.startsWith(other.prefix))) continue;
+    const names = readWeightNames(
+      indices.map((index) => entries[index]!),
+      length,
+    );
+    for (const reading of readings) {
+      const matches = matchKeys(reading, names);
+      if (matches.length < targets.length) continue;
+      found.push({
+        prefix,
+        matches: matches.map(({ target, index }) => ({ target, index: indices[index]! })),
+        names: new Map(indices.map((index, i) => [index, names[i]!])),
+      });
+      break;
+    }
+  }
+  return found;
+}
+
 /** Positions by layer and part; names that say the same are left out. */
-function uniqueKeys(names: readonly WeightName[], free: (index: number) => boolean): Map<string, number> {
+function uniqueKeys(names: readonly (WeightName | null)[]): Map<string, number> {
   const found = new Map<string, number>();
   const twice = new Set<string>();
-  for (const [index, { layer, part }] of names.entries()) {
-    if (!free(index)) continue;
-    const key = `${layer}/${part}`;
+  for (const [index, name] of names.entries()) {
+    if (name === null) continue;
+    const key = `${name.layer}/${name.part}`;
     if (found.has(key)) twice.add(key);
     found.set(key, index);
   }

@@ -48,6 +48,8 @@ export interface SafetensorsHeader {
   bytes: Uint8Array;
   /** In the order of their data, which they fill without holes. */
   tensors: SafetensorsEntry[];
+  /** The texts of `__metadata__`. */
+  metadata: ReadonlyMap<string, string>;
 }
 
 /** Whether a file may be a safetensors file: a length below 4 GiB, then an object is opened. */
@@ -68,9 +70,11 @@ export async function readSafetensorsHeader(file: CheckedFile): Promise<Safetens
   const json = bytes.subarray(LENGTH_BYTES);
   if (json[0] !== 0x7b) throw damaged(file.path, 'its header does not start with "{"');
   const header = parseJsonOfUniqueKeys(json, `${file.path}, header`, 'a safetensors header');
-  const tensors = parseEntries(header as Record<string, unknown>, file.path);
+  const { __metadata__: metadata = {}, ...described } = header as Record<string, unknown>;
+  requireTexts(metadata, file.path);
+  const tensors = Object.entries(described).map(([name, value]) => parseEntry(name, value, file.path));
   requireTiling(tensors, file.size - bytes.length, file.path);
-  return { file, bytes, tensors };
+  return { file, bytes, tensors, metadata: new Map(Object.entries(metadata)) };
 }
 
 function headerLength(prefix: Uint8Array, { path, size }: CheckedFile): number {
@@ -97,20 +101,11 @@ function damaged(path: string, problem: string): InputError {
   );
 }
 
-function parseEntries(header: Record<string, unknown>, path: string): SafetensorsEntry[] {
-  const entries: SafetensorsEntry[] = [];
-  for (const [name, value] of Object.entries(header)) {
-    if (name === '__metadata__') requireTexts(value, path);
-    else entries.push(parseEntry(name, value, path));
-  }
-  return entries;
-}
-
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function requireTexts(metadata: unknown, path: string): void {
+function requireTexts(metadata: unknown, path: string): asserts metadata is Record<string, string> {
   if (!isRecord(metadata)) throw damaged(path, '__metadata__ is not a JSON object');
   for (const [key, value] of Object.entries(metadata)) {
     if (typeof value !== 'string') throw damaged(path, `__metadata__ ${quoted(key)} is not a string`);

@@ -35,20 +35,25 @@ export interface WeightFile {
   path: string;
   /** In the order of their data. */
   entries: readonly WeightEntry[];
+  /** What the metadata of the file says in `key: value` texts, shared tensors among them: left-out name, kept name. */
+  aliases: ReadonlyMap<string, string>;
   /**
    * Reads some arrays.
    *
    * Floats become float32: float64 is rounded to nearest, and a value that would become infinite is an error.
-   * Integers are read for int32, booleans for bool.
+   * Integers are read for int32, booleans for bool; numbers of any kind for float64.
    *
    * @param wanted the dtype to read each array as, by its name
    * @returns row-major values by name, and the hex sha256 of the whole file
    * @throws InputError that names the file and the array
    */
   read(
-    wanted: ReadonlyMap<string, CheckpointDtype>,
-  ): Promise<{ values: Map<string, CheckpointWeight['values']>; sha256: string }>;
+    wanted: ReadonlyMap<string, CheckpointDtype | 'float64'>,
+  ): Promise<{ values: Map<string, WeightValues>; sha256: string }>;
 }
+
+/** Values as they are asked for. */
+export type WeightValues = CheckpointWeight['values'] | Float64Array;
 
 /** Numbers as a file holds them. */
 interface StoredNumbers {
@@ -97,12 +102,14 @@ async function openSafetensors(file: CheckedFile): Promise<WeightFile> {
   return {
     path: file.path,
     entries: header.tensors.map(({ name, shape, dtype }) => ({ name, shape, dtype, problem: null })),
+    aliases: header.metadata,
     read: async (wanted) => {
       const { data, sha256 } = await readSafetensorsData(header, new Set(wanted.keys()));
-      const values = new Map<string, CheckpointWeight['values']>();
+      const values = new Map<string, WeightValues>();
       for (const [name, bytes] of data) {
-        const stored = decodeSafetensors(dtypes.get(name)!, bytes);
-        values.set(name, convert(stored, wanted.get(name)!, dtypes.get(name)!, name, file.path));
+        const dtype = dtypes.get(name)!;
+        const stored = decodeSafetensors(dtype, bytes);
+        values.set(name, convertNumbers(stored, wanted.get(name)!, { name, dtype }, file.path));
         data.delete(name); // frees the stored bytes
       }
       return { values, sha256 };
@@ -177,11 +184,13 @@ async function openArchive(file: CheckedFile): Promise<WeightFile> {
   return {
     path: file.path,
     entries,
+    aliases: new Map(),
     read: async (wanted) => {
-      const values = new Map<string, CheckpointWeight['values']>();
+      const values = new Map<string, WeightValues>();
       for (const [name, dtype] of wanted) {
         const array = arrays.get(name)!;
-        values.set(name, convert(storedNumbers(array), dtype, array.dtype, name, file.path));
+        const entry = { name, dtype: array.dtype };
+        values.set(name, convertNumbers(storedNumbers(array), dtype, entry, file.path));
       }
       return { values, sha256 };
     },
@@ -209,21 +218,28 @@ const KINDS: Record<CheckpointDtype, StoredNumbers['kind']> = {
   bool: 'boolean',
 };
 
-function convert(
+/**
+ * Stored numbers as an array of a dtype.
+ *
+ * @param stored null for numbers that cannot be read
+ * @param entry name and stored dtype, for messages
+ * @throws InputError for another kind of numbers, and for values that the dtype cannot hold
+ */
+export function convertNumbers(
   stored: StoredNumbers | null,
-  dtype: CheckpointDtype,
-  storedDtype: string,
-  name: string,
+  dtype: CheckpointDtype | 'float64',
+  entry: { name: string; dtype?: string },
   path: string,
-): CheckpointWeight['values'] {
-  if (stored === null || stored.kind !== KINDS[dtype]) {
+): WeightValues {
+  if (stored === null || (dtype !== 'float64' && stored.kind !== KINDS[dtype])) {
     throw new InputError(
       'checkpoint/unsupported-dtype',
-      `${printable(path)}: ${quoted(name)} has dtype ${quoted(storedDtype)}, and the model needs ${dtype} there; save it as ${dtype}.`,
+      `${printable(path)}: ${quoted(entry.name)} has dtype ${quoted(entry.dtype ?? 'float64')}, and the model needs ${dtype} there; save it as ${dtype}.`,
     );
   }
   const { values } = stored;
   if (dtype === 'float32' && values instanceof Float32Array) return values;
+  if (dtype === 'float64') return Float64Array.from(values as ArrayLike<number | bigint>, Number);
   const converted =
     dtype === 'float32'
       ? new Float32Array(values.length)
@@ -239,7 +255,7 @@ function convert(
     if (lost || (dtype === 'bool' && value > 1)) {
       throw new InputError(
         'checkpoint/value-range',
-        `${printable(path)}: ${quoted(name)} holds ${values[i]} at index ${formatIndex(i, [values.length])} of its values, which ${dtype} cannot hold.`,
+        `${printable(path)}: ${quoted(entry.name)} holds ${values[i]} at index ${formatIndex(i, [values.length])} of its values, which ${dtype} cannot hold.`,
       );
     }
   }

@@ -22,22 +22,40 @@ export interface WeightName {
   order: AxisOrder | null;
 }
 
-/** Modules that wrap a whole network: DataParallel, torch.compile and the usual names of attributes. */
-const WRAPPERS = new Set(['module', 'model', '_orig_mod']);
+/**
+ * Modules that wrap a whole network: DataParallel, torch.compile and the usual names of attributes; and flax's
+ * collections, of which a normalisation has weights in two.
+ */
+const WRAPPERS = new Set(['module', 'model', '_orig_mod', 'params', 'batch_stats']);
 
 /** Last steps of names whose weights only count batches. */
 const COUNTER = 'num_batches_tracked';
 
 const KERAS_KERNELS = new Set(['kernel', 'depthwise_kernel']);
 
+/** Whether a name is in one of flax's collections: `params/Dense_0/kernel`, `['params']['Dense_0']['kernel']`. */
+export function isFlaxName(name: string): boolean {
+  return steps(name)
+    .slice(0, -1)
+    .some((step) => step === 'params' || step === 'batch_stats');
+}
+
+/** Statistics of a normalisation as torch and as flax calls them. */
+const MEANS = new Set(['running_mean', 'mean']);
+const VARIANCES = new Set(['running_var', 'var']);
+
+/** Tables of an embedding as Keras and as flax calls them. */
+const TABLES = new Set(['embeddings', 'embedding']);
+
 /** Whether the array only counts the batches of a torch normalisation, which nothing computes with. */
 export function isBatchCounter(name: string): boolean {
   return steps(name).at(-1) === COUNTER;
 }
 
-/** `a.b/c:0` as a, b, c. */
-function steps(name: string): string[] {
-  return name.replace(/:\d+$/, '').split(/[./]/);
+/** `a.b/c:0` as a, b, c; `['a']['b']`, as jax shows a path, as a, b. */
+export function steps(name: string): string[] {
+  const path = name.startsWith("['") ? name.slice(2).replace(/'\]$/, '').replaceAll("']['", '/') : name;
+  return path.replace(/:\d+$/, '').split(/[./]/);
 }
 
 /**
@@ -45,19 +63,24 @@ function steps(name: string): string[] {
  * normalisation layer is seen from its other weights.
  *
  * @param weights names and shapes
+ * @param leftOut number of steps at the start of every name that are not looked at
  * @returns one for each, in order
  */
 export function readWeightNames(
   weights: readonly { name: string; shape: readonly number[] }[],
+  leftOut = 0,
 ): WeightName[] {
   const split = weights.map(({ name, shape }) => {
-    const path = steps(name);
+    const path = steps(name).slice(leftOut);
     while (path.length > 2 && WRAPPERS.has(path[0]!)) path.shift();
     return { layer: path.slice(0, -1).join('/'), last: path.at(-1)!, rank: shape.length };
   });
   const normalizations = new Set(
     split
-      .filter(({ last, rank }) => last === 'running_mean' || (last === 'weight' && rank === 1))
+      .filter(
+        ({ last, rank }) =>
+          last === 'running_mean' || ((last === 'weight' || last === 'scale') && rank === 1),
+      )
       .map(({ layer }) => layer),
   );
   return split.map(({ layer, last, rank }): WeightName => {
@@ -66,10 +89,11 @@ export function readWeightNames(
       return rank === 1 ? { layer, part: 'gamma', order: null } : { layer, part: 'kernel', order: 'torch' };
     }
     if (last === 'bias') return { layer, part: normalization ? 'beta' : 'bias', order: null };
-    if (last === 'running_mean') return { layer, part: 'moving_mean', order: null };
-    if (last === 'running_var') return { layer, part: 'moving_variance', order: null };
+    if (last === 'scale' && rank === 1) return { layer, part: 'gamma', order: null };
+    if (MEANS.has(last)) return { layer, part: 'moving_mean', order: null };
+    if (VARIANCES.has(last)) return { layer, part: 'moving_variance', order: null };
     if (KERAS_KERNELS.has(last)) return { layer, part: 'kernel', order: 'keras' };
-    return { layer, part: last === 'embeddings' ? 'kernel' : last, order: null };
+    return { layer, part: TABLES.has(last) ? 'kernel' : last, order: null };
   });
 }
 

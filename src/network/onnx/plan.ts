@@ -7,6 +7,22 @@ import { type Ending, endingOf, producers } from './ending.js';
 /** Numbers of TensorProto.DataType that are computed with as float32. */
 export const FLOAT_TYPES: ReadonlySet<number> = new Set([1, 10, 11, 16]);
 
+/** Names of the other element types an input can have. */
+const OTHER_TYPES: Readonly<Record<number, string>> = {
+  2: 'uint8',
+  3: 'int8',
+  4: 'uint16',
+  5: 'int16',
+  6: 'int32',
+  7: 'int64',
+  8: 'string',
+  9: 'bool',
+  12: 'uint32',
+  13: 'uint64',
+  14: 'complex64',
+  15: 'complex128',
+};
+
 /** The nodes that a network needs, and between which values they lead. */
 export interface Plan {
   readonly nodes: readonly OnnxNode[];
@@ -68,7 +84,7 @@ function networkInput({ path, graph }: OnnxCheckpoint): OnnxValue {
   if (!FLOAT_TYPES.has(input.elementType)) {
     throw new InputError(
       'network/input-type',
-      `${path}: input ${quoted(input.name)} is not of a floating-point type: prune-limit analyses networks of real numbers`,
+      `${path}: input ${quoted(input.name)} is of type ${OTHER_TYPES[input.elementType] ?? `number ${input.elementType}`}: prune-limit analyses networks of real numbers; export the model with an input of float32`,
     );
   }
   if (input.shape === null || input.shape.length === 0) {

@@ -388,6 +388,16 @@ describe('models that cannot be analysed', () => {
     expect((await errorOf(sketch, { keepFinalActivation: true })).message).toMatch(message);
   });
 
+  it('a position beyond its table', async () => {
+    const sketch = perceptron([node('Gather', ['four', 'far'], 'g'), node('Add', ['z', 'g'], 'y')], {
+      weights: { four: normalWeight([4], 4) },
+      constants: { far: integerTensor([1, 4, 2]) },
+    });
+    expect((await errorOf(sketch, { keepFinalActivation: true })).message).toMatch(
+      /node "Gather_\d"\): takes position 4 of "four", which has 4 \(0 to 3\)/,
+    );
+  });
+
   it.each([
     ['Expand', node('Expand', ['z', 'huge'], 'y')],
     ['Tile', node('Tile', ['z', 'huge'], 'y')],
@@ -437,7 +447,9 @@ describe('models that cannot be analysed', () => {
     await expect(createNetwork(withInputs([input, { ...input, name: 'other' }]))).rejects.toThrow(
       /has 2 inputs/,
     );
-    await expect(createNetwork(withInputs([{ ...input, elementType: 7 }]))).rejects.toThrow(/floating-point/);
+    await expect(createNetwork(withInputs([{ ...input, elementType: 7 }]))).rejects.toThrow(
+      /is of type int64: .*an input of float32/,
+    );
     await expect(createNetwork(withInputs([{ ...input, shape: null }]))).rejects.toThrow(/no batch axis/);
     const outputs = perceptron([node('Relu', ['z'], 'y')], { outputs: { z: 1, y: 1 } });
     expect((await errorOf(outputs)).message).toBe(

@@ -21,7 +21,7 @@ import {
   rowMajorStrides,
   transposedNumbers,
 } from '../values.js';
-import { sliceRanges } from './slicing.js';
+import { requirePositions, sliceRanges } from './slicing.js';
 
 /** Computes a node outside of tfjs; null where it leaves that to the tensor operator. */
 type HostOperator = (call: OperatorCall, inputs: readonly HostValue[]) => HostValue[] | null;
@@ -100,9 +100,7 @@ const gathered: HostOperator = (call, [data, positions]) => {
   const inner = elementCount(data.shape.slice(axis + 1));
   const outer = elementCount(data.shape.slice(0, axis));
   const taken = Array.from(positions.values, (position) => (position < 0 ? position + extent : position));
-  if (taken.some((position) => !(position >= 0 && position < extent))) {
-    throw malformed(call, `a position is outside of an extent of ${extent}`);
-  }
+  requirePositions(call, positions.values, extent);
   const result: number[] = [];
   for (let block = 0; block < outer; block++) {
     for (const position of taken) {

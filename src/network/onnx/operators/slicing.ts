@@ -1,5 +1,6 @@
 import { concat, pad, reshape, reverse, slice, type Tensor } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../../checkpoint/checkpoint.js';
+import { quoted } from '../../../checkpoint/printable.js';
 import {
   checkShape,
   inLayout,
@@ -216,6 +217,21 @@ const padAxes: Operator = (call) => {
 /** Most positions a gather may take by slices. */
 const MAX_GATHERED = 4096;
 
+/**
+ * Refuses positions of a Gather that are not along its axis.
+ *
+ * @throws InputError naming the node, the position and what it is taken of
+ */
+export function requirePositions(call: OperatorCall, positions: HostValue['values'], extent: number): void {
+  const wrong = positions.find((position: number) => !(position >= -extent && position < extent));
+  if (wrong !== undefined) {
+    throw malformed(
+      call,
+      `takes position ${wrong} of ${quoted(call.node.inputs[0] ?? '')}, which has ${extent} (0 to ${extent - 1}): export the model again`,
+    );
+  }
+}
+
 /** Takes positions along an axis by slices, whose derivatives are right; runs of neighbours are one slice. */
 const gather: Operator = (call) => {
   const value = operand(call, 0);
@@ -224,9 +240,7 @@ const gather: Operator = (call) => {
   const axis = resolveAxis(call, integer(call, 'axis', 0), x.rank);
   const extent = x.shape[axis];
   const wanted = Array.from(positions.values, (position) => (position < 0 ? position + extent : position));
-  if (wanted.some((position) => !(position >= 0 && position < extent))) {
-    throw malformed(call, `a position is outside of an extent of ${extent}`);
-  }
+  requirePositions(call, positions.values, extent);
   const runs: { start: number; count: number }[] = [];
   for (const position of wanted) {
     const run = runs[runs.length - 1];
