@@ -4,12 +4,13 @@ import { InputError } from '../errors.js';
 import { NPY_SIGNATURE } from '../formats/npy.js';
 import { startsWith } from '../formats/signature.js';
 import { ZIP_SIGNATURE } from '../formats/zip.js';
-import { hasCifarFiles, readCifarDirectory } from './cifar.js';
-import { hasCsvFiles, readCsv } from './csv.js';
+import { hasCifarFiles, readCifarDirectory } from './cifar/cifar.js';
+import { hasCsvFiles, readCsv } from './csv/csv.js';
 import type { Dataset, ReadDatasetOptions } from './dataset.js';
 import { foreignFile } from './foreign.js';
-import { hasIdxFiles, looksLikeIdx, readIdxDirectory } from './idx.js';
-import { readNpz } from './npz.js';
+import { looksLikeIdx } from './idx/array.js';
+import { hasIdxFiles, readIdxDirectory } from './idx/idx.js';
+import { readNpz } from './npz/npz.js';
 import { GZIP_SIGNATURE, openSource, type Source, type SourceFile } from './source.js';
 
 const UNDERSTOOD =

@@ -1,12 +1,12 @@
 /** CSV data: one file, or a directory with train.csv and test.csv. */
 
-import { InputError } from '../errors.js';
-import { type CsvTable, isNumeric, readCsvTable } from './csv-table.js';
-import type { Dataset, Labels, ReadDatasetOptions, Split } from './dataset.js';
-import { unscaledBytesWarning } from './features.js';
-import { foreignFile } from './foreign.js';
-import { labelsFromNumbers, labelsFromWords } from './labels.js';
-import type { Source, SourceFile } from './source.js';
+import { InputError } from '../../errors.js';
+import type { Dataset, Labels, ReadDatasetOptions, Split } from '../dataset.js';
+import { unscaledBytesWarning } from '../features.js';
+import { foreignFile } from '../foreign.js';
+import { labelsFromNumbers, labelsFromWords } from '../labels.js';
+import type { Source, SourceFile } from '../source.js';
+import { type CsvTable, isNumeric, readCsvTable } from './table.js';
 
 /** The training and test files among those of a directory: train.csv and test.csv, or the only .csv. */
 function csvFiles(files: readonly SourceFile[]): { train: SourceFile | null; test: SourceFile | null } {

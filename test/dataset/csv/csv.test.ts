@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readDataset } from '../../src/dataset/registry.js';
-import { directoryWith, expectInputError, fileWith } from './support.js';
+import { readDataset } from '../../../src/dataset/registry.js';
+import { directoryWith, expectInputError, fileWith } from '../support.js';
 
 describe('a CSV file', () => {
   it('is read with a header, quotes, blanks, blank lines, a byte order mark and CRLF', async () => {

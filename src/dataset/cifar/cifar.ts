@@ -4,9 +4,9 @@
  * See https://www.cs.toronto.edu/~kriz/cifar.html.
  */
 
-import { InputError } from '../errors.js';
-import type { Dataset, Split } from './dataset.js';
-import { readBytes, type SourceFile } from './source.js';
+import { InputError } from '../../errors.js';
+import type { Dataset, Split } from '../dataset.js';
+import { readBytes, type SourceFile } from '../source.js';
 
 const IMAGE_SHAPE = [3, 32, 32] as const;
 const IMAGE_BYTES = 3 * 32 * 32;

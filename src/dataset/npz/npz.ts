@@ -1,12 +1,12 @@
 /** NumPy archives (`numpy.savez`) with `x_train`, `y_train` and, if there is a test set, `x_test`, `y_test`. */
 
-import { InputError } from '../errors.js';
-import { type NpyArray, parseNpy } from '../formats/npy.js';
-import { unzipMembers } from '../formats/zip.js';
-import type { Dataset, ImageLayout, Labels, Layout, ReadDatasetOptions, Split } from './dataset.js';
-import { firstNonFinite, unscaledBytesWarning } from './features.js';
-import { labelsFromNumbers } from './labels.js';
-import { readBytes } from './source.js';
+import { InputError } from '../../errors.js';
+import { type NpyArray, parseNpy } from '../../formats/npy.js';
+import { unzipMembers } from '../../formats/zip.js';
+import type { Dataset, ImageLayout, Labels, Layout, ReadDatasetOptions, Split } from '../dataset.js';
+import { firstNonFinite, unscaledBytesWarning } from '../features.js';
+import { labelsFromNumbers } from '../labels.js';
+import { readBytes } from '../source.js';
 
 const MEMBERS = ['x_train', 'y_train', 'x_test', 'y_test'] as const;
 type Member = (typeof MEMBERS)[number];

@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { readIdx } from '../../src/dataset/idx.js';
-import { readDataset } from '../../src/dataset/registry.js';
-import { directoryWith, expectInputError, fileWith, idx } from './support.js';
+import { readIdx } from '../../../src/dataset/idx/array.js';
+import { readDataset } from '../../../src/dataset/registry.js';
+import { directoryWith, expectInputError, fileWith, idx } from '../support.js';
 
 const IMAGES = idx([2, 2, 3], [0, 1, 2, 3, 4, 5, 250, 251, 252, 253, 254, 255]);
 const LABELS = idx([2], [1, 4]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readDataset } from '../../src/dataset/registry.js';
-import { expectInputError, fileWith, npy, npyHeader, npyRaw, npz } from './support.js';
+import { readDataset } from '../../../src/dataset/registry.js';
+import { expectInputError, fileWith, npy, npyHeader, npyRaw, npz } from '../support.js';
 
 const X = npy('<f4', [2, 3], Float32Array.of(1, 2, 3, 4, 5, 6.5));
 const Y = npy('<i8', [2], BigInt64Array.of(0n, 2n));

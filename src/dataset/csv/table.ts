@@ -2,8 +2,8 @@
 
 import { createReadStream } from 'node:fs';
 import { CsvError, type Info, parse } from 'csv-parse';
-import { InputError } from '../errors.js';
-import { quoted } from '../formats/quoted.js';
+import { InputError } from '../../errors.js';
+import { quoted } from '../../formats/quoted.js';
 
 /** Names of columns that are taken for the label without being told, in lower case. */
 export const LABEL_NAMES: readonly string[] = ['label', 'class', 'target', 'y'];
