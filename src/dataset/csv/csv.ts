@@ -4,8 +4,11 @@ import { InputError } from '../../errors.js';
 import type { Dataset, Labels, ReadDatasetOptions, Split } from '../dataset.js';
 import { unscaledBytesWarning } from '../features.js';
 import { foreignFile } from '../foreign.js';
+import type { Format } from '../format.js';
 import { labelsFromNumbers, labelsFromWords } from '../labels.js';
-import type { Source, SourceFile } from '../source.js';
+import type { SourceFile } from '../source/file.js';
+import type { Source } from '../source/open.js';
+import { isText } from '../source/text.js';
 import { type CsvTable, isNumeric, readCsvTable } from './table.js';
 
 /** The training and test files among those of a directory: train.csv and test.csv, or the only .csv. */
@@ -15,12 +18,6 @@ function csvFiles(files: readonly SourceFile[]): { train: SourceFile | null; tes
     tables.find((file) => file.name.toLowerCase() === name) ?? null;
   const [train, test] = [named('train.csv'), named('test.csv')];
   return { train: train ?? (test || tables.length !== 1 ? null : tables[0]), test };
-}
-
-/** Whether a directory holds train.csv, test.csv or exactly one .csv file. */
-export function hasCsvFiles(files: readonly SourceFile[]): boolean {
-  const { train, test } = csvFiles(files);
-  return train !== null || test !== null;
 }
 
 function labelsOf(tables: readonly CsvTable[], path: string): Labels[] {
@@ -85,15 +82,15 @@ function warningsOf(table: CsvTable): string[] {
  * @throws InputError for cells that are not finite numbers, an unclear label column, no rows, or a test file
  *   whose columns differ from the training file's
  */
-export async function readCsv(source: Source, options: ReadDatasetOptions = {}): Promise<Dataset> {
+async function readCsv(source: Source, options: ReadDatasetOptions): Promise<Dataset> {
   const { path } = source;
-  const found = source.kind === 'file' ? { train: source.file, test: null } : csvFiles(source.files);
+  const found = source.kind === 'file' ? { train: source.file, test: null } : csvFiles(source.folder.files);
   const read = (file: SourceFile | null): Promise<CsvTable> | null => {
     const foreign = file && foreignFile(file);
     if (foreign) {
       throw foreign;
     }
-    return file && readCsvTable(file.path, file.head, options.labelColumn);
+    return file && readCsvTable(file, options.labelColumn);
   };
   const train = await read(found.train);
   const test = await read(found.test);
@@ -110,3 +107,15 @@ export async function readCsv(source: Source, options: ReadDatasetOptions = {}):
     warnings: tables.flatMap(warningsOf),
   };
 }
+
+/** CSV: one file, or a folder with train.csv, test.csv or exactly one .csv file. */
+export const CSV_FORMAT: Format = {
+  name: 'CSV',
+  options: ['labelColumn'],
+  matchesFile: isText,
+  matchesFolder: ({ files }) => {
+    const { train, test } = csvFiles(files);
+    return train || test ? 'yes' : 'no';
+  },
+  read: readCsv,
+};

@@ -1,9 +1,9 @@
 /** One CSV file as numbers and a label column, read row by row so that its text is never in memory as a whole. */
 
-import { createReadStream } from 'node:fs';
 import { CsvError, type Info, parse } from 'csv-parse';
 import { InputError } from '../../errors.js';
 import { quoted } from '../../formats/quoted.js';
+import type { SourceFile } from '../source/file.js';
 
 /** Names of columns that are taken for the label without being told, in lower case. */
 export const LABEL_NAMES: readonly string[] = ['label', 'class', 'target', 'y'];
@@ -116,13 +116,13 @@ export function separatorOf(head: Uint8Array): string {
 /**
  * Reads a CSV file: rows of numeric features and one label column.
  *
- * @param head the first bytes of the file, to find its separator
  * @param labelColumn name (which wins) or 0-based index of the label column; without it the one column that the
  *   header calls label, class, target or y, in any case
  * @throws InputError with line and column for a cell that is not a finite number, for rows of different length,
  *   an unclear label column, a file without rows
  */
-export async function readCsvTable(path: string, head: Uint8Array, labelColumn?: string): Promise<CsvTable> {
+export async function readCsvTable(file: SourceFile, labelColumn?: string): Promise<CsvTable> {
+  const { path, head } = file;
   let header: string[] | null = null;
   let width = -1;
   let labelIndex = -1;
@@ -181,7 +181,7 @@ export async function readCsvTable(path: string, head: Uint8Array, labelColumn?:
     max_record_size: MAX_ROW_BYTES,
     skip_empty_lines: true,
   });
-  const input = createReadStream(path);
+  const input = file.stream();
   input.on('error', (error) => parser.destroy(error));
   try {
     for await (const { record, info } of input.pipe(parser) as AsyncIterable<{

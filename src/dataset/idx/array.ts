@@ -6,9 +6,7 @@
  */
 
 import { InputError } from '../../errors.js';
-import { startsWith } from '../../formats/signature.js';
-import { gunzipBytes, peekGunzipped } from '../gzip.js';
-import { GZIP_SIGNATURE, readBytes } from '../source.js';
+import type { SourceFile } from '../source/file.js';
 
 /**
  * Content of one IDX file. MNIST's training images have 47 MB, the largest of the family (EMNIST ByClass) 547 MB;
@@ -87,20 +85,21 @@ function parseHeader(bytes: Uint8Array, path: string): IdxHeader {
 /**
  * Reads one IDX file of uint8 values.
  *
- * @param path a file, gzipped or not (its content decides, not its name)
+ * @param file gzipped or not (its content decides, not its name)
  * @throws InputError when it is no such file, is damaged, or its length differs from what its header says
  */
-export async function readIdx(path: string): Promise<IdxArray> {
-  const stored = await readBytes(path);
-  const zipped = startsWith(stored, GZIP_SIGNATURE);
-  const header = parseHeader(zipped ? peekGunzipped(stored, path) : stored, path);
+export async function readIdx(file: SourceFile): Promise<IdxArray> {
+  const { path } = file;
+  // Where nothing of it unpacks, reading says how it is damaged.
+  const head = file.head.length > 0 ? file.head : await file.read(MAX_IDX_BYTES);
+  const header = parseHeader(head, path);
   if (header.totalBytes > MAX_IDX_BYTES) {
     throw new InputError(
       'dataset/idx-too-large',
       `${path}: its header announces ${header.totalBytes} bytes, more than the limit of ${MAX_IDX_BYTES}; check the file`,
     );
   }
-  const content = zipped ? await gunzipBytes(stored, path, header.totalBytes) : stored;
+  const content = await file.read(header.totalBytes);
   if (content.length !== header.totalBytes) {
     throw new InputError(
       'dataset/idx-length',

@@ -1,10 +1,13 @@
 /** IDX, the format of MNIST: a directory of image and label files (see array.ts). */
 
+import { basename, dirname } from 'node:path';
 import { InputError } from '../../errors.js';
-import { startsWith } from '../../formats/signature.js';
 import type { Dataset, Labels, Split } from '../dataset.js';
+import type { Format } from '../format.js';
 import { labelsFromNumbers } from '../labels.js';
-import { GZIP_SIGNATURE, type SourceFile } from '../source.js';
+import type { SourceFile } from '../source/file.js';
+import { openFolder } from '../source/folder.js';
+import type { Source } from '../source/open.js';
 import { type IdxArray, looksLikeIdx, readIdx } from './array.js';
 
 type Part = 'train' | 'test';
@@ -20,14 +23,7 @@ function roleOf(name: string): { part: Part; role: Role } | null {
 
 function isIdxFile(file: SourceFile): boolean {
   const named = roleOf(file.name) !== null;
-  return (
-    looksLikeIdx(file.head) || (named && (startsWith(file.head, GZIP_SIGNATURE) || /idx\d/.test(file.name)))
-  );
-}
-
-/** Whether a directory holds IDX files, by content where it is not gzipped, else by name. */
-export function hasIdxFiles(files: readonly SourceFile[]): boolean {
-  return files.some(isIdxFile);
+  return looksLikeIdx(file.head) || (named && (file.gzipped || /idx\d/.test(file.name)));
 }
 
 /** The one file of a role; an unpacked file wins over its own `.gz`. */
@@ -47,7 +43,7 @@ function findFile(
   if (unpacked.length > 1) {
     throw new InputError(
       'dataset/idx-ambiguous',
-      `${directory}: several files of ${part} ${role} (${unpacked.map((file) => file.name).join(', ')}); keep one set in the directory`,
+      `${directory}: several files of ${part} ${role} (${unpacked.map((file) => file.name).join(', ')}); give one of these files, which chooses its set, or keep one set in the directory`,
     );
   }
   return unpacked[0] ?? null;
@@ -74,8 +70,8 @@ async function readPair(directory: string, files: readonly SourceFile[], part: P
     );
   }
   const [imagesPath, labelsPath] = [imagesFile.path, labelsFile.path];
-  const images = await readIdx(imagesPath);
-  const labels = await readIdx(labelsPath);
+  const images = await readIdx(imagesFile);
+  const labels = await readIdx(labelsFile);
   if (images.shape.length < 2) {
     throw new InputError(
       'dataset/idx-rank',
@@ -119,7 +115,7 @@ function splitOf(pair: Pair, labels: Labels): Split {
  *
  * @throws InputError when a file is damaged or missing, or images and labels do not belong together
  */
-export async function readIdxDirectory(path: string, files: readonly SourceFile[]): Promise<Dataset> {
+async function readIdxFiles(path: string, files: readonly SourceFile[]): Promise<Dataset> {
   const idxFiles = files.filter(isIdxFile);
   const train = await readPair(path, idxFiles, 'train');
   const test = await readPair(path, idxFiles, 'test');
@@ -146,3 +142,27 @@ export async function readIdxDirectory(path: string, files: readonly SourceFile[
     warnings: [],
   };
 }
+
+/** What stands before the part in a name, such as `emnist-letters-`; null for a name that does not say what it is. */
+function setOf(name: string): string | null {
+  return roleOf(name) && (/^(.*?)(?:train|t10k|test)[^a-z]/i.exec(name)?.[1] ?? null);
+}
+
+/** The files of a folder, or those of the set that one file belongs to. */
+async function filesOf(source: Source): Promise<readonly SourceFile[]> {
+  if (source.kind === 'folder') {
+    return source.folder.files;
+  }
+  const set = setOf(basename(source.path));
+  const { files } = await openFolder(dirname(source.path));
+  return files.filter(({ name }) => setOf(name) === set);
+}
+
+/** IDX: a folder, or one file of a set that lies with others in a folder. */
+export const IDX_FORMAT: Format = {
+  name: 'IDX',
+  options: ['layout'],
+  matchesFile: (file) => isIdxFile(file) && setOf(basename(file.path)) !== null,
+  matchesFolder: ({ files }) => (files.some(isIdxFile) ? 'yes' : 'no'),
+  read: async (source) => readIdxFiles(source.path, await filesOf(source)),
+};

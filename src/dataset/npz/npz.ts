@@ -5,8 +5,12 @@ import { type NpyArray, parseNpy } from '../../formats/npy.js';
 import { unzipMembers } from '../../formats/zip.js';
 import type { Dataset, ImageLayout, Labels, Layout, ReadDatasetOptions, Split } from '../dataset.js';
 import { firstNonFinite, unscaledBytesWarning } from '../features.js';
+import { foreignFile } from '../foreign.js';
+import type { Format } from '../format.js';
 import { labelsFromNumbers } from '../labels.js';
-import { readBytes } from '../source.js';
+import { isNpz } from '../source/archive.js';
+import type { SourceFile } from '../source/file.js';
+import { folderFiles } from '../source/open.js';
 
 const MEMBERS = ['x_train', 'y_train', 'x_test', 'y_test'] as const;
 type Member = (typeof MEMBERS)[number];
@@ -161,9 +165,10 @@ function splitOf(pair: Pair, labels: Labels, layout: Layout, path: string, warni
  *
  * @throws InputError for a damaged archive or array, missing members, counts or shapes that do not fit, NaN
  */
-export async function readNpz(path: string, options: ReadDatasetOptions = {}): Promise<Dataset> {
+async function readNpz(file: SourceFile, options: ReadDatasetOptions): Promise<Dataset> {
+  const { path } = file;
   const wanted = new Set<string>(MEMBERS.map((member) => `${member}.npy`));
-  const members = unzipMembers(await readBytes(path), (name) => wanted.has(name), path);
+  const members = unzipMembers(await file.read(), (name) => wanted.has(name), path);
   const arrays = new Map<string, NpyArray>();
   for (const [name, bytes] of members) {
     const member = name.replace(/\.npy$/, '') as Member;
@@ -193,3 +198,14 @@ export async function readNpz(path: string, options: ReadDatasetOptions = {}): P
     warnings,
   };
 }
+
+const isReadable = (file: SourceFile): boolean => isNpz(file) && foreignFile(file) === null;
+
+/** A .npz archive, or a folder with one. */
+export const NPZ_FORMAT: Format = {
+  name: 'npz',
+  options: ['layout'],
+  matchesFile: isReadable,
+  matchesFolder: ({ files }) => (files.filter(isReadable).length === 1 ? 'yes' : 'no'),
+  read: (source, options) => readNpz(folderFiles(source).find(isReadable) as SourceFile, options),
+};

@@ -1,0 +1,153 @@
+/** Folders of data files, on disk or in an archive. */
+
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { diskFile, readBytes, type SourceFile } from './file.js';
+
+/** Files of a folder that are looked into: sets have a handful, and what is not looked at first is hardly data. */
+const MAX_SNIFFED_FILES = 256;
+
+/** What names of pictures end in. They are taken by name: a folder of them has too many to look into. */
+const IMAGE_NAME = /\.(png|jpe?g|bmp|gif|webp|tiff?|ppm|pgm)$/i;
+
+/** A picture, by its name. */
+export interface ImageFile {
+  name: string;
+  /** Where it is, for messages. */
+  path: string;
+  /** Its bytes, not to be written to. */
+  read(): Promise<Uint8Array>;
+}
+
+/** A folder that has not been looked into. */
+export interface SubFolder {
+  name: string;
+  path: string;
+  open(): Promise<SourceFolder>;
+}
+
+/** A folder and what is in it, each sorted by name. Hidden files and folders are left out. */
+export interface SourceFolder {
+  path: string;
+  /** Files that are no pictures; of more than 256 those whose names are likely. */
+  files: readonly SourceFile[];
+  images: readonly ImageFile[];
+  folders: readonly SubFolder[];
+}
+
+/** Smaller is more likely to be data, by name. */
+function rank(name: string): number {
+  if (/train|test|t10k|val/i.test(name)) {
+    return 0;
+  }
+  return /\.(csv|tsv|npz|bin|data|parquet|gz|tgz|zip|tar)$|ubyte/i.test(name) ? 1 : 2;
+}
+
+/** Names that are worth a look into the file, sorted; all others are passed over. */
+function likelyNames(names: readonly string[]): string[] {
+  const sorted = names.filter((name) => !IMAGE_NAME.test(name)).sort();
+  return sorted
+    .sort((a, b) => rank(a) - rank(b))
+    .slice(0, MAX_SNIFFED_FILES)
+    .sort();
+}
+
+/** macOS leaves files that begin with a dot, and a folder of such, beside what it archives. */
+function isHidden(name: string): boolean {
+  return name.startsWith('.') || name === '__MACOSX';
+}
+
+/**
+ * A folder on disk. Links are followed.
+ *
+ * @throws errors of the file system as they are
+ */
+export async function openFolder(path: string): Promise<SourceFolder> {
+  const names: string[] = [];
+  const folders: SubFolder[] = [];
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    const { name } = entry;
+    const target = join(path, name);
+    if (isHidden(name)) {
+      continue;
+    }
+    const kind = entry.isSymbolicLink() ? await stat(target).catch(() => entry) : entry;
+    if (kind.isDirectory()) {
+      folders.push({ name, path: target, open: () => openFolder(target) });
+    } else if (kind.isFile()) {
+      names.push(name);
+    }
+  }
+  const files: SourceFile[] = [];
+  for (const name of likelyNames(names)) {
+    files.push(await diskFile(join(path, name), name));
+  }
+  const images = names
+    .filter((name) => IMAGE_NAME.test(name))
+    .sort()
+    .map((name) => ({ name, path: join(path, name), read: () => readBytes(join(path, name)) }));
+  return { path, files, images, folders: folders.sort((a, b) => (a.name < b.name ? -1 : 1)) };
+}
+
+/** A member of an archive as a file with a path within the archive, its parts separated by slashes. */
+export interface Member {
+  name: string;
+  /** The file under its own name, looked into. */
+  open(name: string): SourceFile;
+}
+
+/** Deeper members are no data set, and a crafted archive must not cost a folder for each of its bytes. */
+const MAX_DEPTH = 16;
+
+/**
+ * The members of an archive as folders. Members with `..`, hidden ones and those 17 and more folders deep are left out.
+ *
+ * @param path of the archive, for messages
+ */
+export function archiveFolder(path: string, members: readonly Member[]): SourceFolder {
+  const rows = members
+    .map((member) => ({
+      member,
+      parts: member.name.split('/').filter((part) => part !== '' && part !== '.'),
+    }))
+    .filter(({ parts }) => parts.length > 0 && parts.length <= MAX_DEPTH && !parts.some(isHidden));
+  return folderOf(path, rows);
+}
+
+interface Row {
+  member: Member;
+  /** Path from the folder, at least one part. */
+  parts: readonly string[];
+}
+
+function folderOf(path: string, rows: readonly Row[]): SourceFolder {
+  const here = new Map<string, Member>();
+  const below = new Map<string, Row[]>();
+  for (const { member, parts } of rows) {
+    const [first, ...rest] = parts;
+    if (rest.length === 0) {
+      here.set(first, member);
+    } else {
+      const folder = below.get(first) ?? [];
+      folder.push({ member, parts: rest });
+      below.set(first, folder);
+    }
+  }
+  const open = (name: string): SourceFile => (here.get(name) as Member).open(name);
+  const names = [...here.keys()];
+  return {
+    path,
+    files: likelyNames(names).map(open),
+    images: names
+      .filter((name) => IMAGE_NAME.test(name))
+      .sort()
+      .map((name) => ({ name, path: `${path}/${name}`, read: () => open(name).read() })),
+    folders: [...below]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, inside]) => ({
+        name,
+        path: `${path}/${name}`,
+        open: async () => folderOf(`${path}/${name}`, inside),
+      })),
+  };
+}
