@@ -45,11 +45,23 @@ const isPyTorch = (file: Sniffed): boolean =>
   /(^|\/)(data\.pkl|constants\.pkl|\.format_version|\.data\/|byteorder)/.test(firstMemberName(file.head)) ||
   (isPickle(file) && startsWith(file.head.subarray(2), [0x8a, 0x0a, 0x6c, 0xfc, 0x9c]));
 
+const textOf = ({ head }: Sniffed): string => Buffer.from(head).toString('latin1');
+
 const KINDS: readonly ForeignKind[] = [
   { matches: isUtf16, what: 'is UTF-16 text', remedy: 'save it as UTF-8' },
   {
     matches: isJson,
     what: 'is JSON',
+    remedy: 'write a CSV file with a column for each feature and one for the label',
+  },
+  {
+    matches: (file) => /^(?:\s*%[^\n]*\n|\s*\n)*\s*@relation\s/i.test(textOf(file)),
+    what: 'is an ARFF file (Weka)',
+    remedy: 'save its rows as CSV, with the names of the attributes as header',
+  },
+  {
+    matches: (file) => /^[-+]?\d+(?:\.\d+)?(?: +\d+:[-+.\deE]+){2,}\s/.test(textOf(file)),
+    what: "is in LIBSVM's sparse format",
     remedy: 'write a CSV file with a column for each feature and one for the label',
   },
   {

@@ -1,23 +1,21 @@
-/** One CSV file as numbers and a label column, read row by row so that its text is never in memory as a whole. */
+/** One table of text as numbers and a label column, read row by row. */
 
-import { CsvError, type Info, parse } from 'csv-parse';
 import { InputError } from '../../errors.js';
 import { quoted } from '../../formats/quoted.js';
 import type { SourceFile } from '../source/file.js';
-
-/** Names of columns that are taken for the label without being told, in lower case. */
-export const LABEL_NAMES: readonly string[] = ['label', 'class', 'target', 'y'];
-
-/** A longer row is an unclosed quote rather than data; a colour image of 512 x 512 has about 3 MB. */
-const MAX_ROW_BYTES = 2 ** 24;
+import { findLabelColumn, isHeader, isNumeric } from './label-column.js';
+import { type Row, readRows } from './rows.js';
 
 /** Rows that room is made for at first; the room doubles when it is full. */
 const FIRST_ROWS = 256;
 
-const NUMBER = /^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*$/;
 const NOT_FINITE = /^\s*[-+]?(?:nan|inf|infinity)?\s*$/i;
+const DECIMAL_COMMA = /^\s*[-+]?\d*,\d+\s*$/;
 
-/** What a CSV file holds. */
+/** How pandas and R call the column in which they number rows, where they name it at all. */
+const ROW_NUMBERS = /^(?:unnamed: 0)?$/i;
+
+/** What a table holds. */
 export interface CsvTable {
   path: string;
   /** Rows without the header. */
@@ -28,58 +26,9 @@ export interface CsvTable {
   features: Float32Array;
   /** Label cells, trimmed, one a row. */
   labels: string[];
+  labelIndex: number;
   /** Names of the columns, null without a header row. */
   header: string[] | null;
-}
-
-/** Whether a cell is a plain decimal number. */
-export function isNumeric(cell: string): boolean {
-  return NUMBER.test(cell);
-}
-
-/**
- * A first row is a header when none of its cells is a number, or one names the label (other columns may have
- * numbers as names). A cell `y` is not enough for that: it is also an answer, next to `n`.
- */
-function isHeader(row: readonly string[], labelColumn: string | undefined): boolean {
-  const isLabelName = (cell: string): boolean =>
-    (cell.toLowerCase() !== 'y' && LABEL_NAMES.includes(cell.toLowerCase())) ||
-    (cell === labelColumn && !isNumeric(cell));
-  return !row.some(isNumeric) || row.some((cell) => isLabelName(cell.trim()));
-}
-
-function findLabelColumn(
-  header: readonly string[] | null,
-  width: number,
-  told: string | undefined,
-  path: string,
-): number {
-  const example = header ? `--label-column ${quoted(header[width - 1])}` : `--label-column ${width - 1}`;
-  if (told !== undefined) {
-    const named = header ? header.indexOf(told) : -1;
-    const index = named >= 0 ? named : /^\d+$/.test(told) ? Number(told) : -1;
-    if (index < 0 || index >= width) {
-      const present = header
-        ? `${width} columns (${header.slice(0, 8).map(quoted).join(', ')}${width > 8 ? ', ...' : ''})`
-        : `${width} columns and no header`;
-      throw new InputError(
-        'dataset/label-column',
-        `${path}: no label column ${quoted(told)} among its ${present}; give a name of these or an index from 0 to ${width - 1} with --label-column`,
-      );
-    }
-    return index;
-  }
-  const found = (header ?? []).flatMap((name, index) =>
-    LABEL_NAMES.includes(name.toLowerCase()) ? [index] : [],
-  );
-  if (found.length !== 1) {
-    const problem =
-      found.length > 1
-        ? `several columns may be the label (${found.map((index) => quoted(header![index])).join(', ')})`
-        : 'which column is the label is not clear';
-    throw new InputError('dataset/label-column', `${path}: ${problem}; name it, for example ${example}`);
-  }
-  return found[0];
 }
 
 /** Grows by doubling, which costs less than an array of rows. */
@@ -107,128 +56,179 @@ class FloatRows {
   }
 }
 
-/** The separator of a file: commas, unless the first line has none but has semicolons or tabs. */
-export function separatorOf(head: Uint8Array): string {
-  const line = new TextDecoder().decode(head).split(/[\r\n]/, 1)[0];
-  return [',', ';', '\t'].find((separator) => line.includes(separator)) ?? ',';
+/** What the first row says of all. */
+interface Columns {
+  width: number;
+  labelIndex: number;
+  header: string[] | null;
+}
+
+function refuseComment(path: string, { cells, line }: Row): void {
+  if (cells[0].trimStart().startsWith('#')) {
+    throw new InputError(
+      'dataset/comment-lines',
+      `${path}, line ${line}: begins with #, a comment; remove such lines (numpy.savetxt writes a header without # with comments='')`,
+    );
+  }
+}
+
+function columnsOf(row: Row, labelColumn: string | undefined, path: string): Columns {
+  refuseComment(path, row);
+  const { cells } = row;
+  const width = cells.length;
+  if (width < 2) {
+    throw new InputError(
+      'dataset/csv-columns',
+      `${path}: only one column, so there are no features; separate the fields with commas`,
+    );
+  }
+  const header = isHeader(cells, labelColumn) ? cells.map((cell) => cell.trim()) : null;
+  return { width, labelIndex: findLabelColumn(header, width, labelColumn, path), header };
+}
+
+/** Why a row does not have as many cells as the first. */
+function widthError(path: string, { cells, line }: Row, { width, header }: Columns): InputError {
+  const first = header ? 'the header' : 'the first row';
+  if (header && cells.length === width + 1 && cells.at(-1)?.trim() !== '') {
+    return new InputError(
+      'dataset/row-names',
+      `${path}, line ${line}: ${cells.length} cells, but ${first} has ${width}: the rows have names (first cell ${quoted(cells[0])}); write it without (R: row.names=FALSE)`,
+    );
+  }
+  return new InputError(
+    'dataset/csv-syntax',
+    `${path}, line ${line}: ${cells.length} cells, but ${first} has ${width}; mend the row`,
+  );
+}
+
+function cellError(
+  path: string,
+  line: number,
+  column: number,
+  cell: string,
+  { header }: Columns,
+): InputError {
+  const where = `${path}, line ${line}, column ${column}${header ? ` (${quoted(header[column])})` : ''}`;
+  if (column === 0 && header && ROW_NUMBERS.test(header[0]) && cell.trim() !== '') {
+    return new InputError(
+      'dataset/row-names',
+      `${where}: holds ${quoted(cell)}: a first column without a name holds names of rows; write it without (pandas: index=False, R: row.names=FALSE)`,
+    );
+  }
+  if (DECIMAL_COMMA.test(cell)) {
+    return new InputError(
+      'dataset/not-a-number',
+      `${where}: ${quoted(cell)} has a decimal comma; write numbers with a point`,
+    );
+  }
+  const problem = cell.trim() === '' ? 'is empty' : `holds ${quoted(cell)}, not a finite number`;
+  return new InputError(
+    'dataset/not-a-number',
+    `${where}: ${problem}; features must be numbers, so encode or drop the column (or name it with --label-column if it is the label)`,
+  );
+}
+
+function readFeatures(row: Float32Array, { cells, line }: Row, columns: Columns, path: string): void {
+  let feature = 0;
+  for (let column = 0; column < columns.width; column++) {
+    if (column === columns.labelIndex) {
+      continue;
+    }
+    const cell = cells[column];
+    row[feature] = isNumeric(cell) ? Number(cell) : Number.NaN;
+    if (!Number.isFinite(row[feature])) {
+      throw cellError(path, line, column, cell, columns);
+    }
+    feature++;
+  }
+}
+
+function readLabel({ cells, line }: Row, { labelIndex, header }: Columns, path: string): string {
+  const label = cells[labelIndex].trim();
+  if (NOT_FINITE.test(label)) {
+    throw new InputError(
+      'dataset/label-value',
+      `${path}, line ${line}, column ${labelIndex}${header ? ` (${quoted(header[labelIndex])})` : ''}: ${label === '' ? 'the label is missing' : `label ${quoted(label)}`}; remove the row or fill it in`,
+    );
+  }
+  return label;
+}
+
+/** The first row of a table; null where it has none. */
+export async function readFirstRow(file: SourceFile): Promise<string[] | null> {
+  for await (const { cells } of readRows(file)) {
+    return cells;
+  }
+  return null;
 }
 
 /**
- * Reads a CSV file: rows of numeric features and one label column.
+ * Reads a table: rows of numeric features and one label column.
  *
- * @param labelColumn name (which wins) or 0-based index of the label column; without it the one column that the
- *   header calls label, class, target or y, in any case
- * @throws InputError with line and column for a cell that is not a finite number, for rows of different length,
- *   an unclear label column, a file without rows
+ * @param labelColumn name or index of the label column (see `findLabelColumn`)
+ * @throws InputError with line and column for a cell that is not a finite number, for rows of different length or with
+ *   names, comments, an unclear label column, a file without rows
  */
 export async function readCsvTable(file: SourceFile, labelColumn?: string): Promise<CsvTable> {
-  const { path, head } = file;
-  let header: string[] | null = null;
-  let width = -1;
-  let labelIndex = -1;
+  const { path } = file;
+  let columns: Columns | null = null;
   let rows: FloatRows | null = null;
   const labels: string[] = [];
-
-  const place = (line: number, column: number): string =>
-    `${path}, line ${line}, column ${column}${header ? ` (${quoted(header[column])})` : ''}`;
-
-  const readRow = (cells: readonly string[], line: number): void => {
-    const label = cells[labelIndex].trim();
-    if (NOT_FINITE.test(label)) {
-      throw new InputError(
-        'dataset/label-value',
-        `${place(line, labelIndex)}: ${label === '' ? 'the label is missing' : `label ${quoted(label)}`}; remove the row or fill it in`,
-      );
-    }
-    labels.push(label);
-    const row = (rows as FloatRows).next();
-    let feature = 0;
-    for (let column = 0; column < width; column++) {
-      if (column === labelIndex) {
+  for await (const row of readRows(file)) {
+    if (columns === null || rows === null) {
+      columns = columnsOf(row, labelColumn, path);
+      rows = new FloatRows(columns.width - 1);
+      if (columns.header) {
         continue;
       }
-      const cell = cells[column];
-      row[feature] = NUMBER.test(cell) ? Number(cell) : Number.NaN;
-      if (!Number.isFinite(row[feature])) {
-        const problem = cell.trim() === '' ? 'is empty' : `holds ${quoted(cell)}, not a finite number`;
-        throw new InputError(
-          'dataset/not-a-number',
-          `${place(line, column)}: ${problem}; features must be numbers, so encode or drop the column (or name it with --label-column if it is the label)`,
-        );
-      }
-      feature++;
     }
-  };
-
-  const readFirst = (cells: readonly string[]): boolean => {
-    width = cells.length;
-    header = isHeader(cells, labelColumn) ? cells.map((cell) => cell.trim()) : null;
-    labelIndex = findLabelColumn(header, width, labelColumn, path);
-    if (width < 2) {
-      throw new InputError(
-        'dataset/csv-columns',
-        `${path}: only one column, so there are no features; separate the fields with commas`,
-      );
+    if (row.cells.length !== columns.width) {
+      refuseComment(path, row);
+      throw widthError(path, row, columns);
     }
-    rows = new FloatRows(width - 1);
-    return header !== null;
-  };
-
-  const parser = parse({
-    bom: true,
-    delimiter: separatorOf(head),
-    info: true,
-    max_record_size: MAX_ROW_BYTES,
-    skip_empty_lines: true,
-  });
-  const input = file.stream();
-  input.on('error', (error) => parser.destroy(error));
-  try {
-    for await (const { record, info } of input.pipe(parser) as AsyncIterable<{
-      record: string[];
-      info: Info;
-    }>) {
-      if (width < 0 && readFirst(record)) {
-        continue;
-      }
-      readRow(record, info.lines);
+    if (row.cells[0].startsWith('#')) {
+      refuseComment(path, row);
     }
-  } catch (error) {
-    throw csvError(error, path);
-  } finally {
-    input.destroy();
+    labels.push(readLabel(row, columns, path));
+    readFeatures(rows.next(), row, columns, path);
   }
-  if (!rows || labels.length === 0) {
+  if (columns === null || rows === null || labels.length === 0) {
     throw new InputError('dataset/empty', `${path}: holds no rows; give data with at least one`);
   }
-  return {
-    path,
-    rows: labels.length,
-    width: width - 1,
-    features: (rows as FloatRows).finish(),
-    labels,
-    header,
-  };
+  return { path, rows: labels.length, ...columns, width: columns.width - 1, features: rows.finish(), labels };
 }
 
-function csvError(error: unknown, path: string): unknown {
-  if (error instanceof CsvError) {
-    return new InputError(
-      'dataset/csv-syntax',
-      `${path}: ${error.message.replace(/\s+/g, ' ').slice(0, 200)}; mend the row`,
-      {
-        cause: error,
-      },
-    );
+/**
+ * Whether the first column only numbers the rows: it has no name, or the one that pandas gives it, and holds a whole
+ * number of its own in each row.
+ */
+export function numbersRows({ header, labelIndex, features, width, rows }: CsvTable): boolean {
+  if (!header || labelIndex === 0 || width < 2 || !ROW_NUMBERS.test(header[0])) {
+    return false;
   }
-  if (error instanceof Error && 'errno' in error) {
-    return new InputError(
-      'dataset/unreadable',
-      `${path}: cannot be read (${error.message}); check the file`,
-      {
-        cause: error,
-      },
-    );
+  const seen = new Set<number>();
+  for (let row = 0; row < rows; row++) {
+    const value = features[row * width];
+    if (!Number.isInteger(value) || value < 0) {
+      return false;
+    }
+    seen.add(value);
   }
-  return error;
+  return seen.size === rows;
+}
+
+/** A table without its first column, which is no label. */
+export function withoutFirstColumn(table: CsvTable): CsvTable {
+  const { features, width, rows, header, labelIndex } = table;
+  const kept = new Float32Array(rows * (width - 1));
+  for (let row = 0; row < rows; row++) {
+    kept.set(features.subarray(row * width + 1, (row + 1) * width), row * (width - 1));
+  }
+  return {
+    ...table,
+    width: width - 1,
+    features: kept,
+    header: header?.slice(1) ?? null,
+    labelIndex: labelIndex - 1,
+  };
 }
