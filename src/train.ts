@@ -1,4 +1,5 @@
 import { relative, resolve, sep } from 'node:path';
+import { tensorMemory } from './analysis/memory.js';
 import type { LayersCheckpoint } from './checkpoint/checkpoint.js';
 import { requireSpace } from './checkpoint/files.js';
 import { convertStorage } from './checkpoint/quantization.js';
@@ -30,6 +31,7 @@ async function readData(
   const { train, test, warnings } = await readDataset(config.data, {
     ...(labelColumn !== null && { labelColumn }),
     ...(layout !== null && { layout }),
+    memoryBytes: tensorMemory({ memoryLimitBytes: null }),
   });
   stage.end();
   warnings.forEach((warning) => {
@@ -107,6 +109,7 @@ function metadataOf(config: TrainConfig, reached: Reached): Record<string, unkno
       ...(normalize !== null && { normalize }),
       ...(labelColumn !== null && { labelColumn }),
       ...(layout !== null && { layout }),
+      memoryBytes: tensorMemory({ memoryLimitBytes: null }),
       loss: 'cross-entropy',
     },
     training: {

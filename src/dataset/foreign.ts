@@ -2,8 +2,8 @@
 
 import { InputError } from '../errors.js';
 import { startsWith } from '../formats/signature.js';
-import { ZIP_SIGNATURE } from '../formats/zip.js';
-import type { SourceFile } from './source.js';
+import { firstMemberName } from '../formats/zip.js';
+import type { SourceFile } from './source/file.js';
 
 type Sniffed = Pick<SourceFile, 'name' | 'head'>;
 
@@ -18,15 +18,6 @@ const AS_NPZ = 'save its arrays with numpy.savez(path, x_train=..., y_train=...)
 
 /** Pickles of protocol 2 to 5; older ones are text. */
 const isPickle = ({ head }: Sniffed): boolean => head[0] === 0x80 && head[1] >= 2 && head[1] <= 5;
-
-/** Name of the first member of a zip archive; empty for other files. */
-function firstMember({ head }: Sniffed): string {
-  if (!startsWith(head, ZIP_SIGNATURE) || head.length < 30) {
-    return '';
-  }
-  const length = head[26] + 256 * head[27];
-  return Buffer.from(head.subarray(30, 30 + length)).toString('latin1');
-}
 
 /** By its mark, or as every other byte of Latin text is 0. */
 function isUtf16({ head }: Sniffed): boolean {
@@ -51,14 +42,34 @@ function isJson({ head }: Sniffed): boolean {
 
 /** The archive of a PyTorch file has a pickle and what belongs to it in one folder; older files are pickles of a number. */
 const isPyTorch = (file: Sniffed): boolean =>
-  /(^|\/)(data\.pkl|constants\.pkl|\.format_version|\.data\/|byteorder)/.test(firstMember(file)) ||
+  /(^|\/)(data\.pkl|constants\.pkl|\.format_version|\.data\/|byteorder)/.test(firstMemberName(file.head)) ||
   (isPickle(file) && startsWith(file.head.subarray(2), [0x8a, 0x0a, 0x6c, 0xfc, 0x9c]));
+
+const textOf = ({ head }: Sniffed): string => Buffer.from(head).toString('latin1');
+
+/** The first line that is no comment declares the relation. */
+function isArff(file: Sniffed): boolean {
+  const first = textOf(file)
+    .split('\n')
+    .find((line) => !/^\s*(?:%|$)/.test(line));
+  return first !== undefined && /^\s*@relation\s/i.test(first);
+}
 
 const KINDS: readonly ForeignKind[] = [
   { matches: isUtf16, what: 'is UTF-16 text', remedy: 'save it as UTF-8' },
   {
     matches: isJson,
     what: 'is JSON',
+    remedy: 'write a CSV file with a column for each feature and one for the label',
+  },
+  {
+    matches: isArff,
+    what: 'is an ARFF file (Weka)',
+    remedy: 'save its rows as CSV, with the names of the attributes as header',
+  },
+  {
+    matches: (file) => /^[-+]?\d+(?:\.\d+)?(?: +\d+:[-+.\deE]+){2,}\s/.test(textOf(file)),
+    what: "is in LIBSVM's sparse format",
     remedy: 'write a CSV file with a column for each feature and one for the label',
   },
   {
@@ -69,8 +80,9 @@ const KINDS: readonly ForeignKind[] = [
   {
     matches: (file) =>
       isPickle(file) && /(^|[\\/])(data_batch_\d+|test_batch|batches\.meta|train|test|meta)$/.test(file.name),
-    what: "belongs to CIFAR's python version, whose pickles can run code and are never loaded",
-    remedy: 'download the binary version from https://www.cs.toronto.edu/~kriz/cifar.html',
+    what: "belongs to CIFAR's python version, pickles that can run code and are never loaded",
+    remedy:
+      'take the binary version (cifar-10-binary.tar.gz) from https://www.cs.toronto.edu/~kriz/cifar.html',
   },
   {
     matches: isPickle,
@@ -78,7 +90,7 @@ const KINDS: readonly ForeignKind[] = [
     remedy: AS_NPZ,
   },
   {
-    matches: (file) => /^(\[Content_Types\]\.xml|_rels\/|docProps\/|xl\/)/.test(firstMember(file)),
+    matches: (file) => /^(\[Content_Types\]\.xml|_rels\/|docProps\/|xl\/)/.test(firstMemberName(file.head)),
     what: 'is an Excel workbook',
     remedy: 'save its sheet as CSV',
   },

@@ -1,9 +1,11 @@
 /** Picks members out of zip archives that may be damaged or made to exhaust memory. */
 
+import { constants, inflateRawSync } from 'node:zlib';
 import { inflateSync } from 'fflate';
 import { InputError } from '../errors.js';
 import { crc32 } from './crc32.js';
 import { quoted } from './quoted.js';
+import { startsWith } from './signature.js';
 import { readZipDirectory, type ZipMember } from './zip-directory.js';
 
 /** First bytes of a zip archive that is not empty. */
@@ -26,6 +28,18 @@ export interface ArchiveLimits {
   totalBytes: number;
 }
 
+/** A member that is unpacked when it is asked for. */
+export interface ZipEntry {
+  /** Path within the archive, as the archive has it. */
+  name: string;
+  /** Unpacked bytes. */
+  size: number;
+  /** The first unpacked bytes, at most `bytes`; fewer where the member is damaged, which `read` tells. */
+  peek(bytes: number): Uint8Array;
+  /** All unpacked bytes; throws an InputError when they are damaged. */
+  read(): Uint8Array;
+}
+
 /** A data archive has a handful of members. */
 const DATA_LIMITS: ArchiveLimits = { members: 1024, totalBytes: 4 * MAX_MEMBER_BYTES };
 
@@ -36,7 +50,7 @@ function checkMember({ declaredBytes, method, stored }: ZipMember, where: string
   if (method !== STORED && method !== DEFLATED) {
     throw new InputError(
       'format/corrupt-zip',
-      `${where}: unknown compression ${method}; save it with numpy.savez or numpy.savez_compressed`,
+      `${where}: compression ${method} is not read; zip it with deflate (for arrays: numpy.savez or numpy.savez_compressed)`,
     );
   }
   if (declaredBytes > MAX_MEMBER_BYTES) {
@@ -92,6 +106,62 @@ export function unzipMembers(
     }
   }
   return new Map([...chosen].map(([name, member]) => [name, unpack(member, `${path}, ${quoted(name)}`)]));
+}
+
+/** Name of the member that stands first in an archive, from its first bytes; empty for other files. */
+export function firstMemberName(head: Uint8Array): string {
+  if (!startsWith(head, ZIP_SIGNATURE) || head.length < 30) {
+    return '';
+  }
+  const length = head[26] + 256 * head[27];
+  return Buffer.from(head.subarray(30, 30 + length)).toString('latin1');
+}
+
+/**
+ * The files of a zip archive, in the order of its directory; folders have no entry of their own.
+ *
+ * @param bytes kept by the entries, and not to be changed
+ * @param maxMembers the count is a field of the file, and a crafted one keeps a reader busy
+ * @throws InputError when the archive is damaged (see `readZipDirectory`), lists a name twice, or has a member that is
+ *   too large or compressed in another way
+ */
+export function openZip(bytes: Uint8Array, path: string, maxMembers: number): ZipEntry[] {
+  const names = new Set<string>();
+  const entries: ZipEntry[] = [];
+  for (const member of readZipDirectory(bytes, path, maxMembers)) {
+    if (member.name.endsWith('/')) {
+      continue;
+    }
+    const where = `${path}, ${quoted(member.name)}`;
+    if (names.has(member.name)) {
+      throw new InputError('format/zip-members', `${where}: is in the archive twice; save it again`);
+    }
+    names.add(member.name);
+    checkMember(member, where);
+    entries.push({
+      name: member.name,
+      size: member.declaredBytes,
+      peek: (count) => peek(member, count),
+      read: () => unpack(member, where),
+    });
+  }
+  return entries;
+}
+
+function peek({ method, stored, declaredBytes }: ZipMember, count: number): Uint8Array {
+  const start = stored.subarray(0, count);
+  if (method === STORED) {
+    return start;
+  }
+  try {
+    const unpacked = inflateRawSync(start, {
+      finishFlush: constants.Z_SYNC_FLUSH,
+      maxOutputLength: (start.length + 1) * MAX_DEFLATE_RATIO,
+    });
+    return unpacked.subarray(0, Math.min(count, declaredBytes));
+  } catch {
+    return new Uint8Array(0);
+  }
 }
 
 function unpack(member: ZipMember, where: string): Uint8Array {

@@ -22,10 +22,10 @@ describe('readDataset', () => {
   });
 
   it.each<[string, string, Uint8Array | string, RegExp]>([
-    ['an empty file', 'dataset/empty', '', /is empty; give a directory of IDX/],
+    ['an empty file', 'dataset/empty', '', /is empty; give IDX files/],
     ['a single .npy', 'dataset/format', npy('|u1', [1], Uint8Array.of(1)), /no labels/],
     ['a single IDX file', 'dataset/format', idx([1, 1], [1]), /give the directory/],
-    ['a single gzip file', 'dataset/format', gzipSync('a'), /give the directory/],
+    ['a single gzip file', 'dataset/format', gzipSync(idx([1, 1], [1])), /give the directory/],
     ['other bytes', 'dataset/format', Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0), /not a data format/],
   ])('refuses %s', async (_title, code, content, words) => {
     const path = fileWith('data', content);

@@ -1,18 +1,19 @@
 /** Data files made in memory, and the one assertion on errors. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Zippable, zipSync } from 'fflate';
 import { expect, onTestFinished } from 'vitest';
 import type { Labels, Split } from '../../src/dataset/dataset.js';
 import { InputError } from '../../src/errors.js';
 
-/** A directory with the files, removed when the test is over. */
+/** A directory with the files, by their path in it, removed when the test is over. */
 export function directoryWith(files: Record<string, Uint8Array | string>): string {
   const directory = mkdtempSync(join(tmpdir(), 'prune-limit-dataset-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, name)), { recursive: true });
     writeFileSync(join(directory, name), content);
   }
   return directory;
@@ -102,6 +103,38 @@ export function npz(members: Record<string, Uint8Array>, level: 0 | 6 = 6): Uint
     files[`${name}.npy`] = bytes;
   }
   return zipSync(files, { level });
+}
+
+/** A header and content of a tar archive, in blocks of 512 bytes (POSIX ustar); `size` may lie. */
+function tarEntry(name: string, content: Uint8Array, type: string, size: number): Uint8Array {
+  const block = Buffer.alloc(512 + 512 * Math.ceil(content.length / 512));
+  block.write(name, 0, 'latin1');
+  block.write('0000644\0', 100);
+  if (size >= 0) {
+    block.write(`${size.toString(8).padStart(11, '0')}\0`, 124);
+  } else {
+    // GNU's numbers of 256 digits: 0xff begins one below 0.
+    block.fill(0xff, 124, 132).writeInt32BE(size, 132);
+  }
+  block.write('        ', 148);
+  block.write(type, 156);
+  block.write('ustar\x0000', 257);
+  const sum = block.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+  block.set(content, 512);
+  return block;
+}
+
+/** A tar archive of files by their path. */
+export function tar(
+  files: Record<string, Uint8Array | string>,
+  sizes: Record<string, number> = {},
+): Uint8Array {
+  const entries = Object.entries(files).map(([name, text]) => {
+    const content = Buffer.from(text as Uint8Array);
+    return tarEntry(name, content, name.endsWith('/') ? '5' : '0', sizes[name] ?? content.length);
+  });
+  return Buffer.concat([...entries, Buffer.alloc(1024)]);
 }
 
 /** A split with made-up class labels. */

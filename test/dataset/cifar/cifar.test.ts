@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readDataset } from '../../src/dataset/registry.js';
-import { directoryWith, expectInputError } from './support.js';
+import { readDataset } from '../../../src/dataset/registry.js';
+import { directoryWith, expectInputError } from '../support.js';
 
 /** Records with the label bytes and an image all of whose bytes are `shade`. */
 function records(...items: { labels: number[]; shade: number }[]): Uint8Array {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readDataset } from '../../src/dataset/registry.js';
-import { expectInputError, fileWith, npy, npyHeader, npyRaw, npz } from './support.js';
+import { readDataset } from '../../../src/dataset/registry.js';
+import { expectInputError, fileWith, npy, npyHeader, npyRaw, npz } from '../support.js';
 
 const X = npy('<f4', [2, 3], Float32Array.of(1, 2, 3, 4, 5, 6.5));
 const Y = npy('<i8', [2], BigInt64Array.of(0n, 2n));
@@ -139,6 +139,101 @@ describe('a .npz archive', () => {
       /Infinity at example 1/,
     ],
   ])('is refused with %s', async (_title, code, members, words) => {
+    const path = fileWith('d.npz', npz(members));
+    await expectInputError(() => readDataset(path), code, words, path);
+  });
+});
+
+describe('the names of an archive', () => {
+  const [XA, YA] = [X, Y];
+  const XB = npy('|u1', [1, 3], Uint8Array.of(7, 8, 9));
+  const YB = npy('|u1', [1], Uint8Array.of(2));
+
+  it.each<[string, string, string, string, string]>([
+    ['Keras and scikit-learn', 'X_train', 'y_train', 'X_test', 'y_test'],
+    ['MedMNIST', 'train_images', 'train_labels', 'test_images', 'test_labels'],
+    ['others', 'imagesTrain', 'targetsTrain', 'data_val', 'label_val'],
+    ['one set and a test set', 'data', 'target', 'test_data', 'test_target'],
+    ['none, by shape', 'arr_0', 'arr_1', 'arr_2', 'arr_3'],
+    ['none, in another order', 'arr_1', 'arr_3', 'arr_0', 'arr_2'],
+  ])('may be those of %s', async (_title, ...names) => {
+    const [x, y, xTest, yTest] = names;
+    const path = fileWith('d.npz', npz({ [x]: XA, [y]: YA, [xTest]: XB, [yTest]: YB }));
+    const { train, test, warnings } = await readDataset(path);
+    expect([train?.count, test?.count]).toEqual([2, 1]);
+    expect(test?.values).toEqual(Uint8Array.of(7, 8, 9));
+    expect(test?.labels.values).toEqual(Int32Array.of(2));
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(
+      new RegExp(
+        `training set "${x}" \\(2, 3\\) with labels "${y}" \\(2\\), for the test set "${xTest}" \\(1, 3\\)`,
+      ),
+    );
+  });
+
+  it.each([
+    ['images', 'labels'],
+    ['x', 'y'],
+    ['data', 'targets'],
+    ['X', 'label'],
+    ['arr_0', 'arr_1'],
+    ['arr_1', 'arr_0'],
+  ])('may be %s and %s alone', async (x, y) => {
+    const { train, test } = await readDataset(fileWith('d.npz', npz({ [x]: XA, [y]: YA })));
+    expect([train?.count, train?.shape, test]).toEqual([2, [3], null]);
+  });
+
+  it('leaves arrays of validation aside where there is a test set', async () => {
+    const arrays = {
+      train_images: XA,
+      train_labels: YA,
+      val_images: XB,
+      val_labels: YB,
+      test_images: XB,
+      test_labels: YB,
+    };
+    const { test, warnings } = await readDataset(fileWith('d.npz', npz(arrays)));
+    expect([test?.count, warnings.join()]).toEqual([
+      1,
+      expect.stringMatching(/val_images and val_labels are left aside/),
+    ]);
+  });
+
+  it.each<[string, string, Record<string, Uint8Array>, RegExp]>([
+    [
+      'two inputs',
+      'dataset/npz-ambiguous',
+      { images: XA, data: XA, y: YA },
+      /inputs.*"images" \(2, 3\), "data" \(2, 3\)/,
+    ],
+    [
+      'two training sets',
+      'dataset/npz-ambiguous',
+      { x: XA, y: YA, x_train: XA, y_train: YA },
+      /two sets.*"x" \(2, 3\)/,
+    ],
+    ['other names', 'dataset/npz-missing', { foo: XA, bar: YA }, /no x_train.*"foo" \(2, 3\), "bar" \(2\)/],
+    ['inputs alone', 'dataset/npz-missing', { images: XA }, /no y_train.*"images" \(2, 3\)/],
+    [
+      'shapes that do not tell',
+      'dataset/npz-ambiguous',
+      { arr_0: XA, arr_1: XA },
+      /"arr_0" \(2, 3\), "arr_1" \(2, 3\)/,
+    ],
+    [
+      'two sets of one size',
+      'dataset/npz-ambiguous',
+      { arr_0: XA, arr_1: XA, arr_2: YA, arr_3: YA },
+      /shapes do not say.*"arr_3" \(2\)/,
+    ],
+    [
+      'a smaller set first',
+      'dataset/npz-ambiguous',
+      { arr_0: XB, arr_1: YB, arr_2: XA, arr_3: YA },
+      /shapes do not say/,
+    ],
+    ['one array', 'dataset/npz-missing', { arr_0: XA }, /"arr_0" \(2, 3\)/],
+  ])('are refused: %s', async (_title, code, members, words) => {
     const path = fileWith('d.npz', npz(members));
     await expectInputError(() => readDataset(path), code, words, path);
   });

@@ -1,8 +1,9 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { readIdx } from '../../src/dataset/idx.js';
-import { readDataset } from '../../src/dataset/registry.js';
-import { directoryWith, expectInputError, fileWith, idx } from './support.js';
+import { readIdx } from '../../../src/dataset/idx/array.js';
+import { readDataset } from '../../../src/dataset/registry.js';
+import { diskFile } from '../../../src/dataset/source/file.js';
+import { directoryWith, expectInputError, fileWith, idx } from '../support.js';
 
 const IMAGES = idx([2, 2, 3], [0, 1, 2, 3, 4, 5, 250, 251, 252, 253, 254, 255]);
 const LABELS = idx([2], [1, 4]);
@@ -147,7 +148,7 @@ describe('readIdx', () => {
     ['gzipped, its header too large', 'dataset/idx-length', gzipSync(idx([9, 9], [1])), /13 bytes/],
   ])('refuses a file %s', async (_title, code, content, words) => {
     const path = fileWith('file', content);
-    await expectInputError(() => readIdx(path), code, words, path);
+    await expectInputError(() => diskFile(path, 'd').then(readIdx), code, words, path);
   });
 
   /** Says 2 x 2 x 2 bytes follow... and goes on for 4 MB. */

@@ -4,9 +4,11 @@
  * See https://www.cs.toronto.edu/~kriz/cifar.html.
  */
 
-import { InputError } from '../errors.js';
-import type { Dataset, Split } from './dataset.js';
-import { readBytes, type SourceFile } from './source.js';
+import { InputError } from '../../errors.js';
+import type { Dataset, Split } from '../dataset.js';
+import type { Format } from '../format.js';
+import type { SourceFile } from '../source/file.js';
+import { folderFiles } from '../source/open.js';
 
 const IMAGE_SHAPE = [3, 32, 32] as const;
 const IMAGE_BYTES = 3 * 32 * 32;
@@ -48,11 +50,6 @@ function variantOf(files: readonly SourceFile[]): Variant | undefined {
   });
 }
 
-/** Whether a directory holds CIFAR files, by name; their lengths and labels are checked when they are read. */
-export function hasCifarFiles(files: readonly SourceFile[]): boolean {
-  return variantOf(files) !== undefined;
-}
-
 function checkLength(file: SourceFile, bytes: number, variant: Variant): number {
   const recordBytes = variant.labelRanges.length + IMAGE_BYTES;
   if (bytes === 0) {
@@ -83,7 +80,7 @@ async function readSplit(files: readonly SourceFile[], variant: Variant): Promis
   const classes = new Int32Array(count);
   let example = 0;
   for (const file of files) {
-    const bytes = await readBytes(file.path);
+    const bytes = await file.read();
     if (bytes.length !== file.size) {
       throw new InputError('dataset/changed', `${file.path}: changed while it was read; try again`);
     }
@@ -116,7 +113,7 @@ async function readSplit(files: readonly SourceFile[], variant: Variant): Promis
  *
  * @throws InputError when a file's length is no multiple of the record or a label is out of range
  */
-export async function readCifarDirectory(path: string, files: readonly SourceFile[]): Promise<Dataset> {
+async function readCifarFiles(path: string, files: readonly SourceFile[]): Promise<Dataset> {
   const variant = variantOf(files);
   if (!variant) {
     throw new InputError(
@@ -139,3 +136,12 @@ export async function readCifarDirectory(path: string, files: readonly SourceFil
     warnings,
   };
 }
+
+/** CIFAR: a folder of `.bin` files with their usual names. */
+export const CIFAR_FORMAT: Format = {
+  name: 'CIFAR',
+  options: ['layout'],
+  matchesFile: () => false,
+  matchesFolder: ({ files }) => (variantOf(files) ? 'yes' : 'no'),
+  read: (source) => readCifarFiles(source.path, folderFiles(source)),
+};
