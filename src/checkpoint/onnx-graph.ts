@@ -14,6 +14,8 @@ export interface OnnxTensor {
    * Uint8Array of 0 and 1 for `boolean`.
    */
   readonly values: Float32Array | Float64Array | Uint8Array;
+  /** The least and the largest number of the element type, of integers of 8 and 16 bits. */
+  readonly range?: readonly [low: number, high: number];
 }
 
 /** An attribute of a node; `unsupported` for kinds that no supported operator has (graphs, sparse tensors, ..). */

@@ -171,7 +171,8 @@ function decodeInitializer(
   const key = `${external.files.indexOf(range.file)}:${range.start}:${range.end}`;
   const values = shared.get(key) ?? decodeRaw(range.file.bytes.subarray(range.start, range.end), head.type);
   shared.set(key, values);
-  return { shape: head.shape, type: ELEMENT_RULES[head.type].kind, values };
+  const { kind, range: limits } = ELEMENT_RULES[head.type];
+  return { shape: head.shape, type: kind, values, ...(limits && { range: limits }) };
 }
 
 function readGraph({ source, model, graph, initializers }: OnnxFile, constants: OnnxGraph['constants']) {

@@ -56,6 +56,8 @@ export interface FoldedPlan {
   /** The kernels that take the place of the nodes that computed them, named as those nodes' outputs. */
   folded: CheckpointWeight[];
   leftOut: LeftOutKernel[];
+  /** How many of the folded kernels are stored as integer codes. */
+  dequantized: number;
 }
 
 /** Why kernels that a node computes cannot take the node's place; null where they can. */
@@ -79,7 +81,7 @@ function obstacle(
 
 /**
  * Finds kernels that nodes compute from constants alone (a weight times a mask,
- * a weight norm, parts of a joint weight) and puts their values in the place of
+ * a weight norm, parts of a joint weight, integer codes) and puts their values in the place of
  * the nodes. What cannot be written back to a file that way is left out by
  * name: it stays a constant, or follows the prunable weights it is made of.
  *
@@ -120,5 +122,8 @@ export function foldKernels(
     }
   }
   const nodes = plan.nodes.filter((node) => !replaced.has(node));
-  return { plan: { ...plan, nodes: neededFor(nodes, plan.output) }, folded, leftOut };
+  const dequantized = folded.filter(({ name }) =>
+    neededFor(plan.nodes, name).some(({ opType }) => opType === 'DequantizeLinear'),
+  ).length;
+  return { plan: { ...plan, nodes: neededFor(nodes, plan.output) }, folded, leftOut, dequantized };
 }

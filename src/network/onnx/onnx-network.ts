@@ -13,7 +13,8 @@ import { programOf } from './interpreter.js';
 import { foldKernels, kernelNames } from './kernels.js';
 import { unsupported } from './operator.js';
 import { isKnown } from './operators/table.js';
-import { inputExtents, type Plan, planOf } from './plan.js';
+import { dependentOnInput, inputExtents, type Plan, planOf } from './plan.js';
+import { remedy } from './remedies.js';
 import { ConstantTensors, constantValue, type HostValue } from './values.js';
 
 /** Initialisers by name, as values. */
@@ -29,12 +30,28 @@ function initialisers({ weights, graph }: OnnxCheckpoint): Map<string, HostValue
   return new Map([...others, ...floats]);
 }
 
-function checkOperators({ nodes, opset }: Plan): void {
+/** Refuses what cannot be computed, before anything is. */
+function checkOperators(plan: Plan): void {
+  const { nodes, opset } = plan;
   const unknown = nodes.find((node) => !isKnown(node));
   if (unknown !== undefined) {
     throw unsupported({ node: unknown, opset });
   }
+  const dependent = dependentOnInput(plan);
+  const rounding = nodes.find(
+    ({ opType, inputs }) => QUANTIZING.has(opType) && inputs.some((name) => dependent.has(name)),
+  );
+  if (rounding !== undefined) {
+    throw unsupported(
+      { node: rounding, opset },
+      'activations, whose rounding has no derivatives,',
+      remedy(rounding),
+    );
+  }
 }
+
+/** Operators that are computed of constants alone. */
+const QUANTIZING = new Set(['QuantizeLinear', 'DequantizeLinear']);
 
 function ranksOf(weights: readonly CheckpointWeight[]): Map<string, number> {
   return new Map(weights.map(({ name, shape }) => [name, shape.length]));
@@ -107,7 +124,11 @@ export async function createOnnxNetwork(
   checkOperators(original);
   requireFiniteWeights(checkpoint, original);
   const constants = initialisers(checkpoint);
-  const { plan, folded, leftOut } = foldKernels(original, constants, ranksOf(checkpoint.weights));
+  const { plan, folded, leftOut, dequantized } = foldKernels(
+    original,
+    constants,
+    ranksOf(checkpoint.weights),
+  );
   const all = [...checkpoint.weights, ...folded];
   for (const weight of folded) {
     requireFinite(weight, checkpoint.path);
@@ -157,6 +178,7 @@ export async function createOnnxNetwork(
       parameters,
       prunable,
       leftOut,
+      notes: dequantized === 0 ? [] : [quantizedNote(dequantized)],
       dimension,
       weights,
       removedActivation: ending?.activation ?? null,
@@ -168,6 +190,10 @@ export async function createOnnxNetwork(
     tensors.dispose();
     throw error;
   }
+}
+
+function quantizedNote(kernels: number): string {
+  return `${kernels} ${kernels === 1 ? 'kernel is' : 'kernels are'} stored as integer codes, and analysed as the numbers these stand for`;
 }
 
 /** What the graph says of its network, without building it. */

@@ -71,8 +71,8 @@ export function hostValue(
 }
 
 /** A value of the file, the same in every run. */
-export function constantValue({ type, shape, values }: OnnxTensor): HostValue {
-  return { kind: 'host', type, shape, values, constant: true };
+export function constantValue({ type, shape, values, range }: OnnxTensor): HostValue {
+  return { kind: 'host', type, shape, values, constant: true, ...(range && { range }) };
 }
 
 /** A value from a tensor in the ONNX order. */

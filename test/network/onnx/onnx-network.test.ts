@@ -345,7 +345,8 @@ describe('models that cannot be analysed', () => {
     const lstm = perceptron([node('LSTM', ['z'], 'y')]);
     expect(await errorOf(lstm)).toMatchObject({
       code: 'network/onnx-operator',
-      message: 'operator LSTM (opset 17, node "LSTM_1") is not supported; export the model without it',
+      message:
+        'operator LSTM (opset 17, node "LSTM_1") is not supported; recurrent layers are analysed in TensorFlow.js LayersModels',
     });
     const custom = perceptron([{ ...node('Foo', ['z'], 'y'), domain: 'com.microsoft' }]);
     expect((await errorOf(custom)).message).toContain('operator com.microsoft.Foo (opset 17, node "Foo_1")');

@@ -21,6 +21,7 @@ import {
   rowMajorStrides,
   transposedNumbers,
 } from '../values.js';
+import { dequantizedValue, quantizedValue } from './quantization.js';
 import { sliceRanges } from './slicing.js';
 
 /** Computes a node outside of tfjs; null where it leaves that to the tensor operator. */
@@ -290,11 +291,23 @@ const hostOperators: Readonly<Record<string, HostOperator>> = {
   And: numbers(([a, b]) => Number(a !== 0 && b !== 0), 'boolean'),
   Or: numbers(([a, b]) => Number(a !== 0 || b !== 0), 'boolean'),
   Not: numbers(([a]) => Number(a === 0), 'boolean'),
+  QuantizeLinear: quantizedValue,
+  DequantizeLinear: dequantizedValue,
   Where: numbers(([condition, a, b]) => (condition !== 0 ? a : b)),
 };
 
 /** Operators that exist outside of tfjs alone. */
-export const HOST_ONLY = ['Constant', 'ConstantOfShape', 'Range', 'ReduceProd', 'Floor', 'Ceil', 'Mod'];
+export const HOST_ONLY = [
+  'Constant',
+  'ConstantOfShape',
+  'Range',
+  'ReduceProd',
+  'Floor',
+  'Ceil',
+  'Mod',
+  'QuantizeLinear',
+  'DequantizeLinear',
+];
 
 /**
  * Computes a node outside of tfjs, if all of its operands are known numbers
