@@ -36,14 +36,14 @@ function runNode(
 ): Value[] {
   const call: OperatorCall = {
     node,
-    opset: plan.opset,
+    opset: node.opset ?? plan.opset,
     inputs: node.inputs.map((name) => (name === '' ? null : (lookUp(name) ?? null))),
     constants: tensors,
     batchScale,
     batched: batched.has(node.inputs[0]),
   };
   try {
-    return onHost(call) ?? operatorOf(node, plan.opset)(call);
+    return onHost(call) ?? operatorOf(node, call.opset)(call);
   } catch (error) {
     if (!explain || error instanceof InputError) {
       throw error;

@@ -73,6 +73,9 @@ function obstacle(
   if (from !== undefined) {
     return `computed by ${printable(node.opType)} from ${quoted(from)}, which is prunable itself`;
   }
+  if (node.inside !== undefined) {
+    return `computed by ${printable(node.opType)} in ${printable(node.inside)}, where prune does not write: inline it with onnx.inliner or onnxsim`;
+  }
   const other = node.outputs.find((name) => name !== '' && !candidates.has(name));
   return other === undefined
     ? null

@@ -7,6 +7,7 @@ import type { LeftOutKernel, Network, NetworkOptions, PrunableWeight } from '../
 import { weightFilter } from '../prunable.js';
 import type { NetworkDescription } from '../topology.js';
 import { batchRule } from './batch-rule.js';
+import { decideBranches } from './branches.js';
 import { coversOutputs } from './ending.js';
 import { requireFiniteWeights } from './finite-weights.js';
 import { programOf } from './interpreter.js';
@@ -15,27 +16,14 @@ import { unsupported } from './operator.js';
 import { isKnown } from './operators/table.js';
 import { dependentOnInput, inputExtents, type Plan, planOf } from './plan.js';
 import { remedy } from './remedies.js';
-import { ConstantTensors, constantValue, type HostValue } from './values.js';
-
-/** Initialisers by name, as values. */
-function initialisers({ weights, graph }: OnnxCheckpoint): Map<string, HostValue> {
-  const floats = weights.map(({ name, shape, values }): [string, HostValue] => [
-    name,
-    constantValue({ shape, type: 'float', values: values as Float32Array }),
-  ]);
-  const others = [...graph.constants].map(([name, tensor]): [string, HostValue] => [
-    name,
-    constantValue(tensor),
-  ]);
-  return new Map([...others, ...floats]);
-}
+import { ConstantTensors, constantsOf, constantValue } from './values.js';
 
 /** Refuses what cannot be computed, before anything is. */
 function checkOperators(plan: Plan): void {
   const { nodes, opset } = plan;
   const unknown = nodes.find((node) => !isKnown(node));
   if (unknown !== undefined) {
-    throw unsupported({ node: unknown, opset });
+    throw unsupported({ node: unknown, opset: unknown.opset ?? opset });
   }
   const dependent = dependentOnInput(plan);
   const rounding = nodes.find(
@@ -43,7 +31,7 @@ function checkOperators(plan: Plan): void {
   );
   if (rounding !== undefined) {
     throw unsupported(
-      { node: rounding, opset },
+      { node: rounding, opset: rounding.opset ?? opset },
       'activations, whose rounding has no derivatives,',
       remedy(rounding),
     );
@@ -116,14 +104,12 @@ function laidOut(selected: readonly CheckpointWeight[]): { prunable: PrunableWei
  *   numbers, an operator or a use of one is not supported, a node contradicts
  *   its operands, a trained weight is not finite, or no weight is prunable
  */
-export async function createOnnxNetwork(
-  checkpoint: OnnxCheckpoint,
-  options: NetworkOptions,
-): Promise<Network> {
+export async function createOnnxNetwork(file: OnnxCheckpoint, options: NetworkOptions): Promise<Network> {
+  const { checkpoint, decided } = decideBranches(file, options);
   const original = planOf(checkpoint, options.keepFinalActivation ?? false);
   checkOperators(original);
   requireFiniteWeights(checkpoint, original);
-  const constants = initialisers(checkpoint);
+  const constants = constantsOf(checkpoint);
   const { plan, folded, leftOut, dequantized } = foldKernels(
     original,
     constants,
@@ -166,9 +152,9 @@ export async function createOnnxNetwork(
     const { ending } = plan;
     if (ending?.activation === 'softmax' && endingShape !== null) {
       const { node } = ending;
-      if (node.opType !== 'Concat' && !coversOutputs(node, plan.opset, endingShape)) {
+      if (node.opType !== 'Concat' && !coversOutputs(node, node.opset ?? plan.opset, endingShape)) {
         tensors.dispose();
-        return createOnnxNetwork(checkpoint, { ...options, keepFinalActivation: true });
+        return createOnnxNetwork(file, { ...options, keepFinalActivation: true });
       }
     }
     return {
@@ -178,7 +164,10 @@ export async function createOnnxNetwork(
       parameters,
       prunable,
       leftOut,
-      notes: dequantized === 0 ? [] : [quantizedNote(dequantized)],
+      notes: [
+        ...(dequantized > 0 ? [quantizedNote(dequantized)] : []),
+        ...(decided > 0 ? [decidedNote(decided)] : []),
+      ],
       dimension,
       weights,
       removedActivation: ending?.activation ?? null,
@@ -196,8 +185,15 @@ function quantizedNote(kernels: number): string {
   return `${kernels} ${kernels === 1 ? 'kernel is' : 'kernels are'} stored as integer codes, and analysed as the numbers these stand for`;
 }
 
+function decidedNote(branches: number): string {
+  return branches === 1
+    ? 'the condition of an If node is known: the branch that it takes stands in its place'
+    : `the conditions of ${branches} If nodes are known: the branches that they take stand in their place`;
+}
+
 /** What the graph says of its network, without building it. */
-export function describeOnnx(checkpoint: OnnxCheckpoint): NetworkDescription {
+export function describeOnnx(file: OnnxCheckpoint): NetworkDescription {
+  const { checkpoint } = decideBranches(file, {});
   const { nodes } = planOf(checkpoint, true);
   return {
     finalActivation: planOf(checkpoint, false).ending?.activation ?? null,
