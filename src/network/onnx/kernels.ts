@@ -3,6 +3,7 @@ import type { CheckpointWeight } from '../../checkpoint/checkpoint.js';
 import type { OnnxNode } from '../../checkpoint/onnx-graph.js';
 import { printable, quoted } from '../../checkpoint/printable.js';
 import type { LeftOutKernel } from '../network.js';
+import { contractedOperands } from './einsum-equation.js';
 import { producers } from './ending.js';
 import { programOf } from './interpreter.js';
 import { dependentOnInput, neededFor, type Plan } from './plan.js';
@@ -15,6 +16,18 @@ const MATRIX_OPERANDS: Readonly<Record<string, readonly number[]>> = {
   Gemm: [0, 1],
   MatMul: [0, 1],
 };
+/** Which operands of a node are matrices that it multiplies with. */
+function multiplied({ domain, opType, attributes }: OnnxNode): readonly number[] {
+  const equation = attributes.get('equation');
+  if (domain !== '') {
+    return [];
+  }
+  if (opType === 'Einsum' && equation?.kind === 'string') {
+    return contractedOperands(equation.value);
+  }
+  return Object.hasOwn(MATRIX_OPERANDS, opType) ? MATRIX_OPERANDS[opType] : [];
+}
+
 /** Operators behind which a weight is still that weight. */
 const REARRANGING = new Set(['Transpose', 'Identity', 'Cast', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten']);
 
@@ -32,7 +45,7 @@ function matrixOperands({ nodes }: Plan, isWeight: (name: string) => boolean): s
     }
   };
   const operands = nodes.flatMap((node) =>
-    (node.domain === '' && Object.hasOwn(MATRIX_OPERANDS, node.opType) ? MATRIX_OPERANDS[node.opType] : [])
+    multiplied(node)
       .map((index) => node.inputs[index])
       .filter((name) => name !== undefined && name !== ''),
   );

@@ -206,6 +206,13 @@ const converted: HostOperator = (call, [data]) => {
   throw unsupported(call, `type ${to}`);
 };
 
+/** As `Cast` to the type of the second operand, whose width does not matter here. */
+const convertedLike: HostOperator = (_call, [data, like]) => {
+  const { type } = like;
+  const map = type === 'integer' ? Math.trunc : type === 'boolean' ? (x: number) => Number(x !== 0) : Number;
+  return [hostValue(type, data.shape, Array.from(data.values, map))];
+};
+
 const range: HostOperator = (call, [start, limit, step]) => {
   const [from, to, by] = [start, limit, step].map(({ values }) => values[0]);
   const count = Math.max(0, Math.ceil((to - from) / by));
@@ -257,6 +264,7 @@ const hostOperators: Readonly<Record<string, HostOperator>> = {
   ConstantOfShape: filled,
   Identity: (_call, [data]) => [{ ...data }],
   Cast: converted,
+  CastLike: convertedLike,
   Range: range,
   Reshape: reshapedNumbers,
   Squeeze: reshapedTo(squeezedShape),
