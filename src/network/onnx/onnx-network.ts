@@ -138,7 +138,7 @@ export async function createOnnxNetwork(file: OnnxCheckpoint, options: NetworkOp
   const extents = inputExtents(plan, new Map(all.map(({ name, shape }) => [name, shape])));
   const tensors = new ConstantTensors();
   try {
-    const { outputs, outputShape, endingShape, run } = batchRule(
+    const { outputs, outputShape, endingShape, note, run } = batchRule(
       checkpoint,
       program,
       prunable,
@@ -167,6 +167,7 @@ export async function createOnnxNetwork(file: OnnxCheckpoint, options: NetworkOp
       notes: [
         ...(dequantized > 0 ? [quantizedNote(dequantized)] : []),
         ...(decided > 0 ? [decidedNote(decided)] : []),
+        ...(note === null ? [] : [note]),
       ],
       dimension,
       weights,

@@ -1,4 +1,5 @@
 import { integerTensor, type NodeSketch, normalWeight } from '../../support/onnx-models.js';
+import { fixedBatchCases } from './batch-cases.js';
 import { type Attributes, FULL, imageCase, type NetworkCase, node, type Weights } from './image-case.js';
 import { channelCases, einsumCases, volumeCases, windowCases } from './window-cases.js';
 
@@ -390,6 +391,7 @@ export const derivativeCases: NetworkCase[] = [
   ...channelCases,
   ...einsumCases,
   ...volumeCases,
+  ...fixedBatchCases,
   sequenceCase,
 ];
 

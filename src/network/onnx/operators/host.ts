@@ -127,18 +127,23 @@ const concatenated: HostOperator = (call, inputs) => {
   return [hostValue(inputs[0].type, [all.length], all)];
 };
 
+/** Of several axes, too: exporters turn lists of paddings around as matrices. */
 const sliced: HostOperator = (call, [data]) => {
-  if (data.shape.length !== 1) {
+  if (data.type === 'float' && data.shape.length !== 1) {
     return null;
   }
-  const [{ start, step, count }] = sliceRanges(call, data.shape);
-  return [
-    hostValue(
-      data.type,
-      [count],
-      Array.from({ length: count }, (_, i) => data.values[start + i * step]),
-    ),
-  ];
+  const ranges = sliceRanges(call, data.shape);
+  const strides = rowMajorStrides(data.shape);
+  const shape = ranges.map(({ count }) => count);
+  const result = new Float64Array(elementCount(shape));
+  forEachIndex(shape, (index, position) => {
+    const at = ranges.reduce(
+      (sum, { start, step }, axis) => sum + (start + index[axis] * step) * strides[axis],
+      0,
+    );
+    result[position] = data.values[at];
+  });
+  return [hostValue(data.type, shape, result)];
 };
 
 const expanded: HostOperator = (call, [data, target]) => {
