@@ -63,6 +63,7 @@ export function assembleReport(findings: Findings): Report {
       parameters: network.parameters,
       prunable: network.dimension,
       ...(network.leftOut?.length && { leftOut: [...network.leftOut] }),
+      ...(network.notes?.length && { notes: [...network.notes] }),
       sha256: checkpoint.sha256,
     },
     data: {

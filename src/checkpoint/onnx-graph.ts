@@ -14,15 +14,26 @@ export interface OnnxTensor {
    * Uint8Array of 0 and 1 for `boolean`.
    */
   readonly values: Float32Array | Float64Array | Uint8Array;
+  /** The least and the largest number of the element type, of integers of 8 and 16 bits. */
+  readonly range?: readonly [low: number, high: number];
 }
 
-/** An attribute of a node; `unsupported` for kinds that no supported operator has (graphs, sparse tensors, ..). */
+/** A branch of an If node. Its names are its own throughout the graph, but for those it takes from around it. */
+export interface OnnxBranch {
+  /** In file order. */
+  readonly nodes: readonly OnnxNode[];
+  /** Names of its results. */
+  readonly outputs: readonly string[];
+}
+
+/** An attribute of a node; `unsupported` for kinds that no supported operator has (sparse tensors, types, ..). */
 export type OnnxAttribute =
   | { readonly kind: 'float' | 'int'; readonly value: number }
   | { readonly kind: 'floats' | 'ints'; readonly value: readonly number[] }
   | { readonly kind: 'string'; readonly value: string }
   | { readonly kind: 'strings'; readonly value: readonly string[] }
   | { readonly kind: 'tensor'; readonly value: OnnxTensor }
+  | { readonly kind: 'branch'; readonly value: OnnxBranch }
   | { readonly kind: 'unsupported' };
 
 /** One operator call. */
@@ -36,6 +47,10 @@ export interface OnnxNode {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: ReadonlyMap<string, OnnxAttribute>;
+  /** Version of the default operators, where it is not that of the graph: in functions. */
+  readonly opset?: number;
+  /** The function or branch that the file has it in, in words; left out for nodes of the graph itself. */
+  readonly inside?: string;
 }
 
 /** An input or output of the graph. */
@@ -47,7 +62,7 @@ export interface OnnxValue {
   readonly shape: readonly (number | null)[] | null;
 }
 
-/** A model's graph. */
+/** A model's graph, with the functions of the model put in the place of their calls. */
 export interface OnnxGraph {
   /** Every operand of a node is computed by an earlier one, an input, a weight or a constant. */
   readonly nodes: readonly OnnxNode[];

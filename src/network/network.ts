@@ -45,6 +45,8 @@ export interface Network {
   readonly prunable: readonly PrunableWeight[];
   /** Kernels that cannot be pruned, and why; left out where every kernel can. */
   readonly leftOut?: readonly LeftOutKernel[];
+  /** What was done to read the network that its file does not say, one sentence each; left out where nothing was. */
+  readonly notes?: readonly string[];
   /** D, how many prunable weights there are. */
   readonly dimension: number;
   /** w*, the trained prunable weights, flattened; length `dimension`. */

@@ -21,6 +21,7 @@ function modelSection(report: Report): Section {
       'left out',
       `kernel ${text.printable(name)} (${text.plural(weights, 'weight')}); see the warnings`,
     ]),
+    ...(model.notes ?? []).map((note): [string, string] => ['note', text.printable(note)]),
     ['data', `${text.printable(data.path)} (${data.format}${orderWords(data.layout ?? null)})`],
     [
       'examples',

@@ -58,6 +58,10 @@ const modelSchema = z.object({
     .describe(
       'kernels that are no part of D, each with the reason; absent where every kernel is, or was excluded',
     ),
+  notes: z
+    .array(z.string())
+    .optional()
+    .describe('what was done to read the model that its file does not say; absent where nothing was'),
   sha256: z.string().describe('of the files of the checkpoint'),
 });
 

@@ -10,6 +10,7 @@ export type AttributeValue =
   | { readonly float: number }
   | { readonly floats: readonly number[] }
   | { readonly tensor: InitializerSpec }
+  | { readonly graph: GraphSpec }
   /** An AttributeProto in full, but for its name. */
   | { readonly message: Record<string, unknown> };
 
@@ -52,13 +53,34 @@ export interface ValueSpec {
   type?: TensorType;
 }
 
-/** A model; what is left out is empty. */
-export interface ModelSpec {
+/** A graph; what is left out is empty. */
+export interface GraphSpec {
   nodes?: readonly NodeSpec[];
   initializers?: readonly InitializerSpec[];
   sparse?: readonly SparseSpec[];
   inputs?: readonly ValueSpec[];
   outputs?: readonly ValueSpec[];
+}
+
+/** A function of a model. */
+export interface FunctionSpec {
+  name: string;
+  domain: string;
+  overload?: string;
+  inputs: readonly string[];
+  outputs: readonly string[];
+  nodes: readonly NodeSpec[];
+  /** Names of attributes without a default. */
+  attributes?: readonly string[];
+  defaults?: Readonly<Record<string, AttributeValue>>;
+  /** Version of the default operators, 17 unless given. */
+  opset?: number;
+  domains?: Readonly<Record<string, number>>;
+}
+
+/** A model; what is left out is empty. */
+export interface ModelSpec extends GraphSpec {
+  functions?: readonly FunctionSpec[];
   /** Version of the default operators, 17 unless given; null for none. */
   opset?: number | null;
   /** Further operator sets, by domain. */
@@ -111,6 +133,7 @@ function attributeMessage(name: string, value: AttributeValue): Record<string, u
   if ('float' in value) return { name, f: value.float, type: types.float };
   if ('floats' in value) return { name, floats: [...value.floats], type: types.floats };
   if ('tensor' in value) return { name, t: tensorMessage(value.tensor), type: types.tensor };
+  if ('graph' in value) return { name, g: graphMessage(name, value.graph), type: types.graph };
   return { name, ...(value as { message: Record<string, unknown> }).message };
 }
 
@@ -121,6 +144,64 @@ function valueMessage({ name, shape, type = 'float32' }: ValueSpec): Record<stri
   return { name, type: { tensorType: { elemType: ONNX_TYPES[type], ...(dim && { shape: { dim } }) } } };
 }
 
+function nodeMessage({
+  name,
+  domain,
+  opType,
+  inputs,
+  outputs,
+  attributes,
+}: NodeSpec): Record<string, unknown> {
+  return {
+    opType,
+    input: [...(inputs ?? [])],
+    output: [...(outputs ?? [])],
+    ...(name !== undefined && { name }),
+    ...(domain !== undefined && { domain }),
+    attribute: Object.entries(attributes ?? {}).map(([key, value]) => attributeMessage(key, value)),
+  };
+}
+
+function graphMessage(name: string, spec: GraphSpec): Record<string, unknown> {
+  return {
+    name,
+    node: (spec.nodes ?? []).map(nodeMessage),
+    initializer: (spec.initializers ?? []).map(tensorMessage),
+    sparseInitializer: (spec.sparse ?? []).map((sparse) => ({
+      values: tensorMessage({ ...sparse.values, name: sparse.name }),
+      indices: tensorMessage({ type: 'int64', ...sparse.indices }),
+      dims: [...sparse.shape],
+    })),
+    input: (spec.inputs ?? []).map(valueMessage),
+    output: (spec.outputs ?? []).map(valueMessage),
+  };
+}
+
+function importMessages(
+  opset: number | null,
+  domains: Readonly<Record<string, number>>,
+): Record<string, unknown>[] {
+  return [
+    ...(opset === null ? [] : [{ domain: '', version: opset }]),
+    ...Object.entries(domains).map(([domain, version]) => ({ domain, version })),
+  ];
+}
+
+function functionMessage(spec: FunctionSpec): Record<string, unknown> {
+  const { name, domain, overload, attributes = [], defaults = {}, opset = 17, domains = {} } = spec;
+  return {
+    name,
+    domain,
+    ...(overload !== undefined && { overload }),
+    input: [...spec.inputs],
+    output: [...spec.outputs],
+    attribute: [...attributes],
+    attributeProto: Object.entries(defaults).map(([key, value]) => attributeMessage(key, value)),
+    node: spec.nodes.map(nodeMessage),
+    opsetImport: importMessages(opset, domains),
+  };
+}
+
 /** The ModelProto of a model, for tests that change it before it is encoded. */
 export function modelMessage(spec: ModelSpec): Record<string, unknown> {
   const { opset = 17, domains = {}, metadata = {}, irVersion = 8, producer = ['', ''] } = spec;
@@ -128,30 +209,10 @@ export function modelMessage(spec: ModelSpec): Record<string, unknown> {
     irVersion,
     producerName: producer[0],
     producerVersion: producer[1],
-    opsetImport: [
-      ...(opset === null ? [] : [{ domain: '', version: opset }]),
-      ...Object.entries(domains).map(([domain, version]) => ({ domain, version })),
-    ],
+    opsetImport: importMessages(opset, domains),
     metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
-    graph: {
-      name: 'graph',
-      node: (spec.nodes ?? []).map(({ name, domain, opType, inputs, outputs, attributes }) => ({
-        opType,
-        input: [...(inputs ?? [])],
-        output: [...(outputs ?? [])],
-        ...(name !== undefined && { name }),
-        ...(domain !== undefined && { domain }),
-        attribute: Object.entries(attributes ?? {}).map(([key, value]) => attributeMessage(key, value)),
-      })),
-      initializer: (spec.initializers ?? []).map(tensorMessage),
-      sparseInitializer: (spec.sparse ?? []).map(({ name, shape, values, indices }) => ({
-        values: tensorMessage({ ...values, name }),
-        indices: tensorMessage({ type: 'int64', ...indices }),
-        dims: [...shape],
-      })),
-      input: (spec.inputs ?? []).map(valueMessage),
-      output: (spec.outputs ?? []).map(valueMessage),
-    },
+    graph: graphMessage('graph', spec),
+    ...(spec.functions && { functions: spec.functions.map(functionMessage) }),
   };
 }
 

@@ -3,6 +3,7 @@ import { ONNX_ATTRIBUTE_TYPES, ONNX_TYPES, onnxSchema } from '../../onnx-schema.
 import { type CheckpointWeight, elementCount, type OnnxCheckpoint } from '../checkpoint.js';
 import type { OnnxNode } from '../onnx-graph.js';
 import { requireFinite } from '../quantization.js';
+import { putCodes } from './codes.js';
 import { changedElements } from './elements.js';
 import type { OnnxFile } from './reader.js';
 import { encodeField, type FieldEdits } from './rewrite.js';
@@ -48,19 +49,23 @@ function constantNode(name: string, { shape }: CheckpointWeight, type: ElementTy
 }
 
 /**
- * Puts Constant nodes with the values of `folded` in the place of the nodes of the file that compute them. What
- * these nodes read stays in the file.
+ * Writes the values of `folded`: as codes where the file has them so and can, else as Constant nodes in the place of
+ * the nodes that compute them. What these nodes read stays in the file.
  *
  * @throws InputError `checkpoint/not-representable` for a value that the element type of the node's result does not
  *   have, `checkpoint/non-finite-weight`
  */
 export function replaceFolded(
   file: OnnxFile,
-  { graph: { nodes }, folded = [] }: Pick<OnnxCheckpoint, 'graph' | 'folded'>,
+  checkpoint: Pick<OnnxCheckpoint, 'graph' | 'weights' | 'folded'>,
   edits: FieldEdits,
 ): void {
   const { source } = file;
-  const waiting = new Map(folded.map((weight) => [weight.name, weight]));
+  const { nodes } = checkpoint.graph;
+  const waiting = new Map((checkpoint.folded ?? []).map((weight) => [weight.name, weight]));
+  for (const weight of waiting.values()) {
+    if (putCodes(file, checkpoint, weight, edits)) waiting.delete(weight.name);
+  }
   for (const field of file.graph.fields) {
     if (field.name !== 'node') continue;
     const outputs = textsOf(source, field.message!, 'output').filter((name) => name !== '');

@@ -32,26 +32,58 @@ export function operatorDomain(domain: string): string {
   return domain === 'ai.onnx' ? '' : domain;
 }
 
-/** Reads a NodeProto; `index` is its place in the file. */
-export function readNode(source: WireSource, message: WireMessage, index: number): OnnxNode {
+/** Attributes by name. */
+export type Attributes = ReadonlyMap<string, OnnxAttribute>;
+
+/**
+ * Reads a NodeProto; `index` is its place in the file.
+ *
+ * @param given attributes of the call, where the node stands in a function and may refer to them
+ */
+export function readNode(
+  source: WireSource,
+  message: WireMessage,
+  index: number,
+  given: Attributes = new Map(),
+): OnnxNode {
   const name = textOf(source, message, 'name') || `#${index}`;
   const opType = textOf(source, message, 'opType');
-  const attributes = new Map<string, OnnxAttribute>();
-  for (const attribute of messagesOf(message, 'attribute')) {
-    const key = textOf(source, attribute, 'name');
-    if (attributes.has(key)) {
-      throw invalidGraph(source.path, `${nodeLabel({ name, opType })} has two attributes ${quoted(key)}.`);
-    }
-    attributes.set(key, readAttribute(source, attribute, `${name}.${key}`));
-  }
+  const domain = operatorDomain(textOf(source, message, 'domain'));
+  const messages = messagesOf(message, 'attribute');
   return {
     name,
     opType,
-    domain: operatorDomain(textOf(source, message, 'domain')),
+    domain,
     inputs: textsOf(source, message, 'input'),
     outputs: textsOf(source, message, 'output'),
-    attributes,
+    attributes: readAttributes(source, messages, { name, opType }, given),
   };
+}
+
+/**
+ * Reads AttributeProtos, those that refer to attributes of a call from `given`.
+ *
+ * @throws InputError `checkpoint/invalid-graph` for two of one name
+ */
+export function readAttributes(
+  source: WireSource,
+  messages: readonly WireMessage[],
+  node: Pick<OnnxNode, 'name' | 'opType'>,
+  given: Attributes = new Map(),
+): Map<string, OnnxAttribute> {
+  const attributes = new Map<string, OnnxAttribute>();
+  for (const attribute of messages) {
+    const key = textOf(source, attribute, 'name');
+    if (attributes.has(key)) {
+      throw invalidGraph(source.path, `${nodeLabel(node)} has two attributes ${quoted(key)}.`);
+    }
+    const reference = textOf(source, attribute, 'refAttrName');
+    const value =
+      reference === '' ? readAttribute(source, attribute, `${node.name}.${key}`) : given.get(reference);
+    // One that refers to an attribute that the call leaves out is left out, too.
+    if (value !== undefined) attributes.set(key, value);
+  }
+  return attributes;
 }
 
 function nodeLabel({ name, opType }: Pick<OnnxNode, 'name' | 'opType'>): string {

@@ -6,9 +6,12 @@ import { checkFile, readInto } from '../files.js';
 import { parseJson } from '../json.js';
 import type { OnnxGraph, OnnxTensor } from '../onnx-graph.js';
 import { printable, quoted } from '../printable.js';
+import { type FunctionTable, functionTable } from './bodies.js';
 import { readConstants } from './constants.js';
 import { type ExternalFiles, MAX_TOTAL_BYTES, readExternalFiles } from './external.js';
-import { invalidGraph, operatorDomain, readNode, readValue, sortNodes } from './nodes.js';
+import { inlinedNodes, weightNames } from './inline.js';
+import { invalidGraph, readValue, sortNodes } from './nodes.js';
+import { modelOpset } from './opset.js';
 import { decodeSparse, type Initializer, readSparseHead, type SparseHead } from './sparse.js';
 import {
   countOf,
@@ -21,18 +24,15 @@ import {
   type TensorHead,
 } from './tensors.js';
 import {
-  integerOf,
   messageOf,
   messagesOf,
   readMessage,
   textOf,
+  textsOf,
   type WireField,
   type WireMessage,
   type WireSource,
 } from './wire.js';
-
-/** Operators took their attributes and broadcasting of today with opset 7 (ONNX 1.2, 2018). */
-const MIN_OPSET = 7;
 
 /** The metadata_props entry that is read; other tools' are left alone. */
 export const METADATA_KEY = 'pruneLimit';
@@ -42,7 +42,8 @@ export interface OnnxFile {
   source: WireSource & { bytes: Uint8Array<ArrayBuffer> };
   model: WireMessage;
   graph: WireMessage;
-  /** In file order, those in Constant nodes last. */
+  functions: FunctionTable;
+  /** In file order, those in Constant nodes, functions and branches last. */
   initializers: Initializer[];
   external: ExternalFiles;
   /** As `OnnxCheckpoint` says it. */
@@ -51,7 +52,8 @@ export interface OnnxFile {
 
 /**
  * Reads an ONNX model. Shapes and sizes are checked against the files before anything is allocated. Initialisers may
- * hold infinities, which masks do: which of them are trained weights, the network knows. Functions, training information and subgraphs are passed over.
+ * hold infinities, which masks do: which of them are trained weights, the network knows. Functions are put in the place
+ * of their calls; training information and the bodies of loops are passed over.
  *
  * @throws InputError that names the file and the byte, tensor or node
  */
@@ -102,14 +104,18 @@ export async function readOnnxFile(path: string): Promise<OnnxFile> {
       `${printable(path)} is not a valid ONNX file: it holds no graph; is it complete, and is it one?`,
     );
   }
+  const functions = functionTable(source, model);
   const declared = readInitializers(source, graph);
   const taken = [...declared.map(({ name }) => name), ...inputNames(source, graph)];
-  const initializers = [...declared, ...readConstants(source, graph, new Set(taken))];
+  const constants = readConstants(source, graph, functions, new Set(taken));
+  const initializers = [...declared, ...constants];
+  const expanded = initializers.reduce((sum, each) => sum + elementsOf(each), 0);
+  requireModest(source, initializers.at(-1)?.name ?? '', expanded);
   const heads = initializers.map(({ head }) => head);
   const external = await readExternalFiles(path, heads, source.bytes.length);
   const hash = createHash('sha256').update(source.bytes);
   for (const { bytes } of external.files) hash.update(bytes);
-  return { source, model, graph, initializers, external, sha256: hash.digest('hex') };
+  return { source, model, graph, functions, initializers, external, sha256: hash.digest('hex') };
 }
 
 /** Names of the graph's inputs; old files list initialisers, too. */
@@ -131,6 +137,11 @@ async function readModelFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
   return bytes;
 }
 
+/** Elements that take more memory than the file. */
+function elementsOf({ head, sparse }: Pick<Initializer, 'head' | 'sparse'>): number {
+  return sparse ? countOf(sparse.shape) : expandedElements(head);
+}
+
 function readInitializers(source: WireSource, graph: WireMessage): Initializer[] {
   const initializers: Initializer[] = [];
   const names = new Set<string>();
@@ -149,10 +160,10 @@ function readInitializers(source: WireSource, graph: WireMessage): Initializer[]
     if (names.has(name)) {
       throw invalidGraph(source.path, `two initialisers are named ${quoted(name)}; names must be unique.`);
     }
-    expanded += sparse ? countOf(sparse.shape) : expandedElements(head);
+    expanded += elementsOf({ head, sparse });
     requireModest(source, name, expanded);
     names.add(name);
-    initializers.push({ name, field, head, sparse, node: null });
+    initializers.push({ name, field, head, sparse, owner: null });
   }
   return initializers;
 }
@@ -171,10 +182,14 @@ function decodeInitializer(
   const key = `${external.files.indexOf(range.file)}:${range.start}:${range.end}`;
   const values = shared.get(key) ?? decodeRaw(range.file.bytes.subarray(range.start, range.end), head.type);
   shared.set(key, values);
-  return { shape: head.shape, type: ELEMENT_RULES[head.type].kind, values };
+  const { kind, range: limits } = ELEMENT_RULES[head.type];
+  return { shape: head.shape, type: kind, values, ...(limits && { range: limits }) };
 }
 
-function readGraph({ source, model, graph, initializers }: OnnxFile, constants: OnnxGraph['constants']) {
+function readGraph(
+  { source, model, graph, functions, initializers }: OnnxFile,
+  constants: OnnxGraph['constants'],
+): OnnxGraph {
   const { path } = source;
   const initialised = new Set(initializers.map(({ name }) => name));
   const inputs = messagesOf(graph, 'input')
@@ -187,11 +202,11 @@ function readGraph({ source, model, graph, initializers }: OnnxFile, constants: 
     }
     known.add(name);
   }
-  const constantNodes = new Set(initializers.map(({ node }) => node));
-  const unsorted = messagesOf(graph, 'node').flatMap((message, i) =>
-    constantNodes.has(message) ? [] : [readNode(source, message, i)],
-  );
-  const nodes = sortNodes(unsorted, known, path);
+  const opset = modelOpset(source, model);
+  const results = messagesOf(graph, 'node').flatMap((node) => textsOf(source, node, 'output'));
+  const taken = new Set([...known, ...results]);
+  const weights = weightNames(initializers);
+  const nodes = sortNodes(inlinedNodes({ source, functions, opset, weights, taken }, graph), known, path);
   for (const output of nodes.flatMap((node) => node.outputs)) known.add(output);
   const outputs = messagesOf(graph, 'output').map((message) => readValue(source, message));
   for (const { name } of outputs) {
@@ -199,23 +214,7 @@ function readGraph({ source, model, graph, initializers }: OnnxFile, constants: 
     throw invalidGraph(path, `its output ${quoted(name)} is computed by no node.`);
   }
   const producer = `${textOf(source, model, 'producerName')} ${textOf(source, model, 'producerVersion')}`;
-  return { nodes, inputs, outputs, constants, opset: readOpset(source, model), producer: producer.trim() };
-}
-
-function readOpset(source: WireSource, model: WireMessage): number {
-  const versions = messagesOf(model, 'opsetImport')
-    .filter((message) => operatorDomain(textOf(source, message, 'domain')) === '')
-    .map((message) => integerOf(source, message, 'version'));
-  const version = versions[0];
-  if (version !== undefined && version >= MIN_OPSET && versions.every((other) => other === version)) {
-    return version;
-  }
-  const found = version === undefined ? 'no version' : `version ${printable(versions.join(' and '))}`;
-  throw new InputError(
-    'checkpoint/unsupported-opset',
-    `${printable(source.path)} imports ${found} of the ONNX operators; supported is one from ${MIN_OPSET} on: ` +
-      'export the model anew, or convert it with onnx.version_converter.',
-  );
+  return { nodes, inputs, outputs, constants, opset, producer: producer.trim() };
 }
 
 /** The metadata_props entry `pruneLimit`; null where there is none. */

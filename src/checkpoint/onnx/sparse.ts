@@ -20,13 +20,13 @@ export interface SparseHead {
 /** A tensor of the graph that has a name and values. */
 export interface Initializer {
   name: string;
-  /** Where it stands among the fields of the graph, or of the attribute of a Constant node. */
+  /** Where it stands among the fields of the graph, of a branch, or of the attribute of a Constant node. */
   field: WireField;
   /** The dense tensor, or the values of the sparse one. */
   head: TensorHead;
   sparse: SparseHead | null;
-  /** The Constant node that holds it; null among the initialisers of the graph. */
-  node: WireMessage | null;
+  /** The Constant node or the branch that holds it; null among the initialisers of the graph. */
+  owner: WireMessage | null;
 }
 
 /**

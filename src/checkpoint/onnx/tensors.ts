@@ -29,6 +29,8 @@ interface ElementRule {
   kind: OnnxTensor['type'];
   bytes: number;
   list: DataList;
+  /** Of the types that codes of quantised numbers have. */
+  range?: readonly [low: number, high: number];
 }
 
 /** What onnx.proto says of each element type. */
@@ -37,12 +39,12 @@ export const ELEMENT_RULES: Readonly<Record<ElementType, ElementRule>> = {
   float16: { kind: 'float', bytes: 2, list: 'int32Data' },
   bfloat16: { kind: 'float', bytes: 2, list: 'int32Data' },
   float64: { kind: 'float', bytes: 8, list: 'doubleData' },
-  int8: { kind: 'integer', bytes: 1, list: 'int32Data' },
-  int16: { kind: 'integer', bytes: 2, list: 'int32Data' },
+  int8: { kind: 'integer', bytes: 1, list: 'int32Data', range: [-128, 127] },
+  int16: { kind: 'integer', bytes: 2, list: 'int32Data', range: [-32768, 32767] },
   int32: { kind: 'integer', bytes: 4, list: 'int32Data' },
   int64: { kind: 'integer', bytes: 8, list: 'int64Data' },
-  uint8: { kind: 'integer', bytes: 1, list: 'int32Data' },
-  uint16: { kind: 'integer', bytes: 2, list: 'int32Data' },
+  uint8: { kind: 'integer', bytes: 1, list: 'int32Data', range: [0, 255] },
+  uint16: { kind: 'integer', bytes: 2, list: 'int32Data', range: [0, 65535] },
   uint32: { kind: 'integer', bytes: 4, list: 'uint64Data' },
   uint64: { kind: 'integer', bytes: 8, list: 'uint64Data' },
   bool: { kind: 'boolean', bytes: 1, list: 'int32Data' },
@@ -228,10 +230,10 @@ export function externalBytes({ shape, type }: TensorHead): number {
 
 /** The values of a tensor whose head was read and whose data lies in the model's own file. */
 export function decodeTensor(source: WireSource, { shape, type, message }: TensorHead): OnnxTensor {
-  const { kind } = ELEMENT_RULES[type];
+  const { kind, range } = ELEMENT_RULES[type];
   const raw = bytesOf(source, message, 'rawData');
   const values = raw !== null && raw.length > 0 ? decodeRaw(raw, type) : decodeList(source, message, type);
-  return { shape, type: kind, values };
+  return { shape, type: kind, values, ...(range && { range }) };
 }
 
 /** Values of raw data, little-endian. */

@@ -62,11 +62,11 @@ const SCALARS: Readonly<Record<string, number>> = {
   bytes: LENGTH,
 };
 
-/**
- * Messages that are skipped like unknown fields: no supported operator has such attributes. With subgraphs
- * left out, messages nest no deeper than the schema does.
- */
-const SKIPPED = new Set(['Attribute.g', 'Attribute.graphs', 'Attribute.tensors', 'Attribute.sparseTensor']);
+/** Messages that are skipped like unknown fields: no supported operator has such attributes. */
+const SKIPPED = new Set(['Attribute.graphs', 'Attribute.tensors', 'Attribute.sparseTensor']);
+
+/** How deep messages may nest. A branch takes three levels; exporters write two or three branches in one another. */
+const MAX_DEPTH = 64;
 
 interface FieldRule {
   name: string;
@@ -139,7 +139,7 @@ function readVarint(source: WireSource, start: number, end: number): Varint {
  * @throws InputError `checkpoint/invalid-onnx` with the byte, for anything that is not well-formed
  */
 export function readMessage(source: WireSource, type: string): WireMessage {
-  const counter = { fields: 0 };
+  const counter = { fields: 0, depth: 0 };
   return readFields(source, type, 0, source.bytes.length, counter);
 }
 
@@ -148,8 +148,12 @@ function readFields(
   type: string,
   start: number,
   end: number,
-  counter: { fields: number },
+  counter: { fields: number; depth: number },
 ): WireMessage {
+  if (counter.depth > MAX_DEPTH) {
+    throw damaged(source, start, `messages are in one another more than ${MAX_DEPTH} deep`);
+  }
+  counter.depth++;
   const rules = RULES.get(type)!;
   const fields: WireField[] = [];
   for (let at = start; at < end; ) {
@@ -174,6 +178,7 @@ function readFields(
     fields.push({ name: rule?.name ?? null, wireType, tag: at, ...content, message });
     at = content.end;
   }
+  counter.depth--;
   return { start, end, fields };
 }
 

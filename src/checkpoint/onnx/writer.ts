@@ -30,7 +30,7 @@ const MIN_SPARSE_IR_VERSION = 6;
 export interface OnnxWriteOptions {
   /**
    * Store weights as positions and values of what is not 0 where that takes fewer bytes. Weights in external
-   * data or Constant nodes and those that are inputs of the graph, too, stay dense.
+   * data, Constant nodes or branches and those that are inputs of the graph, too, stay dense.
    */
   sparse?: boolean;
   /** Mark the model as written by prune-limit, by which `ownOnnxFiles` knows it. */
@@ -127,7 +127,7 @@ function changeWeights(
     0,
   );
   for (const [i, initializer] of floats.entries()) {
-    const { name, field, head, sparse, node } = initializer;
+    const { name, field, head, sparse, owner } = initializer;
     const weight = weights[i]!;
     const old = elementBytes(file, initializer);
     const changed = changedElements(old, head.type, weight, path);
@@ -140,7 +140,7 @@ function changeWeights(
     const count = countOf(head.shape);
     const canBeSparse =
       wantSparse &&
-      node === null &&
+      owner === null &&
       head.external === null &&
       !inputs.has(name) &&
       expanded + count <= MAX_EXPANDED_ELEMENTS;

@@ -28,6 +28,8 @@ export interface BatchRule {
   outputShape: readonly number[];
   /** Shape of what the removed activation was applied to, for some examples. */
   endingShape: readonly number[] | null;
+  /** How it is run, in words, where the file says otherwise. */
+  note: string | null;
   run: Run;
 }
 
@@ -51,13 +53,16 @@ const TRIED_EXTENTS = [32, 28, 224, 64, 16, 8, 1];
 /** Relative difference of outputs that counts as the same, at float32. */
 const SAME = 1e-3;
 
-function differs(left: Float32Array, right: Float32Array): boolean {
+function isSame(left: Float32Array | null, right: Float32Array): boolean {
   const scale = right.reduce((largest, value) => Math.max(largest, Math.abs(value) || 0), 0);
   return (
-    left.length !== right.length ||
-    left.some((value, i) => value !== right[i] && Math.abs(value - right[i]) > SAME * scale)
+    left !== null &&
+    left.length === right.length &&
+    left.every((value, i) => value === right[i] || !(Math.abs(value - right[i]) > SAME * scale))
   );
 }
+
+const ONE_AT_A_TIME = 'its batch axis is free, but it takes one example at a time, and is run so';
 
 /**
  * Finds how a graph is run on batches of any size, and how many outputs it has
@@ -65,8 +70,10 @@ function differs(left: Float32Array, right: Float32Array): boolean {
  *
  * A graph with a free batch axis runs on any batch as it is. One that was
  * exported for batches of a fixed size is freed of it, by scaling the leading
- * extents that stand in it as numbers; if that does not give the same values,
- * batches are cut into pieces of the fixed size.
+ * extents that stand in it as numbers. If that does not give the same values,
+ * several batches of the fixed size are run at once (see `onGroups`), or, where
+ * an operator does not allow that, one after the other. A graph whose batch
+ * axis is free but takes single examples alone is run in batches of one.
  *
  * @throws InputError naming the node that fails; or when the output has no row
  *   for each example, or one that depends on the other examples
@@ -134,24 +141,37 @@ export function batchRule(
       const batchScale = declared === null ? null : { declared, actual };
       return rows(outputOf(weightTensors, inputs, { batchScale, explain }), actual);
     };
-  const pieces =
-    (batch: number, explain: boolean): Run =>
+  /** Batches of a size, the last one filled up with zeros. */
+  const inBatches =
+    (batch: number, run: (weightTensors: readonly Tensor[], whole: Tensor) => Tensor2D): Run =>
     (weightTensors, inputs) => {
       const [examples, ...shape] = inputs.shape;
       const missing = (batch - (examples % batch)) % batch;
-      const whole = missing === 0 ? inputs : concat([inputs, zeros([missing, ...shape])], 0);
+      if (missing === 0) {
+        return run(weightTensors, inputs);
+      }
+      const all = run(weightTensors, concat([inputs, zeros([missing, ...shape])], 0));
+      return slice(all, [0, 0], [examples, all.shape[1]]) as Tensor2D;
+    };
+  /** Batches of a size, all at once. */
+  const grouped = (batch: number, explain: boolean): Run =>
+    inBatches(batch, (weightTensors, whole) => {
+      const groups = whole.shape[0] / batch;
+      return rows(outputOf(weightTensors, whole, { groups, explain }), whole.shape[0]);
+    });
+  /** Batches of a size, one after the other. */
+  const pieces = (batch: number, explain: boolean): Run =>
+    inBatches(batch, (weightTensors, whole) => {
+      const [examples, ...shape] = whole.shape;
       const parts: Tensor2D[] = [];
       for (let start = 0; start < examples; start += batch) {
-        const part = slice(
-          whole,
-          inputs.shape.map((_, axis) => (axis === 0 ? start : 0)),
-          [batch, ...shape],
-        );
-        parts.push(rows(outputOf(weightTensors, part, { explain }), batch));
+        const begin = whole.shape.map((_, axis) => (axis === 0 ? start : 0));
+        const part = slice(whole, begin, [batch, ...shape]);
+        const groups = declared === null ? null : 1;
+        parts.push(rows(outputOf(weightTensors, part, { groups, explain }), batch));
       }
-      const all = parts.length === 1 ? parts[0] : concat(parts, 0);
-      return missing === 0 ? all : (slice(all, [0, 0], [examples, all.shape[1]]) as Tensor2D);
-    };
+      return parts.length === 1 ? parts[0] : (concat(parts, 0) as Tensor2D);
+    });
 
   /** One example at a time, freed of the declared batch. */
   const oneByOne =
@@ -181,36 +201,40 @@ export function batchRule(
     const examples = Float32Array.from({ length: count * size }, () => random.normal());
     const separately = probe(tooLarge ? oneByOne(true) : pieces(fixed, true), examples, shape, count);
     const outputs = separately.length / count;
-    if (tooLarge && !freed(examples, shape, count, separately)) {
+    const found = { outputs, outputShape, endingShape, note: null };
+    const together = probed(free(true), examples, shape, count);
+    if (isSame(together, separately)) {
+      return { ...found, run: free(false) };
+    }
+    if (tooLarge) {
       throw new InputError(
         'network/batch',
         `${path}: the model is written for batches of ${declared}, which is too large, and does not run on others: export it with a free batch axis`,
       );
     }
-    if (declared === null) {
-      const together = probe(free(true), examples, shape, count);
-      if (differs(together, separately)) {
-        throw new InputError(
-          'network/batch',
-          `${path}: the output for an example depends on the other examples of its batch: prune-limit needs a network that treats examples one by one`,
-        );
-      }
-      return { outputs, outputShape, endingShape, run: free(false) };
+    if (declared === null && together !== null) {
+      throw new InputError(
+        'network/batch',
+        `${path}: the output for an example depends on the other examples of its batch: prune-limit needs a network that treats examples one by one`,
+      );
     }
-    const whole = tooLarge || freed(examples, shape, count, separately);
-    return { outputs, outputShape, endingShape, run: whole ? free(false) : pieces(fixed, false) };
+    const isGrouped = isSame(probed(grouped(fixed, true), examples, shape, count), separately);
+    const run = isGrouped ? grouped(fixed, false) : pieces(fixed, false);
+    return { ...found, run, note: declared === null ? ONE_AT_A_TIME : null };
   };
-  const freed = (
+  /** What a rule gives, or null where the graph does not take it. */
+  const probed = (
+    run: Run,
     examples: Float32Array,
     shape: readonly number[],
     count: number,
-    expected: Float32Array,
-  ): boolean => {
+  ): Float32Array | null => {
     try {
-      return !differs(probe(free(true), examples, shape, count), expected);
+      return probe(run, examples, shape, count);
     } catch (error) {
-      if (error instanceof InputError) {
-        return false;
+      // That a graph has no row for each of several examples is its own: it would take them one by one and give one.
+      if (error instanceof InputError && (declared !== null || error.code !== 'network/output-shape')) {
+        return null;
       }
       throw error;
     }

@@ -1,6 +1,7 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import type { OnnxNode } from '../../checkpoint/onnx-graph.js';
 import { InputError } from '../../errors.js';
+import { onGroups } from './groups.js';
 import { malformed, type OperatorCall } from './operator.js';
 import { onHost } from './operators/host.js';
 import { operatorOf } from './operators/table.js';
@@ -21,6 +22,8 @@ export interface Program {
 export interface RunOptions {
   tensors: ConstantTensors;
   batchScale?: OperatorCall['batchScale'];
+  /** How many batches the input holds, for a graph that takes one at a time; null for one that takes any. */
+  groups?: number | null;
   /** Errors of tfjs become errors about the node (while a model is loaded). */
   explain?: boolean;
   /** Told the outputs of every node. */
@@ -32,18 +35,24 @@ function runNode(
   plan: Plan,
   batched: ReadonlySet<string>,
   lookUp: (name: string) => Value | undefined,
-  { tensors, batchScale = null, explain = false }: RunOptions,
+  { tensors, batchScale = null, groups = null, explain = false }: RunOptions,
 ): Value[] {
   const call: OperatorCall = {
     node,
-    opset: plan.opset,
+    opset: node.opset ?? plan.opset,
     inputs: node.inputs.map((name) => (name === '' ? null : (lookUp(name) ?? null))),
     constants: tensors,
     batchScale,
     batched: batched.has(node.inputs[0]),
   };
   try {
-    return onHost(call) ?? operatorOf(node, plan.opset)(call);
+    const known = onHost(call);
+    if (known !== null) {
+      return known;
+    }
+    const operator = operatorOf(node, call.opset);
+    const grouped = node.inputs.map((name) => batched.has(name));
+    return groups === null ? operator(call) : onGroups(operator, call, grouped, groups);
   } catch (error) {
     if (!explain || error instanceof InputError) {
       throw error;

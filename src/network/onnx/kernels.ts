@@ -3,6 +3,7 @@ import type { CheckpointWeight } from '../../checkpoint/checkpoint.js';
 import type { OnnxNode } from '../../checkpoint/onnx-graph.js';
 import { printable, quoted } from '../../checkpoint/printable.js';
 import type { LeftOutKernel } from '../network.js';
+import { contractedOperands } from './einsum-equation.js';
 import { producers } from './ending.js';
 import { programOf } from './interpreter.js';
 import { dependentOnInput, neededFor, type Plan } from './plan.js';
@@ -15,6 +16,18 @@ const MATRIX_OPERANDS: Readonly<Record<string, readonly number[]>> = {
   Gemm: [0, 1],
   MatMul: [0, 1],
 };
+/** Which operands of a node are matrices that it multiplies with. */
+function multiplied({ domain, opType, attributes }: OnnxNode): readonly number[] {
+  const equation = attributes.get('equation');
+  if (domain !== '') {
+    return [];
+  }
+  if (opType === 'Einsum' && equation?.kind === 'string') {
+    return contractedOperands(equation.value);
+  }
+  return Object.hasOwn(MATRIX_OPERANDS, opType) ? MATRIX_OPERANDS[opType] : [];
+}
+
 /** Operators behind which a weight is still that weight. */
 const REARRANGING = new Set(['Transpose', 'Identity', 'Cast', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten']);
 
@@ -32,7 +45,7 @@ function matrixOperands({ nodes }: Plan, isWeight: (name: string) => boolean): s
     }
   };
   const operands = nodes.flatMap((node) =>
-    (node.domain === '' && Object.hasOwn(MATRIX_OPERANDS, node.opType) ? MATRIX_OPERANDS[node.opType] : [])
+    multiplied(node)
       .map((index) => node.inputs[index])
       .filter((name) => name !== undefined && name !== ''),
   );
@@ -56,6 +69,8 @@ export interface FoldedPlan {
   /** The kernels that take the place of the nodes that computed them, named as those nodes' outputs. */
   folded: CheckpointWeight[];
   leftOut: LeftOutKernel[];
+  /** How many of the folded kernels are stored as integer codes. */
+  dequantized: number;
 }
 
 /** Why kernels that a node computes cannot take the node's place; null where they can. */
@@ -71,6 +86,9 @@ function obstacle(
   if (from !== undefined) {
     return `computed by ${printable(node.opType)} from ${quoted(from)}, which is prunable itself`;
   }
+  if (node.inside !== undefined) {
+    return `computed by ${printable(node.opType)} in ${printable(node.inside)}, where prune does not write: inline it with onnx.inliner or onnxsim`;
+  }
   const other = node.outputs.find((name) => name !== '' && !candidates.has(name));
   return other === undefined
     ? null
@@ -79,7 +97,7 @@ function obstacle(
 
 /**
  * Finds kernels that nodes compute from constants alone (a weight times a mask,
- * a weight norm, parts of a joint weight) and puts their values in the place of
+ * a weight norm, parts of a joint weight, integer codes) and puts their values in the place of
  * the nodes. What cannot be written back to a file that way is left out by
  * name: it stays a constant, or follows the prunable weights it is made of.
  *
@@ -120,5 +138,8 @@ export function foldKernels(
     }
   }
   const nodes = plan.nodes.filter((node) => !replaced.has(node));
-  return { plan: { ...plan, nodes: neededFor(nodes, plan.output) }, folded, leftOut };
+  const dequantized = folded.filter(({ name }) =>
+    neededFor(plan.nodes, name).some(({ opType }) => opType === 'DequantizeLinear'),
+  ).length;
+  return { plan: { ...plan, nodes: neededFor(nodes, plan.output) }, folded, leftOut, dequantized };
 }

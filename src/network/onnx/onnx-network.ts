@@ -7,34 +7,39 @@ import type { LeftOutKernel, Network, NetworkOptions, PrunableWeight } from '../
 import { weightFilter } from '../prunable.js';
 import type { NetworkDescription } from '../topology.js';
 import { batchRule } from './batch-rule.js';
+import { decideBranches } from './branches.js';
 import { coversOutputs } from './ending.js';
 import { requireFiniteWeights } from './finite-weights.js';
 import { programOf } from './interpreter.js';
 import { foldKernels, kernelNames } from './kernels.js';
 import { unsupported } from './operator.js';
 import { isKnown } from './operators/table.js';
-import { inputExtents, type Plan, planOf } from './plan.js';
-import { ConstantTensors, constantValue, type HostValue } from './values.js';
+import { dependentOnInput, inputExtents, type Plan, planOf } from './plan.js';
+import { remedy } from './remedies.js';
+import { ConstantTensors, constantsOf, constantValue } from './values.js';
 
-/** Initialisers by name, as values. */
-function initialisers({ weights, graph }: OnnxCheckpoint): Map<string, HostValue> {
-  const floats = weights.map(({ name, shape, values }): [string, HostValue] => [
-    name,
-    constantValue({ shape, type: 'float', values: values as Float32Array }),
-  ]);
-  const others = [...graph.constants].map(([name, tensor]): [string, HostValue] => [
-    name,
-    constantValue(tensor),
-  ]);
-  return new Map([...others, ...floats]);
-}
-
-function checkOperators({ nodes, opset }: Plan): void {
+/** Refuses what cannot be computed, before anything is. */
+function checkOperators(plan: Plan): void {
+  const { nodes, opset } = plan;
   const unknown = nodes.find((node) => !isKnown(node));
   if (unknown !== undefined) {
-    throw unsupported({ node: unknown, opset });
+    throw unsupported({ node: unknown, opset: unknown.opset ?? opset });
+  }
+  const dependent = dependentOnInput(plan);
+  const rounding = nodes.find(
+    ({ opType, inputs }) => QUANTIZING.has(opType) && inputs.some((name) => dependent.has(name)),
+  );
+  if (rounding !== undefined) {
+    throw unsupported(
+      { node: rounding, opset: rounding.opset ?? opset },
+      'activations, whose rounding has no derivatives,',
+      remedy(rounding),
+    );
   }
 }
+
+/** Operators that are computed of constants alone. */
+const QUANTIZING = new Set(['QuantizeLinear', 'DequantizeLinear']);
 
 function ranksOf(weights: readonly CheckpointWeight[]): Map<string, number> {
   return new Map(weights.map(({ name, shape }) => [name, shape.length]));
@@ -99,15 +104,17 @@ function laidOut(selected: readonly CheckpointWeight[]): { prunable: PrunableWei
  *   numbers, an operator or a use of one is not supported, a node contradicts
  *   its operands, a trained weight is not finite, or no weight is prunable
  */
-export async function createOnnxNetwork(
-  checkpoint: OnnxCheckpoint,
-  options: NetworkOptions,
-): Promise<Network> {
+export async function createOnnxNetwork(file: OnnxCheckpoint, options: NetworkOptions): Promise<Network> {
+  const { checkpoint, decided } = decideBranches(file, options);
   const original = planOf(checkpoint, options.keepFinalActivation ?? false);
   checkOperators(original);
   requireFiniteWeights(checkpoint, original);
-  const constants = initialisers(checkpoint);
-  const { plan, folded, leftOut } = foldKernels(original, constants, ranksOf(checkpoint.weights));
+  const constants = constantsOf(checkpoint);
+  const { plan, folded, leftOut, dequantized } = foldKernels(
+    original,
+    constants,
+    ranksOf(checkpoint.weights),
+  );
   const all = [...checkpoint.weights, ...folded];
   for (const weight of folded) {
     requireFinite(weight, checkpoint.path);
@@ -131,7 +138,7 @@ export async function createOnnxNetwork(
   const extents = inputExtents(plan, new Map(all.map(({ name, shape }) => [name, shape])));
   const tensors = new ConstantTensors();
   try {
-    const { outputs, outputShape, endingShape, run } = batchRule(
+    const { outputs, outputShape, endingShape, note, run } = batchRule(
       checkpoint,
       program,
       prunable,
@@ -145,9 +152,9 @@ export async function createOnnxNetwork(
     const { ending } = plan;
     if (ending?.activation === 'softmax' && endingShape !== null) {
       const { node } = ending;
-      if (node.opType !== 'Concat' && !coversOutputs(node, plan.opset, endingShape)) {
+      if (node.opType !== 'Concat' && !coversOutputs(node, node.opset ?? plan.opset, endingShape)) {
         tensors.dispose();
-        return createOnnxNetwork(checkpoint, { ...options, keepFinalActivation: true });
+        return createOnnxNetwork(file, { ...options, keepFinalActivation: true });
       }
     }
     return {
@@ -157,6 +164,11 @@ export async function createOnnxNetwork(
       parameters,
       prunable,
       leftOut,
+      notes: [
+        ...(dequantized > 0 ? [quantizedNote(dequantized)] : []),
+        ...(decided > 0 ? [decidedNote(decided)] : []),
+        ...(note === null ? [] : [note]),
+      ],
       dimension,
       weights,
       removedActivation: ending?.activation ?? null,
@@ -170,8 +182,19 @@ export async function createOnnxNetwork(
   }
 }
 
+function quantizedNote(kernels: number): string {
+  return `${kernels} ${kernels === 1 ? 'kernel is' : 'kernels are'} stored as integer codes, and analysed as the numbers these stand for`;
+}
+
+function decidedNote(branches: number): string {
+  return branches === 1
+    ? 'the condition of an If node is known: the branch that it takes stands in its place'
+    : `the conditions of ${branches} If nodes are known: the branches that they take stand in their place`;
+}
+
 /** What the graph says of its network, without building it. */
-export function describeOnnx(checkpoint: OnnxCheckpoint): NetworkDescription {
+export function describeOnnx(file: OnnxCheckpoint): NetworkDescription {
+  const { checkpoint } = decideBranches(file, {});
   const { nodes } = planOf(checkpoint, true);
   return {
     finalActivation: planOf(checkpoint, false).ending?.activation ?? null,

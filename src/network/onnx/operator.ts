@@ -3,6 +3,7 @@ import { elementCount } from '../../checkpoint/checkpoint.js';
 import type { OnnxNode, OnnxTensor } from '../../checkpoint/onnx-graph.js';
 import { printable, quoted } from '../../checkpoint/printable.js';
 import { InputError } from '../../errors.js';
+import { remedy, SIMPLIFY } from './remedies.js';
 import { type ConstantTensors, type HostValue, type Layout, tensorIn, type Value } from './values.js';
 
 /** One call of an operator. */
@@ -35,11 +36,20 @@ export function nodeText(node: OnnxNode, opset: number): string {
   return `operator ${domain}${printable(node.opType)} (opset ${opset}, node ${quoted(node.name)})`;
 }
 
-/** An error about what prune-limit cannot compute. */
-export function unsupported({ node, opset }: Pick<OperatorCall, 'node' | 'opset'>, what = ''): InputError {
+/**
+ * An error about what prune-limit cannot compute.
+ *
+ * @param what of the node is not supported; empty for the operator as a whole
+ * @param help what to do
+ */
+export function unsupported(
+  { node, opset }: Pick<OperatorCall, 'node' | 'opset'>,
+  what = '',
+  help = what === '' ? remedy(node) : 'export the model without it',
+): InputError {
   return new InputError(
     'network/onnx-operator',
-    `${nodeText(node, opset)}${what === '' ? '' : ` with ${what}`} is not supported; export the model without it`,
+    `${nodeText(node, opset)}${what === '' ? '' : ` with ${what}`} is not supported; ${help}`,
   );
 }
 
@@ -119,7 +129,7 @@ export function operand(call: OperatorCall, index: number): Value {
 export function knownOperand(call: OperatorCall, index: number, role: string): HostValue | null {
   const value = call.inputs[index] ?? null;
   if (value !== null && value.kind !== 'host') {
-    throw unsupported(call, `${role} that depend on the input`);
+    throw unsupported(call, `${role} that depend on the input`, SIMPLIFY);
   }
   return value;
 }

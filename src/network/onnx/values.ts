@@ -1,5 +1,5 @@
 import { add, keep, reshape, type Tensor, tensor, transpose, zeros } from '@tensorflow/tfjs-core';
-import { elementCount } from '../../checkpoint/checkpoint.js';
+import { elementCount, type OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
 import type { OnnxTensor } from '../../checkpoint/onnx-graph.js';
 
 /**
@@ -71,8 +71,21 @@ export function hostValue(
 }
 
 /** A value of the file, the same in every run. */
-export function constantValue({ type, shape, values }: OnnxTensor): HostValue {
-  return { kind: 'host', type, shape, values, constant: true };
+export function constantValue({ type, shape, values, range }: OnnxTensor): HostValue {
+  return { kind: 'host', type, shape, values, constant: true, ...(range && { range }) };
+}
+
+/** Initialisers by name, as values. */
+export function constantsOf({ weights, graph }: OnnxCheckpoint): Map<string, HostValue> {
+  const floats = weights.map(({ name, shape, values }): [string, HostValue] => [
+    name,
+    constantValue({ shape, type: 'float', values: values as Float32Array }),
+  ]);
+  const others = [...graph.constants].map(([name, tensor]): [string, HostValue] => [
+    name,
+    constantValue(tensor),
+  ]);
+  return new Map([...others, ...floats]);
 }
 
 /** A value from a tensor in the ONNX order. */

@@ -164,7 +164,7 @@ describe('writing', () => {
 
   it('keeps fields that the schema does not know, also where lengths around them change', async () => {
     const spec = { shape: [6], type: 'float16' as const, fields: { int32Data: [...halves] } };
-    const unknown = Uint8Array.of(0xca, 0x01, 3, 1, 2, 3); // ModelProto.functions
+    const unknown = Uint8Array.of(0xd2, 0x01, 3, 1, 2, 3); // ModelProto.configuration
     const original = Buffer.concat([unknown, surrounded(spec), unknown]);
     const checkpoint = await readOnnx(join(directoryOf({ 'a.onnx': original }), 'a.onnx'));
     const { bytes } = await roundTrip(pruned(checkpoint, odd));

@@ -1,62 +1,7 @@
-import {
-  type AttributeSketch,
-  integerTensor,
-  type ModelSketch,
-  type NodeSketch,
-  normalWeight,
-} from '../../support/onnx-models.js';
-
-/** A network with operators of a kind between a convolution and a product. */
-export interface NetworkCase {
-  name: string;
-  sketch: ModelSketch;
-}
-
-type Attributes = Record<string, AttributeSketch>;
-type Weights = NonNullable<ModelSketch['weights']>;
-
-function node(op: string, inputs: string[], output: string, attributes: Attributes = {}): NodeSketch {
-  return { op, inputs, outputs: [output], attributes };
-}
-
-const OUTPUTS = 3;
-
-/**
- * A convolution of images [2, 6, 5] to 4 channels with tanh (named `x`), some
- * nodes that end in `y`, the mean over what follows the first `axes` axes kept,
- * and a product to three outputs.
- */
-function imageCase(
-  name: string,
-  nodes: readonly NodeSketch[],
-  features: number,
-  rest: { weights?: Weights; constants?: ModelSketch['constants']; opset?: number } = {},
-): NetworkCase {
-  return {
-    name,
-    sketch: {
-      opset: rest.opset ?? 17,
-      input: [null, 2, 6, 5],
-      nodes: [
-        node('Conv', ['input', 'stem', 'stemBias'], 'c', { pads: [1, 1, 1, 1] }),
-        node('Tanh', ['c'], 'x'),
-        ...nodes,
-        node('Flatten', ['y'], 'flat'),
-        node('Gemm', ['flat', 'head', 'headBias'], 'logits', { transB: 1 }),
-      ],
-      weights: {
-        stem: normalWeight([4, 2, 3, 3], 1, 0.3),
-        stemBias: normalWeight([4], 2, 0.3),
-        head: normalWeight([OUTPUTS, features], 3, 1 / Math.sqrt(features)),
-        headBias: normalWeight([OUTPUTS], 4, 0.3),
-        ...rest.weights,
-      },
-      constants: rest.constants,
-    },
-  };
-}
-
-const FULL = 4 * 6 * 5;
+import { integerTensor, type NodeSketch, normalWeight } from '../../support/onnx-models.js';
+import { fixedBatchCases } from './batch-cases.js';
+import { type Attributes, FULL, imageCase, type NetworkCase, node, type Weights } from './image-case.js';
+import { channelCases, einsumCases, volumeCases, windowCases } from './window-cases.js';
 
 function unaryCase(
   op: string,
@@ -424,7 +369,14 @@ const sequenceCase: NetworkCase = {
 };
 
 /** Networks whose kernels are of each tfjs backend's own making. */
-export const backendCases: NetworkCase[] = [...convolutionCases, ...poolingCases, sequenceCase];
+export const backendCases: NetworkCase[] = [
+  ...convolutionCases,
+  ...poolingCases,
+  ...windowCases,
+  ...channelCases,
+  ...volumeCases,
+  sequenceCase,
+];
 
 /** Networks for tests of derivatives and of compilation. */
 export const derivativeCases: NetworkCase[] = [
@@ -435,6 +387,11 @@ export const derivativeCases: NetworkCase[] = [
   ...reductionCases,
   ...shapingCases,
   ...productCases,
+  ...windowCases,
+  ...channelCases,
+  ...einsumCases,
+  ...volumeCases,
+  ...fixedBatchCases,
   sequenceCase,
 ];
 

@@ -10,7 +10,8 @@ import { hasNative, native } from '../../compute/compile/support.js';
 import { randomExamples } from '../../support/models.js';
 import { integerTensor, type ModelSketch, normalWeight } from '../../support/onnx-models.js';
 import { expectClose, normalVector } from '../../support/vectors.js';
-import { compiledCases, type NetworkCase } from './cases.js';
+import { compiledCases } from './cases.js';
+import type { NetworkCase } from './image-case.js';
 import { withOnnxNetwork } from './support.js';
 
 /** Relative difference that rounding to float32 in another order stays below. */

@@ -10,57 +10,13 @@ import {
   type NodeSketch,
   normalWeight,
 } from '../../support/onnx-models.js';
-import { distance, normalInputs, outputOf, runtimeOutput, withOnnxNetwork } from './support.js';
+import { around, expectSame, one } from './support.js';
 
-const TOLERANCE = 1e-5;
 const DRAWS = 20;
 
 beforeAll(async () => {
   await prepareBackend('wasm');
 });
-
-/** A prunable product at the end, so that any operator makes a network: the sum of squares by fixed weights would do as well. */
-async function expectSame(sketch: ModelSketch, seed: number, batch = 2): Promise<void> {
-  const shape = [batch, ...(sketch.input.slice(1) as number[])];
-  const inputs = normalInputs(shape, seed);
-  const expected = await runtimeOutput(sketch, inputs, shape);
-  await withOnnxNetwork(
-    sketch,
-    (network) => {
-      const error = distance(outputOf(network, inputs, shape), expected);
-      expect(error, `distance from ONNX Runtime for ${JSON.stringify(sketch.nodes)}`).toBeLessThan(TOLERANCE);
-    },
-    { keepFinalActivation: true },
-  );
-}
-
-/** A network of a 1 x 1 convolution (or product), some nodes from `x` to `y`, and nothing after. */
-function around(
-  shape: readonly number[],
-  nodes: readonly NodeSketch[],
-  rest: Partial<ModelSketch> = {},
-): ModelSketch {
-  const channels = shape[0];
-  const stem: NodeSketch =
-    shape.length === 1
-      ? { op: 'MatMul', inputs: ['input', 'stem'], outputs: ['x'] }
-      : { op: 'Conv', inputs: ['input', 'stem'], outputs: ['x'] };
-  const ones = shape.slice(1).map(() => 1);
-  return {
-    input: [null, ...shape],
-    nodes: [stem, ...nodes],
-    ...rest,
-    weights: { stem: normalWeight([channels, channels, ...ones], 3, 0.7), ...rest.weights },
-  };
-}
-
-function one(
-  op: string,
-  attributes: Record<string, AttributeSketch> = {},
-  inputs: readonly string[] = ['x'],
-): NodeSketch {
-  return { op, inputs, outputs: ['y'], attributes };
-}
 
 interface ElementwiseCase {
   op: string;

@@ -6,18 +6,15 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { readOnnx } from '../../../src/checkpoint/onnx/reader.js';
 import { prepareBackend } from '../../../src/compute/backend.js';
 import { createNetwork } from '../../../src/network/create-network.js';
-import type { Network } from '../../../src/network/network.js';
-import { silentProgress } from '../../../src/progress.js';
-import { prune } from '../../../src/prune.js';
 import { directoryOf } from '../../checkpoint/fixtures.js';
-import { hasNative, native } from '../../compute/compile/support.js';
+import { hasNative } from '../../compute/compile/support.js';
 import {
   encodeModel,
   type InitializerSpec,
   type ModelSpec,
   type NodeSpec,
 } from '../../support/onnx-files.js';
-import { distance, normalInputs, outputOf } from './support.js';
+import { distance, normalInputs, outputOf, pruned, runtimeOutputOfFile, withFile } from './support.js';
 
 beforeAll(async () => {
   await prepareBackend('wasm');
@@ -89,38 +86,9 @@ const kinds: [string, ModelSpec, number[]][] = [
   ],
 ];
 
-/** The network of a model's file, handed over with its path. */
-async function withFile<T>(
-  spec: ModelSpec,
-  use: (network: Network, path: string) => Promise<T> | T,
-): Promise<T> {
-  const path = join(directoryOf({ 'model.onnx': encodeModel(spec) }), 'model.onnx');
-  const network = await createNetwork(await readOnnx(path));
-  try {
-    return await use(network, path);
-  } finally {
-    network.dispose();
-  }
-}
-
-async function pruned(path: string, ratio: number): Promise<string> {
-  const output = join(directoryOf({}), 'pruned.onnx');
-  const amount = { ratio, atLimit: null, report: null, include: [], exclude: [], analyze: null };
-  await prune({ model: path, output, sparse: false, ...amount }, silentProgress, await readOnnx(path));
-  return output;
-}
-
 const inputs = normalInputs([5, 3], 9);
 
-async function runtimeOutputOf(path: string): Promise<Float32Array> {
-  const session = await native.runtime.InferenceSession.create(path, { logSeverityLevel: 4 });
-  try {
-    const { y } = await session.run({ x: new native.runtime.Tensor('float32', inputs, [5, 3]) });
-    return Float32Array.from(y.data as Float32Array);
-  } finally {
-    await session.release();
-  }
-}
+const runtimeOutputOf = (path: string): Promise<Float32Array> => runtimeOutputOfFile(path, inputs, [5, 3]);
 
 describe('kernels computed from constants', () => {
   it.each(kinds)(

@@ -304,7 +304,7 @@ describe('a batch size that the file fixes', () => {
     expect((await kernels(fixed(batch), 7)).filter((kernel) => kernel === 'Conv2D')).toHaveLength(1);
   });
 
-  it('stays where it cannot be freed: batches are cut into pieces', async () => {
+  it('stays where it cannot be freed: several batches are run at once', async () => {
     const perm = [1, 2, 3, 0];
     const inputs = normalInputs([7, 2, 4, 4], 3);
     const free = await withOnnxNetwork(fixed(null, perm), (network) =>
@@ -315,7 +315,24 @@ describe('a batch size that the file fixes', () => {
       await withOnnxNetwork(sketch, (network) => {
         expect(distance(outputOf(network, inputs, [7, 2, 4, 4]), free)).toBeLessThan(1e-6);
       });
-      const convolutions = (await kernels(sketch, 7)).filter((kernel) => kernel === 'Conv2D');
+      expect((await kernels(sketch, 7)).filter((kernel) => kernel === 'Conv2D')).toHaveLength(1);
+    }
+  });
+
+  it('stays, and batches are run one after the other, where an operator does not allow more', async () => {
+    const perm = [1, 2, 3, 0];
+    const inputs = normalInputs([7, 2, 4, 4], 3);
+    const turned = (batch: number | null): ModelSketch => {
+      const sketch = fixed(batch, perm);
+      const nodes = sketch.nodes.slice(0, -2);
+      return { ...sketch, nodes: [...nodes, node('Gemm', ['f0', 'w'], 'y', { transA: 1 })] };
+    };
+    const free = await withOnnxNetwork(turned(null), (network) => outputOf(network, inputs, [7, 2, 4, 4]));
+    for (const batch of [1, 4]) {
+      await withOnnxNetwork(turned(batch), (network) => {
+        expect(distance(outputOf(network, inputs, [7, 2, 4, 4]), free)).toBeLessThan(1e-6);
+      });
+      const convolutions = (await kernels(turned(batch), 7)).filter((kernel) => kernel === 'Conv2D');
       expect(convolutions).toHaveLength(Math.ceil(7 / batch));
     }
   });
@@ -345,7 +362,8 @@ describe('models that cannot be analysed', () => {
     const lstm = perceptron([node('LSTM', ['z'], 'y')]);
     expect(await errorOf(lstm)).toMatchObject({
       code: 'network/onnx-operator',
-      message: 'operator LSTM (opset 17, node "LSTM_1") is not supported; export the model without it',
+      message:
+        'operator LSTM (opset 17, node "LSTM_1") is not supported; recurrent layers are analysed in TensorFlow.js LayersModels',
     });
     const custom = perceptron([{ ...node('Foo', ['z'], 'y'), domain: 'com.microsoft' }]);
     expect((await errorOf(custom)).message).toContain('operator com.microsoft.Foo (opset 17, node "Foo_1")');

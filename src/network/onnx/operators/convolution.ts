@@ -13,6 +13,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import {
   checkShape,
+  inLayout,
   inOnnxOrder,
   integer,
   integers,
@@ -23,6 +24,8 @@ import {
   operand,
   text,
 } from '../operator.js';
+import { tapsAlong } from './axis-windows.js';
+import { part } from './slicing.js';
 import {
   covered,
   explicitPads,
@@ -32,6 +35,7 @@ import {
   paddedImages,
   perAxis,
   spatialAxes,
+  type WindowAxis,
   windowsOf,
 } from './windows.js';
 
@@ -104,6 +108,53 @@ function grouped(
   return concat(parts, 3);
 }
 
+/** A convolution of images, in groups of channels or of each for itself. */
+function convolved(images: Tensor4D, kernel: Tensor, groups: number, windows: readonly WindowAxis[]): Tensor {
+  const image = overImage(windows);
+  const strides: [number, number] = [image[0].stride, image[1].stride];
+  const dilations = windows.map(({ dilation }) => dilation);
+  const { x, padding } = paddedImages(images, image);
+  const [filters, channelsPerGroup] = kernel.shape;
+  const channels = channelsPerGroup * groups;
+  return channelsPerGroup === 1 && groups > 1
+    ? depthwiseConv2d(
+        x,
+        reshape(kernelTaps(kernel, false, dilations), [
+          covered(image[0]),
+          covered(image[1]),
+          channels,
+          filters / channels,
+        ]) as Tensor4D,
+        strides,
+        padding,
+      )
+    : grouped(x, kernel, groups, (part, kernelPart) =>
+        conv2d(part, kernelTaps(kernelPart, true, dilations), strides, padding),
+      );
+}
+
+/**
+ * A convolution of volumes: the sum of one of images for each tap along their depth.
+ *
+ * @param volumes [N, D, H, W, C]
+ * @returns [N * D', H', W', filters]
+ */
+function convolvedVolumes(
+  volumes: Tensor,
+  kernel: Tensor,
+  groups: number,
+  [depth, ...image]: readonly WindowAxis[],
+): Tensor {
+  const [, , height, width, channels] = volumes.shape;
+  const shape = kernel.shape.filter((_, axis) => axis !== 2);
+  return tapsAlong(volumes, 1, depth, 0)
+    .map((tap, index) => {
+      const slices = reshape(tap, [tap.shape[0] * depth.positions, height, width, channels]) as Tensor4D;
+      return convolved(slices, reshape(part(kernel, 2, index, 1), shape), groups, image);
+    })
+    .reduce((sum, each) => add(sum, each));
+}
+
 function withBias(call: OperatorCall, result: Tensor): Tensor {
   const bias = call.inputs[2] ?? null;
   return bias === null ? result : add(result, inOnnxOrder(call, bias));
@@ -120,27 +171,11 @@ const convolution: Operator = (call) => {
     throw malformed(call, `kernel [${kernel.shape}] and group ${groups} do not fit ${channels} channels`);
   }
   const windows = windowsOf(call, value, sizes);
-  const image = overImage(windows);
-  const strides: [number, number] = [image[0].stride, image[1].stride];
-  const dilations = windows.map(({ dilation }) => dilation);
-  const { x, padding } = paddedImages(images(call), image);
   const result =
-    channelsPerGroup === 1 && groups > 1
-      ? depthwiseConv2d(
-          x,
-          reshape(kernelTaps(kernel, false, dilations), [
-            covered(image[0]),
-            covered(image[1]),
-            channels,
-            filters / channels,
-          ]) as Tensor4D,
-          strides,
-          padding,
-        )
-      : grouped(x, kernel, groups, (part, kernelPart) =>
-          conv2d(part, kernelTaps(kernelPart, true, dilations), strides, padding),
-        );
-  return [fromImages(withBias(call, result), axes)];
+    axes === 3
+      ? convolvedVolumes(inLayout(call, value, 'last'), kernel, groups, windows)
+      : convolved(images(call), kernel, groups, windows);
+  return [fromImages(withBias(call, result), axes, axes === 3 ? windows[0].positions : 1)];
 };
 
 /**
@@ -149,7 +184,7 @@ const convolution: Operator = (call) => {
  */
 const transposedConvolution: Operator = (call) => {
   const value = operand(call, 0);
-  const axes = spatialAxes(call, value);
+  const axes = spatialAxes(call, value, 2);
   const kernel = inOnnxOrder(call, operand(call, 1));
   const groups = integer(call, 'group', 1);
   const [channels, filtersPerGroup, ...sizes] = kernel.shape;
@@ -213,7 +248,7 @@ const transposedConvolution: Operator = (call) => {
   return [fromImages(withBias(call, cropped), axes)];
 };
 
-/** Convolutions over sequences and images. */
+/** Convolutions over sequences, images and volumes. */
 export const convolutionOperators: OperatorTable = {
   Conv: convolution,
   ConvTranspose: transposedConvolution,

@@ -48,7 +48,7 @@ import {
   text,
   unsupported,
 } from '../operator.js';
-import { type Value, valueIn } from '../values.js';
+import { hostValue, type Value, valueIn } from '../values.js';
 
 /** An operator that treats every number of its one operand alike. */
 function unary(apply: (x: Tensor, call: OperatorCall) => Tensor): Operator {
@@ -170,6 +170,19 @@ const castTo: Operator = (call) => {
   return unary((x) => cast(x, 'float32'))(call);
 };
 
+/** To the type of the second operand: a tensor of this network is of floating-point numbers, or of truth values. */
+const castLike: Operator = (call) => {
+  const [value, like] = [operand(call, 0), operand(call, 1)];
+  const type = like.kind === 'host' ? like.type : (like.first ?? like.last)?.dtype;
+  if (type !== 'float' && type !== 'float32') {
+    throw unsupported(call, 'a type other than floating point for what depends on the input');
+  }
+  if (value.kind === 'host') {
+    return [hostValue('float', value.shape, Array.from(value.values, Number), value.constant)];
+  }
+  return (value.first ?? value.last)?.dtype === 'float32' ? [value] : unary((x) => cast(x, 'float32'))(call);
+};
+
 const logical = (apply: (a: Tensor, b: Tensor) => Tensor): Operator => binary(apply);
 
 /** Operators on single numbers. */
@@ -224,6 +237,7 @@ export const elementwiseOperators: OperatorTable = {
   Clip: clip,
   Where: choose,
   Cast: castTo,
+  CastLike: castLike,
   Equal: logical(equal),
   Greater: logical(greater),
   GreaterOrEqual: logical(greaterEqual),

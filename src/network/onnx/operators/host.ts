@@ -21,6 +21,7 @@ import {
   rowMajorStrides,
   transposedNumbers,
 } from '../values.js';
+import { dequantizedValue, quantizedValue } from './quantization.js';
 import { requirePositions, sliceRanges } from './slicing.js';
 
 /** Computes a node outside of tfjs; null where it leaves that to the tensor operator. */
@@ -124,18 +125,23 @@ const concatenated: HostOperator = (call, inputs) => {
   return [hostValue(inputs[0].type, [all.length], all)];
 };
 
+/** Of several axes, too: exporters turn lists of paddings around as matrices. */
 const sliced: HostOperator = (call, [data]) => {
-  if (data.shape.length !== 1) {
+  if (data.type === 'float' && data.shape.length !== 1) {
     return null;
   }
-  const [{ start, step, count }] = sliceRanges(call, data.shape);
-  return [
-    hostValue(
-      data.type,
-      [count],
-      Array.from({ length: count }, (_, i) => data.values[start + i * step]),
-    ),
-  ];
+  const ranges = sliceRanges(call, data.shape);
+  const strides = rowMajorStrides(data.shape);
+  const shape = ranges.map(({ count }) => count);
+  const result = new Float64Array(elementCount(shape));
+  forEachIndex(shape, (index, position) => {
+    const at = ranges.reduce(
+      (sum, { start, step }, axis) => sum + (start + index[axis] * step) * strides[axis],
+      0,
+    );
+    result[position] = data.values[at];
+  });
+  return [hostValue(data.type, shape, result)];
 };
 
 const expanded: HostOperator = (call, [data, target]) => {
@@ -203,6 +209,13 @@ const converted: HostOperator = (call, [data]) => {
   throw unsupported(call, `type ${to}`);
 };
 
+/** As `Cast` to the type of the second operand, whose width does not matter here. */
+const convertedLike: HostOperator = (_call, [data, like]) => {
+  const { type } = like;
+  const map = type === 'integer' ? Math.trunc : type === 'boolean' ? (x: number) => Number(x !== 0) : Number;
+  return [hostValue(type, data.shape, Array.from(data.values, map))];
+};
+
 const range: HostOperator = (call, [start, limit, step]) => {
   const [from, to, by] = [start, limit, step].map(({ values }) => values[0]);
   const count = Math.max(0, Math.ceil((to - from) / by));
@@ -254,6 +267,7 @@ const hostOperators: Readonly<Record<string, HostOperator>> = {
   ConstantOfShape: filled,
   Identity: (_call, [data]) => [{ ...data }],
   Cast: converted,
+  CastLike: convertedLike,
   Range: range,
   Reshape: reshapedNumbers,
   Squeeze: reshapedTo(squeezedShape),
@@ -288,11 +302,23 @@ const hostOperators: Readonly<Record<string, HostOperator>> = {
   And: numbers(([a, b]) => Number(a !== 0 && b !== 0), 'boolean'),
   Or: numbers(([a, b]) => Number(a !== 0 || b !== 0), 'boolean'),
   Not: numbers(([a]) => Number(a === 0), 'boolean'),
+  QuantizeLinear: quantizedValue,
+  DequantizeLinear: dequantizedValue,
   Where: numbers(([condition, a, b]) => (condition !== 0 ? a : b)),
 };
 
 /** Operators that exist outside of tfjs alone. */
-export const HOST_ONLY = ['Constant', 'ConstantOfShape', 'Range', 'ReduceProd', 'Floor', 'Ceil', 'Mod'];
+export const HOST_ONLY = [
+  'Constant',
+  'ConstantOfShape',
+  'Range',
+  'ReduceProd',
+  'Floor',
+  'Ceil',
+  'Mod',
+  'QuantizeLinear',
+  'DequantizeLinear',
+];
 
 /**
  * Computes a node outside of tfjs, if all of its operands are known numbers

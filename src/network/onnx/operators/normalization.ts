@@ -30,6 +30,7 @@ import {
   resolveAxis,
   unsupported,
 } from '../operator.js';
+import { INFERENCE_MODE } from '../remedies.js';
 import { axisIn, type HostValue, hostValue, type Layout, type Value, valueIn } from '../values.js';
 
 /** One number a channel [C] in the shape in which it broadcasts against a layout of that rank. */
@@ -43,11 +44,11 @@ function perChannel(call: OperatorCall, value: Value, layout: Layout, rank: numb
 /** Normalisation with the running statistics: (x - mean) / sqrt(variance + epsilon) * scale + shift. */
 const batchNormalization: Operator = (call) => {
   if (integer(call, 'training_mode', 0) !== 0) {
-    throw unsupported(call, 'training_mode');
+    throw unsupported(call, 'training_mode', INFERENCE_MODE);
   }
   // Before operator set 14 a node that gives statistics, too, is one in training mode.
   if (call.opset < 14 && call.node.outputs.slice(1).some((name) => name !== '')) {
-    throw unsupported(call, 'outputs of statistics (training mode)');
+    throw unsupported(call, 'outputs of statistics (training mode)', INFERENCE_MODE);
   }
   if (integer(call, 'spatial', 1) !== 1) {
     throw unsupported(call, 'spatial = 0');
@@ -169,7 +170,7 @@ function logSoftmaxAlong(x: Tensor, axis: number): Tensor {
 /** At inference dropout passes its input through; the mask it may return is all ones. */
 const dropout: Operator = (call) => {
   if (call.opset >= 12 && knownOperand(call, 2, 'training modes')?.values[0]) {
-    throw unsupported(call, 'training_mode');
+    throw unsupported(call, 'training_mode', INFERENCE_MODE);
   }
   return [operand(call, 0)];
 };

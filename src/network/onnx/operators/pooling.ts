@@ -1,4 +1,4 @@
-import { avgPool, max, maxPool, mean, mul, type Tensor, tensor4d } from '@tensorflow/tfjs-core';
+import { add, avgPool, max, maximum, maxPool, mean, mul, type Tensor, tensor } from '@tensorflow/tfjs-core';
 import {
   inLayout,
   integer,
@@ -10,8 +10,17 @@ import {
   operand,
   unsupported,
 } from '../operator.js';
-import { channelsLastValue, type Layout } from '../values.js';
-import { fromImages, images, overImage, paddedImages, type WindowAxis, windowsOf } from './windows.js';
+import { channelsLastValue, type Layout, type TensorValue } from '../values.js';
+import { combinedAlong } from './axis-windows.js';
+import {
+  covered,
+  fromImages,
+  images,
+  overImage,
+  paddedImages,
+  type WindowAxis,
+  windowsOf,
+} from './windows.js';
 
 function poolingWindows(call: OperatorCall): WindowAxis[] {
   const sizes = integers(call, 'kernel_shape');
@@ -19,13 +28,28 @@ function poolingWindows(call: OperatorCall): WindowAxis[] {
     throw malformed(call, 'kernel_shape is missing');
   }
   const windows = windowsOf(call, operand(call, 0), sizes);
-  if (windows.some(({ dilation }) => dilation !== 1)) {
-    throw unsupported(call, 'dilations');
-  }
-  if (windows.some(({ before, size }) => before >= size)) {
+  if (windows.some((window) => window.before >= covered(window))) {
     throw unsupported(call, 'padding as wide as its window');
   }
   return windows;
+}
+
+/** Whether tfjs pools so: without dilation, over sequences and images. */
+function isOfImages(windows: readonly WindowAxis[]): boolean {
+  return windows.length < 3 && windows.every(({ dilation }) => dilation === 1);
+}
+
+/** Pooling that goes axis by axis, as maxima and sums do. */
+function alongEveryAxis(
+  call: OperatorCall,
+  windows: readonly WindowAxis[],
+  combine: (a: Tensor, b: Tensor) => Tensor,
+  filling: number,
+): TensorValue {
+  const x = inLayout(call, operand(call, 0), 'last');
+  return channelsLastValue(
+    windows.reduce((pooled, window, axis) => combinedAlong(pooled, axis + 1, window, combine, filling), x),
+  );
 }
 
 /** The lowest float32, which no maximum takes; infinity would give NaN where it is multiplied by 0. */
@@ -36,17 +60,25 @@ const maximumPooling: Operator = (call) => {
     throw unsupported(call, 'an output of indices');
   }
   const windows = poolingWindows(call);
+  if (!isOfImages(windows)) {
+    return [alongEveryAxis(call, windows, maximum, LOWEST)];
+  }
   const image = overImage(windows);
   const { x, padding } = paddedImages(images(call), image, LOWEST);
   const result = maxPool(x, [image[0].size, image[1].size], [image[0].stride, image[1].stride], padding);
   return [fromImages(result, windows.length)];
 };
 
-/** How many positions of each window lie between two ends. */
-function counts(window: WindowAxis, from: number, to: number): number[] {
-  return Array.from({ length: window.positions }, (_, position) => {
-    const start = position * window.stride - window.before;
-    return Math.min(to, start + window.size) - Math.max(from, start);
+/** How many taps of each window lie between two ends. */
+function counts(
+  { size, stride, dilation, before, positions }: WindowAxis,
+  from: number,
+  to: number,
+): number[] {
+  return Array.from({ length: positions }, (_, position) => {
+    const start = position * stride - before;
+    const taps = Array.from({ length: size }, (_each, tap) => start + tap * dilation);
+    return taps.filter((at) => at >= from && at < to).length;
   });
 }
 
@@ -58,25 +90,46 @@ function counts(window: WindowAxis, from: number, to: number): number[] {
  */
 const averagePooling: Operator = (call) => {
   const windows = poolingWindows(call);
+  const wanted = averagedCounts(call, windows);
+  if (!isOfImages(windows)) {
+    const sums = alongEveryAxis(call, windows, add, 0);
+    const shares = wanted.map((axis) => axis.map((count) => 1 / count));
+    return [channelsLastValue(scaledAlongAxes(sums.last as Tensor, shares))];
+  }
   const image = overImage(windows);
   const { x, padding } = paddedImages(images(call), image);
   const result = avgPool(x, [image[0].size, image[1].size], [image[0].stride, image[1].stride], padding);
-  const includesPadding = integer(call, 'count_include_pad', 0) !== 0;
-  const declared = integers(call, 'pads') ?? [];
-  const [rows, columns] = image.map((window, axis) => {
+  const factors = image.map((window, axis) => {
     const inside = counts(window, 0, window.extent);
     const counted = padding === 'same' ? inside : inside.map(() => window.size);
-    const spatial = axis - (2 - windows.length);
-    const after = declared.length === 0 ? window.after : (declared[windows.length + spatial] ?? 0);
-    const wanted = includesPadding ? counts(window, -window.before, window.extent + after) : inside;
-    return counted.map((count, position) => count / wanted[position]);
+    const own = wanted[axis - (2 - windows.length)] ?? inside;
+    return counted.map((count, position) => count / own[position]);
   });
-  const factors = rows.flatMap((row) => columns.map((column) => row * column));
-  const corrected = factors.every((factor) => factor === 1)
-    ? result
-    : mul(result, tensor4d(factors, [1, rows.length, columns.length, 1]));
-  return [fromImages(corrected, windows.length)];
+  return [fromImages(scaledAlongAxes(result, factors), windows.length)];
 };
+
+/** By how many numbers each window is averaged, along each axis. */
+function averagedCounts(call: OperatorCall, windows: readonly WindowAxis[]): number[][] {
+  const includesPadding = integer(call, 'count_include_pad', 0) !== 0;
+  const declared = integers(call, 'pads') ?? [];
+  return windows.map((window, axis) => {
+    const after = declared.length === 0 ? window.after : (declared[windows.length + axis] ?? 0);
+    return includesPadding
+      ? counts(window, -window.before, window.extent + after)
+      : counts(window, 0, window.extent);
+  });
+}
+
+/** Multiplies [N, ...spatial, C] by a factor for each position of each spatial axis. */
+function scaledAlongAxes(x: Tensor, factors: readonly (readonly number[])[]): Tensor {
+  const products = factors.reduce<number[]>(
+    (outer, axis) => outer.flatMap((left) => axis.map((right) => left * right)),
+    [1],
+  );
+  return products.every((factor) => factor === 1)
+    ? x
+    : mul(x, tensor(products, [1, ...factors.map(({ length }) => length), 1]));
+}
 
 /** Reduces all spatial axes, which stay with extent 1. */
 function global(reduce: (x: Tensor, axes: number[], keepDims: true) => Tensor): Operator {
@@ -91,7 +144,7 @@ function global(reduce: (x: Tensor, axes: number[], keepDims: true) => Tensor): 
   };
 }
 
-/** Pooling over sequences and images. */
+/** Pooling over sequences, images and volumes. */
 export const poolingOperators: OperatorTable = {
   MaxPool: maximumPooling,
   AveragePool: averagePooling,

@@ -16,6 +16,7 @@ import {
   resolveAxis,
   unsupported,
 } from '../operator.js';
+import { SIMPLIFY } from '../remedies.js';
 import {
   type HostValue,
   hostValue,
@@ -85,7 +86,7 @@ const squeeze: Operator = (call) => {
   const axes = given?.map((axis) => resolveAxis(call, axis, value.shape.length));
   if (axes === undefined && call.batched) {
     // Which axes go would depend on the batch size.
-    throw unsupported(call, 'no axes');
+    throw unsupported(call, 'no axes', SIMPLIFY);
   }
   const goes = (extent: number, axis: number): boolean => axes?.includes(axis) ?? extent === 1;
   if (value.shape.some((extent, axis) => goes(extent, axis) && extent !== 1)) {

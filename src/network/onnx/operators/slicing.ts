@@ -37,7 +37,7 @@ const concatenate: Operator = (call) => {
 };
 
 /** The part of a tensor along one axis. */
-function part(x: Tensor, axis: number, start: number, extent: number): Tensor {
+export function part(x: Tensor, axis: number, start: number, extent: number): Tensor {
   return slice(
     x,
     x.shape.map((_, index) => (index === axis ? start : 0)),
@@ -102,7 +102,7 @@ export function sliceRanges(call: OperatorCall, shape: readonly number[]): AxisR
 }
 
 /** Every step-th position along an axis, by a reshape: only then are its derivatives slices and paddings. */
-function strided(x: Tensor, axis: number, step: number, count: number): Tensor {
+export function strided(x: Tensor, axis: number, step: number, count: number): Tensor {
   if (step === 1) {
     return x;
   }

@@ -1,6 +1,8 @@
 import type { OnnxNode } from '../../../checkpoint/onnx-graph.js';
 import { type Operator, type OperatorTable, unsupported } from '../operator.js';
+import { channelOperators } from './channels.js';
 import { convolutionOperators } from './convolution.js';
+import { einsumOperators } from './einsum.js';
 import { elementwiseOperators } from './elementwise.js';
 import { HOST_ONLY } from './host.js';
 import { linearOperators } from './linear.js';
@@ -12,7 +14,9 @@ import { shapingOperators } from './shaping.js';
 import { slicingOperators } from './slicing.js';
 
 const operators: OperatorTable = {
+  ...channelOperators,
   ...convolutionOperators,
+  ...einsumOperators,
   ...elementwiseOperators,
   ...linearOperators,
   ...normalizationOperators,

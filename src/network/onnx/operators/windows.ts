@@ -39,11 +39,15 @@ export function perAxis(call: OperatorCall, name: string, axes: number, fallback
   return Array.from({ length: axes }, (_, axis) => list[axis] ?? fallback);
 }
 
-/** The number of spatial axes of an image (2) or a sequence (1). */
-export function spatialAxes(call: OperatorCall, value: Value): number {
+/**
+ * The number of spatial axes of a sequence (1), an image (2) or a volume (3).
+ *
+ * @param most what the operator takes
+ */
+export function spatialAxes(call: OperatorCall, value: Value, most = 3): number {
   const axes = value.shape.length - 2;
-  if (axes !== 1 && axes !== 2) {
-    throw unsupported(call, `${axes} spatial axes (1 and 2 are)`);
+  if (!(axes >= 1 && axes <= most)) {
+    throw unsupported(call, `${axes} spatial axes (1 to ${most} are)`);
   }
   return axes;
 }
@@ -115,10 +119,11 @@ export function windowsOf(call: OperatorCall, value: Value, sizes: readonly numb
   return windows;
 }
 
-/** Windows over a sequence as windows over an image of one row. */
+/** Windows over a sequence as windows over an image of one row; of those over a volume the last two. */
 export function overImage(windows: readonly WindowAxis[]): [WindowAxis, WindowAxis] {
   const row: WindowAxis = { size: 1, stride: 1, dilation: 1, before: 0, after: 0, extent: 1, positions: 1 };
-  return windows.length === 1 ? [row, windows[0]] : [windows[0], windows[1]];
+  const [rows = row, columns = row] = windows.slice(-2);
+  return windows.length === 1 ? [row, windows[0]] : [rows, columns];
 }
 
 function isSamePadding(window: WindowAxis): boolean {
@@ -155,18 +160,24 @@ export function paddedImages(
   return { x: pad(x, pads, filling) as Tensor4D, padding: 'valid' };
 }
 
-/** The first operand as images [N, H, W, C]; a sequence is an image of one row. */
+/** The first operand as images [N, H, W, C]; a sequence is an image of one row, a volume as many images as it is deep. */
 export function images(call: OperatorCall): Tensor4D {
   const value = operand(call, 0);
   const last = inLayout(call, value, 'last');
   const [batch, channels, ...spatial] = value.shape;
+  const [depth, height, width] = [...Array(3 - spatial.length).fill(1), ...spatial] as number[];
   return spatial.length === 2
     ? (last as Tensor4D)
-    : (reshape(last, [batch, 1, spatial[0], channels]) as Tensor4D);
+    : (reshape(last, [batch * depth, height, width, channels]) as Tensor4D);
 }
 
-/** Images [N, H, W, C] as the value of an operator with that many spatial axes. */
-export function fromImages(result: Tensor, axes: number): Value {
-  const [batch, , width, channels] = result.shape;
-  return channelsLastValue(axes === 2 ? result : reshape(result, [batch, width, channels]));
+/**
+ * Images [N, H, W, C] as the value of an operator with that many spatial axes.
+ *
+ * @param depth of volumes
+ */
+export function fromImages(result: Tensor, axes: number, depth = 1): Value {
+  const [images, height, width, channels] = result.shape;
+  const spatial = [depth, height, width].slice(-axes);
+  return channelsLastValue(axes === 2 ? result : reshape(result, [images / depth, ...spatial, channels]));
 }
