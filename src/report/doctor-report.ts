@@ -1,4 +1,4 @@
-import { type Colors, gridLines, pairLines } from './layout.js';
+import { type Colors, gridLines, pairLines, paragraph } from './layout.js';
 import * as text from './text.js';
 
 /** What `doctor` found on this machine. */
@@ -19,6 +19,8 @@ export interface DoctorReport {
     /** Measured speed of a matrix product. */
     gigaflops: number | null;
   }[];
+  /** The command that installs the fastest backend; null where it works. */
+  remedy: string | null;
 }
 
 /** What `doctor` found, as text for a terminal. */
@@ -50,6 +52,13 @@ export function renderDoctorReport(report: DoctorReport, colors: Colors): string
       },
       colors,
     ),
+    ...(report.remedy === null
+      ? []
+      : [
+          '',
+          ...paragraph('Without the onnx backend analyses take several times as long. This installs it:'),
+          `    ${report.remedy}`,
+        ]),
   ];
   return `${lines.join('\n')}\n`;
 }
