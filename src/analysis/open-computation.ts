@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { releaseWasmBackend } from '../compute/backend-release.js';
+import { channelBlockSize } from '../compute/compile/channel-block-size.js';
 import { NotCompilableError } from '../compute/compile/trace.js';
 import type { AnalyzeConfig } from '../config.js';
 import type { NativeSetting } from '../curvature/native-batches.js';
@@ -43,12 +44,14 @@ function writerInto(folder: string): (name: string, model: Uint8Array) => void {
 async function openNative(
   problem: Problem,
   config: AnalyzeConfig,
-  options: NativeSetting['options'],
+  native: NativeSetting['options'],
   scope: ResourceScope,
 ): Promise<OpenedComputation> {
   const { network, loss, train } = problem;
-  const setting: NativeSetting = { network, loss, options };
   const programs = traceLossPrograms(network, loss, config.curvature, train);
+  const channelBlock = programs.product.hasConvolutions ? await channelBlockSize(native.runtime) : null;
+  const options = { ...native, channelBlock };
+  const setting: NativeSetting = { network, loss, options };
   const { plan, keepBytes, ...lanczos } = nativeWorkSizes(problem, config, programs.product, options);
   const difference = await compareComputations(problem, { kind: config.curvature, programs, setting, plan });
   if (!(difference <= AGREEMENT_TOLERANCE)) {

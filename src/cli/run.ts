@@ -1,3 +1,4 @@
+import { withoutLibraryOutput } from '../library-output.js';
 import { type Context, colorEnabled } from './context.js';
 import { describeFailure, exitCodes, failureJson } from './failure.js';
 import { type Host, lazyWork, type Work } from './host.js';
@@ -71,7 +72,7 @@ export async function run(host: Host, work: Work = lazyWork): Promise<void> {
   host.on('SIGINT', interrupt);
   host.on('uncaughtException', crash);
   try {
-    await program.parseAsync(host.argv);
+    await withoutLibraryOutput(() => program.parseAsync(host.argv));
   } catch (error) {
     fail(error);
   } finally {

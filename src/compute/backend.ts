@@ -4,7 +4,6 @@ import { engine, env, findBackend, ready, setBackend, version_core } from '@tens
 import { InputError } from '../errors.js';
 import { withoutNewProcessHandlers } from './backend-release.js';
 import { registerChainedOperations } from './chained-operations.js';
-import { channelBlockSize } from './compile/channel-block-size.js';
 import type { NativeOptions } from './compile/native-session.js';
 import { repairNestedGradients } from './engine-repairs.js';
 import { registerSecondOrderGradients } from './gradients.js';
@@ -189,7 +188,7 @@ export async function prepareEngine(
       threads: threads ?? availableParallelism(),
       versions: { ...derivation.versions, 'onnxruntime-node': version },
       notes: [],
-      native: { runtime, threads, channelBlock: await channelBlockSize(runtime) },
+      native: { runtime, threads },
     };
   }
   if (requested === 'onnx') {
