@@ -5,7 +5,9 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { fileToWrite } from '../checkpoint/files.js';
 import type { AnalyzeConfig, PruneConfig } from '../config.js';
 import { InputError } from '../errors.js';
+import type { Progress } from '../progress.js';
 import { limitChoices } from '../report/limit-choices.js';
+import type { PruneSummary } from '../report/prune-summary.js';
 import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
 import { analyzeSettings, weightsSetting } from './analyze-settings.js';
@@ -23,7 +25,8 @@ import { readFlags, readSetting, type Setting } from './settings.js';
 import { trainSettings } from './train-settings.js';
 import { oneOf, prunedFraction } from './values.js';
 
-interface PruneFlags {
+/** Options of `prune` besides those of `analyze`. */
+export interface PruneFlags {
   ratio?: string;
   /** true where no limit is named. */
   atLimit?: string | true;
@@ -131,9 +134,18 @@ function settling(limit: PruneConfig['atLimit'], config: AnalyzeConfig): Analyze
   return bound === undefined ? config : { ...config, bound };
 }
 
-async function runPrune(model: string, flags: Flags & PruneFlags, context: Context): Promise<void> {
+/**
+ * Prunes a model as the options say, and writes the result.
+ *
+ * @throws InputError for a wrong option, an output that cannot be written, or input that cannot be read
+ */
+export async function pruneModel(
+  model: string,
+  flags: Flags & PruneFlags,
+  context: Context,
+  progress: Progress,
+): Promise<PruneSummary> {
   readFlags(analyzeSettings, flags);
-  const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
   const amount = readAmount(flags);
   if (flags.output === undefined) {
     throw new InputError(
@@ -142,7 +154,6 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
     );
   }
   const givenOutput = pathFrom(context.cwd, readSetting(outputSetting, flags.output, null));
-  const progress = await context.progress(flags.quiet === true);
   const weights = readWeightsOption(flags, context.cwd);
   const checkpoint = await context.work.readCheckpoint(pathFrom(context.cwd, model), weights, progress);
   if (flags.sparse && checkpoint.format !== 'onnx') {
@@ -164,7 +175,7 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
     ? settling(amount.atLimit, await resolveAnalyzeConfig(request, progress))
     : null;
   const { include, exclude } = analyze ?? (await resolveSettings(request)).config;
-  const summary = await context.work.prune(
+  return context.work.prune(
     {
       model: checkpoint.path,
       output,
@@ -178,6 +189,12 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
     progress,
     checkpoint,
   );
+}
+
+async function runPrune(model: string, flags: Flags & PruneFlags, context: Context): Promise<void> {
+  const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
+  const progress = await context.progress(flags.quiet === true);
+  const summary = await pruneModel(model, flags, context, progress);
   progress.close();
   const { renderPruneSummary } = await import('../report/prune-summary.js');
   context.host.stdout.write(

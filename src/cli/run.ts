@@ -29,7 +29,7 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
 export async function run(host: Host, work: Work = lazyWork): Promise<void> {
   host.stdout.on('error', ignoreClosedPipe);
   host.stderr.on('error', ignoreClosedPipe);
-  const { version, issueTracker } = readPackage();
+  const { version } = readPackage();
   let progress: ShownProgress | null = null;
   const context: Context = {
     host,
@@ -49,7 +49,7 @@ export async function run(host: Host, work: Work = lazyWork): Promise<void> {
     progress?.close();
     const named = program.commands.find((command) => command.name() === host.argv[2]);
     const commandName = named === undefined ? 'prune-limit' : `prune-limit ${named.name()}`;
-    const failure = describeFailure(error, { commandName, version, issueTracker });
+    const failure = describeFailure(error, { commandName, version });
     if (failure === null) {
       return;
     }
