@@ -5,7 +5,7 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import { analyzeModel } from './cli/analyze-command.js';
-import { analyzeSettings, weightsSetting } from './cli/analyze-settings.js';
+import { analyzeSettings, configSetting, weightsSetting } from './cli/analyze-settings.js';
 import type { Context } from './cli/context.js';
 import { lazyWork } from './cli/host.js';
 import { readPackage } from './cli/package.js';
@@ -26,7 +26,7 @@ export { InputError };
 
 /** Options of `analyze`, by the names they have here. */
 export const analyzeOptionNames: readonly string[] = [
-  ...[weightsSetting, ...Object.values(analyzeSettings)].map(settingKey),
+  ...[weightsSetting, configSetting, ...Object.values(analyzeSettings)].map(settingKey),
 ];
 /** Options of `prune` besides those of `analyze`. */
 export const pruneOptionNames: readonly string[] = ['ratio', 'atLimit', 'output', 'report', 'sparse'];

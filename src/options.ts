@@ -20,6 +20,8 @@ export interface AnalyzeOptions extends DataOptions {
   model: string;
   /** A file whose weights replace those of the model. */
   weights?: string;
+  /** A configuration file, in place of a prune-limit.json next to the model or in the working directory. */
+  config?: string;
   examples?: number | 'all';
   sample?: AnalyzeConfig['sample'];
   testExamples?: number | 'all';

@@ -9,6 +9,7 @@ import {
 /** Every name that the types have: the compiler asks for each, and for no other. */
 const analyzeNames: Record<Exclude<keyof AnalyzeOptions, 'model'>, true> = {
   weights: true,
+  config: true,
   data: true,
   labelColumn: true,
   layout: true,

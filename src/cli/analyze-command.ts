@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import type { Progress } from '../progress.js';
 import type { Report } from '../report/schema.js';
-import { analyzeSettings, weightsSetting } from './analyze-settings.js';
+import { analyzeSettings, configSetting, weightsSetting } from './analyze-settings.js';
 import type { Context } from './context.js';
 import { addOption, addOptionGroup, addOutputOptions, outputFormat } from './options.js';
 import { checkOutputFile, writeWhole } from './output.js';
@@ -106,6 +106,7 @@ export function addAnalyzeCommand(program: Command, context: Context): void {
     );
   command.optionsGroup('Model:');
   addOption(command, weightsSetting as Setting<unknown>);
+  addOption(command, configSetting as Setting<unknown>);
   addOptionGroup(command, 'Data:', analyzeSettings, [
     'data',
     'labelColumn',

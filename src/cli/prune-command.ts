@@ -10,7 +10,7 @@ import { limitChoices } from '../report/limit-choices.js';
 import type { PruneSummary } from '../report/prune-summary.js';
 import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
-import { analyzeSettings, weightsSetting } from './analyze-settings.js';
+import { analyzeSettings, configSetting, weightsSetting } from './analyze-settings.js';
 import type { Context } from './context.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkOutputFile, checkOutputFolder } from './output.js';
@@ -174,7 +174,7 @@ export async function pruneModel(
   const analyze = mustAnalyze
     ? settling(amount.atLimit, await resolveAnalyzeConfig(request, progress))
     : null;
-  const { include, exclude } = analyze ?? (await resolveSettings(request)).config;
+  const { include, exclude } = analyze ?? (await resolveSettings(request, progress)).config;
   return context.work.prune(
     {
       model: checkpoint.path,
@@ -227,6 +227,7 @@ export function addPruneCommand(program: Command, context: Context): void {
     'store ONNX weights as positions and values of what is left, where that is smaller',
   );
   addOption(command, weightsSetting as Setting<unknown>);
+  addOption(command, configSetting as Setting<unknown>);
   command.option('--report <FILE>', 'take the limit from this JSON report of analyze');
   addOptionGroup(command, 'Pruning:', analyzeSettings, ['include', 'exclude']);
   addOptionGroup(command, 'Finding the limit, where no report is given:', analyzeSettings, [
