@@ -5,13 +5,14 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import { analyzeModel } from './cli/analyze-command.js';
-import { analyzeSettings, configSetting, weightsSetting } from './cli/analyze-settings.js';
+import { analyzeSettings } from './cli/analyze-settings.js';
 import type { Context } from './cli/context.js';
 import { lazyWork } from './cli/host.js';
+import { analyzeOptionNames, pruneOptionNames } from './cli/option-names.js';
 import { readPackage } from './cli/package.js';
 import { pruneModel } from './cli/prune-command.js';
 import type { Flags } from './cli/resolve-config.js';
-import { readFlags, settingKey } from './cli/settings.js';
+import { readFlags } from './cli/settings.js';
 import { suggestion } from './cli/suggestion.js';
 import { InputError } from './errors.js';
 import { withoutLibraryOutput } from './library-output.js';
@@ -23,13 +24,6 @@ import type { Report } from './report/schema.js';
 export type { AnalyzeOptions, DataOptions, OnProgress, ProgressUpdate, PruneOptions } from './options.js';
 export type { PruneSummary, Report };
 export { InputError };
-
-/** Options of `analyze`, by the names they have here. */
-export const analyzeOptionNames: readonly string[] = [
-  ...[weightsSetting, configSetting, ...Object.values(analyzeSettings)].map(settingKey),
-];
-/** Options of `prune` besides those of `analyze`. */
-export const pruneOptionNames: readonly string[] = ['ratio', 'atLimit', 'output', 'report', 'sparse'];
 
 const optionList =
   'the options are those that prune-limit analyze --help and prune --help list, in camelCase';

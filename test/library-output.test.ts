@@ -40,3 +40,14 @@ test('the console is as before, also after an error', async () => {
   console.warn('after');
   expect(lines).toEqual(['warn after']);
 });
+
+test('a warning of Node is for its author, not for whoever runs the command', async () => {
+  const warnings: string[] = [];
+  const listen = ({ message }: Error): void => void warnings.push(message);
+  process.on('warning', listen);
+  await withoutLibraryOutput(async () => process.emitWarning('deprecated by a library'));
+  process.emitWarning('mine');
+  await new Promise((done) => setTimeout(done, 1));
+  process.off('warning', listen);
+  expect(warnings).toEqual(['mine']);
+});

@@ -1,10 +1,6 @@
 import { expect, test } from 'vitest';
-import {
-  type AnalyzeOptions,
-  analyzeOptionNames,
-  type PruneOptions,
-  pruneOptionNames,
-} from '../src/index.js';
+import { analyzeOptionNames, pruneOptionNames } from '../src/cli/option-names.js';
+import type { AnalyzeOptions, PruneOptions } from '../src/index.js';
 
 /** Every name that the types have: the compiler asks for each, and for no other. */
 const analyzeNames: Record<Exclude<keyof AnalyzeOptions, 'model'>, true> = {
