@@ -3,6 +3,7 @@ import { matMul, randomUniform, type Tensor, tidy } from '@tensorflow/tfjs-core'
 import { ENGINES, type EngineName, prepareEngine } from './compute/backend.js';
 import type { NativeOptions } from './compute/compile/native-session.js';
 import { TracedProgram } from './compute/compile/program.js';
+import { runtimeInstallCommand } from './compute/onnx-runtime.js';
 import { InputError } from './errors.js';
 import type { Progress } from './progress.js';
 import type { DoctorReport } from './report/doctor-report.js';
@@ -68,7 +69,9 @@ async function examine(name: EngineName): Promise<DoctorReport['backends'][numbe
     if (!(error instanceof InputError)) {
       throw error;
     }
-    const reason = error.message.replace(/^--backend \w+: /, '').replace(/; use --backend.*$/, '');
+    const reason = error.message
+      .replace(/^--backend \w+: (onnxruntime-node: )?/, '')
+      .replace(/; use --backend.*$/, '');
     return { name, available: false, reason, version: null, gigaflops: null };
   }
 }
@@ -82,11 +85,13 @@ export async function diagnose(progress: Progress): Promise<DoctorReport> {
     stage.update(backends.length);
   }
   stage.end();
+  const native = backends.some(({ name, available }) => name === 'onnx' && available);
   return {
     node: process.versions.node,
     platform: `${process.platform} ${process.arch}`,
     cores: cpus().length,
     memoryBytes: totalmem(),
     backends,
+    remedy: native ? null : runtimeInstallCommand(),
   };
 }

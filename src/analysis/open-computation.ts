@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { releaseWasmBackend } from '../compute/backend-release.js';
+import { channelBlockSize } from '../compute/compile/channel-block-size.js';
 import { NotCompilableError } from '../compute/compile/trace.js';
 import type { AnalyzeConfig } from '../config.js';
 import type { NativeSetting } from '../curvature/native-batches.js';
@@ -48,13 +49,15 @@ function writerInto(folder: string, progress: Progress): (name: string, model: U
 async function openNative(
   problem: Problem,
   config: AnalyzeConfig,
-  options: NativeSetting['options'],
+  native: NativeSetting['options'],
   progress: Progress,
   scope: ResourceScope,
 ): Promise<OpenedComputation> {
   const { network, loss, train } = problem;
-  const setting: NativeSetting = { network, loss, options };
   const programs = traceLossPrograms(network, loss, config.curvature, train);
+  const channelBlock = programs.product.hasConvolutions ? await channelBlockSize(native.runtime) : null;
+  const options = { ...native, channelBlock };
+  const setting: NativeSetting = { network, loss, options };
   const { plan, keepBytes, leastBytes, ...lanczos } = nativeWorkSizes(
     problem,
     config,

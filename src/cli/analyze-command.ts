@@ -1,50 +1,18 @@
 import type { Command } from 'commander';
-import { analysisStages } from '../analysis/stages.js';
-import { InputError } from '../errors.js';
-import type { Report } from '../report/schema.js';
-import { analyzeSettings, weightsSetting } from './analyze-settings.js';
+import { analyzeSettings } from './analyze-settings.js';
 import type { Context } from './context.js';
 import { deliver } from './delivery.js';
 import { addHelpAfter } from './help.js';
-import { configOption, dataInput, modelInputs } from './inputs.js';
-import { addOption, addOptionGroup, addOutputOptions, outputFormat } from './options.js';
-import { checkApart, checkOutputFile, checkOutputFolder, programsOutput, stdoutOutput } from './output.js';
-import { readingStage, readModel } from './read-model.js';
-import { type Flags, pathFrom, readWeightsOption, resolveAnalyzeConfig } from './resolve-config.js';
-import { readFlags, readSetting, type Setting } from './settings.js';
+import { addAnalyzeOptions, analyzeModel, modelAnalysisStages } from './model-analysis.js';
+import { addOutputOptions, outputFormat } from './options.js';
+import { checkApart, stdoutOutput } from './output.js';
+import { type ReportOutputFlags, renderReport, stdoutFormat } from './render-report.js';
+import { type Flags, pathFrom } from './resolve-config.js';
+import { readFlags } from './settings.js';
 import { pathOptions, refuseStdin, refuseStdout } from './standard-streams.js';
 
-interface OutputFlags {
-  format?: string;
-  json?: string;
-  markdown?: string;
+interface OutputFlags extends ReportOutputFlags {
   quiet?: boolean;
-}
-
-type ReportFormat = 'table' | 'json' | 'markdown';
-
-async function render(report: Report, format: ReportFormat, context: Context): Promise<string> {
-  switch (format) {
-    case 'json':
-      return (await import('../report/json.js')).renderJson(report);
-    case 'markdown':
-      return (await import('../report/markdown.js')).renderMarkdown(report);
-    case 'table':
-      return (await import('../report/table.js')).renderTable(report, await context.colors(), context.page);
-  }
-}
-
-/** What stdout carries: what `--format` says, or a file that is named `-`; one of them. */
-function stdoutFormat(flags: OutputFlags): ReportFormat {
-  const format = flags.format === undefined ? null : readSetting(outputFormat, flags.format, null);
-  const [kind, other] = (['json', 'markdown'] as const).filter((name) => flags[name] === '-');
-  if (kind !== undefined && (other !== undefined || (format !== null && format !== kind))) {
-    throw new InputError(
-      'usage/stdout',
-      `--${kind} - and ${other === undefined ? `--format ${format}` : `--${other} -`} both go to stdout, which carries one result; name a file, for example --${kind} report.${kind === 'json' ? 'json' : 'md'}`,
-    );
-  }
-  return kind ?? format ?? 'table';
 }
 
 async function runAnalyze(model: string, flags: Flags & OutputFlags, context: Context): Promise<void> {
@@ -57,36 +25,8 @@ async function runAnalyze(model: string, flags: Flags & OutputFlags, context: Co
     .map((kind) => ({ kind, path: pathFrom(context.cwd, flags[kind]!) }));
   const outputs = files.map(({ kind, path }) => ({ option: `--${kind}`, path }));
   await checkApart([...stdoutOutput(context.host), ...outputs], []);
-  const progress = await context.progress(flags.quiet === true, [
-    readingStage,
-    ...Object.values(analysisStages),
-  ]);
-  const weights = readWeightsOption(flags, context.cwd);
-  const checkpoint = await readModel(pathFrom(context.cwd, model), weights, progress, context);
-  const config = await resolveAnalyzeConfig(
-    { flags, modelPath: checkpoint.path, cwd: context.host.cwd(), metadata: checkpoint.metadata },
-    progress,
-  );
-  for (const { option, path } of outputs) {
-    await checkOutputFile(option, path);
-  }
-  if (config.dumpGraph !== null) {
-    await checkOutputFolder('--dump-graph', config.dumpGraph, null);
-  }
-  await checkApart(
-    [
-      ...stdoutOutput(context.host),
-      ...outputs,
-      ...(config.dumpGraph === null ? [] : [await programsOutput('--dump-graph', config.dumpGraph)]),
-    ],
-    [
-      ...modelInputs(checkpoint, { weights, config: configOption(flags, context.cwd) }, context),
-      dataInput(config.data),
-    ],
-  );
-
-  const { validateReport } = await import('../report/schema.js');
-  const report = validateReport(await context.work.analyze(config, progress, checkpoint));
+  const progress = await context.progress(flags.quiet === true, modelAnalysisStages);
+  const report = await analyzeModel(model, flags, context, progress, outputs, []);
 
   if (format === 'json') {
     for (const warning of report.warnings) {
@@ -94,11 +34,11 @@ async function runAnalyze(model: string, flags: Flags & OutputFlags, context: Co
     }
   }
   const result = {
-    stdout: await render(report, format, context),
+    stdout: await renderReport(report, format, context),
     files: files.map(({ kind, path }) => ({
       option: `--${kind}`,
       path,
-      content: () => render(report, kind, context),
+      content: () => renderReport(report, kind, context),
     })),
   };
   await deliver(result, progress, context);
@@ -117,43 +57,7 @@ export function addAnalyzeCommand(program: Command, context: Context): void {
       '<model>',
       'ONNX model, model.json of a TensorFlow.js layers model, or the folder that holds it',
     );
-  command.optionsGroup('Model:');
-  addOption(command, weightsSetting as Setting<unknown>);
-  addOptionGroup(command, 'Data:', analyzeSettings, [
-    'data',
-    'labelColumn',
-    'layout',
-    'normalize',
-    'examples',
-    'sample',
-    'testExamples',
-  ]);
-  addOptionGroup(command, 'Theory:', analyzeSettings, [
-    'loss',
-    'epsilon',
-    'epsilonExamples',
-    'curvature',
-    'negative',
-    'bound',
-    'probes',
-    'steps',
-    'tolerancePoints',
-    'reorthogonalization',
-  ]);
-  addOptionGroup(command, 'Pruning:', analyzeSettings, [
-    'ratios',
-    'accuracyTolerancePoints',
-    'include',
-    'exclude',
-  ]);
-  addOptionGroup(command, 'Running:', analyzeSettings, [
-    'seed',
-    'backend',
-    'threads',
-    'memoryLimitBytes',
-    'productPlan',
-    'dumpGraph',
-  ]);
+  addAnalyzeOptions(command);
   addOutputOptions(command, outputFormat, [
     ['--json <FILE>', 'also write the report as JSON to a file; - is stdout, in place of the table'],
     ['--markdown <FILE>', 'also write the report as Markdown to a file, or to stdout with -'],

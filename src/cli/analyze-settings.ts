@@ -181,3 +181,13 @@ export const weightsSetting: Setting<string> = {
   examples: ['model.safetensors'],
   read: read.text,
 };
+
+/** `--config`: where the other settings come from, so that no configuration file can name it. */
+export const configSetting: Setting<string> = {
+  option: 'config',
+  value: 'FILE',
+  help: 'take options from this file, in place of a prune-limit.json',
+  defaultText: 'the one next to the model, else in the working directory',
+  examples: ['prune-limit.ci.json'],
+  read: read.text,
+};

@@ -28,6 +28,9 @@ export interface Context {
   page: Page;
 }
 
+/** What work on a model needs of the command, or of the program that asks for it. */
+export type Surroundings = Pick<Context, 'host' | 'work' | 'cwd'>;
+
 /**
  * `NO_COLOR` and `--no-color` turn colour off, `FORCE_COLOR` turns it on; else
  * a terminal has it (https://no-color.org, https://force-color.org).

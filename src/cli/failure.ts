@@ -46,7 +46,7 @@ function systemLimit(error: unknown): string | null {
  */
 export function describeFailure(
   error: unknown,
-  context: { commandName: string; version: string; issueTracker: string },
+  context: { commandName: string; version: string },
 ): Failure | null {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) {
@@ -88,7 +88,7 @@ export function describeFailure(
     text:
       `prune-limit: internal error: ${printable(message)}\n${stack}\n` +
       `This is a defect of prune-limit ${context.version} (Node ${process.version}, ${process.platform} ${process.arch}). ` +
-      `Please report it with the lines above to ${context.issueTracker}.\n`,
+      'For a report, keep the lines above, the command with all its options, and the model and data that it read.\n',
   };
 }
 

@@ -2,7 +2,7 @@
 import { open, opendir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
-import type { Context } from './context.js';
+import type { Surroundings } from './context.js';
 import { type Flags, pathFrom } from './resolve-config.js';
 
 /** Something that a command reads. */
@@ -99,7 +99,7 @@ export function fileInput(name: string, path: string): Input {
 export function modelInputs(
   checkpoint: Checkpoint,
   { weights, config }: { weights: string | null; config: string | null },
-  context: Context,
+  context: Surroundings,
 ): Input[] {
   const configs = [join(dirname(checkpoint.path), CONFIG_FILE), join(context.cwd, CONFIG_FILE)];
   return [

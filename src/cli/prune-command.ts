@@ -1,19 +1,21 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { type Command, Option } from 'commander';
-import { analysisStages } from '../analysis/stages.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { fileToWrite } from '../checkpoint/files.js';
 import type { AnalyzeConfig, PruneConfig } from '../config.js';
 import { InputError } from '../errors.js';
+import type { Progress } from '../progress.js';
 import { limitChoices } from '../report/limit-choices.js';
+import type { PruneSummary } from '../report/prune-summary.js';
 import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
-import { analyzeSettings, weightsSetting } from './analyze-settings.js';
-import type { Context } from './context.js';
+import { analyzeSettings, configSetting, weightsSetting } from './analyze-settings.js';
+import type { Context, Surroundings } from './context.js';
 import { deliver } from './delivery.js';
 import { addHelpAfter } from './help.js';
 import { configOption, dataInput, fileInput, type Input, modelInputs } from './inputs.js';
+import { modelAnalysisStages } from './model-analysis.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkApart, checkOutputFile, checkOutputFolder, stdoutOutput } from './output.js';
 import { readingStage, readModel } from './read-model.js';
@@ -29,7 +31,8 @@ import { pathOptions, refuseStdin, refuseStdout } from './standard-streams.js';
 import { trainSettings } from './train-settings.js';
 import { oneOf, prunedFraction } from './values.js';
 
-interface PruneFlags {
+/** Options of `prune` besides those of `analyze`. */
+export interface PruneFlags {
   ratio?: string;
   /** true where no limit is named. */
   atLimit?: string | true;
@@ -124,7 +127,7 @@ async function checkOutputApart(
   checkpoint: Checkpoint,
   read: { weights: string | null; report: string | null; data: string | null },
   flags: Flags,
-  context: Context,
+  context: Surroundings,
 ): Promise<void> {
   const { written } = await context.work.checkpointFiles(checkpoint, output);
   const inputs: Input[] = [
@@ -145,17 +148,31 @@ function exists(path: string): Promise<boolean> {
   );
 }
 
+/** Whether the limit to prune to is found by an analysis, and not told by a report. */
+function analyzesFirst({ atLimit, report }: PruneFlags): boolean {
+  return atLimit !== undefined && report === undefined;
+}
+
 /** The analysis stops when a limit is settled: it must be the one that is asked for. */
 function settling(limit: PruneConfig['atLimit'], config: AnalyzeConfig): AnalyzeConfig {
   const bound = (['gaussian-width', 'sharp'] as const).find((name) => limit?.startsWith(name));
   return bound === undefined ? config : { ...config, bound };
 }
 
-async function runPrune(model: string, flags: Flags & PruneFlags, context: Context): Promise<void> {
+/**
+ * Prunes a model as the options say, and writes the result.
+ *
+ * @throws InputError for a wrong option, an output that cannot be written, or input that cannot be read
+ */
+export async function pruneModel(
+  model: string,
+  flags: Flags & PruneFlags,
+  context: Surroundings,
+  progress: Progress,
+): Promise<PruneSummary> {
   readFlags(analyzeSettings, flags);
   refuseStdin({ '<model>': model, ...pathOptions(flags, ['data', 'weights', 'report']) });
   refuseStdout(pathOptions(flags, ['output']));
-  const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
   const amount = readAmount(flags);
   if (flags.output === undefined) {
     throw new InputError(
@@ -164,12 +181,6 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
     );
   }
   const givenOutput = pathFrom(context.cwd, readSetting(outputSetting, flags.output, null));
-  const analyses = amount.atLimit !== null && flags.report === undefined;
-  const progress = await context.progress(flags.quiet === true, [
-    readingStage,
-    ...(analyses ? Object.values(analysisStages) : []),
-    'pruning',
-  ]);
   const weights = readWeightsOption(flags, context.cwd);
   const checkpoint = await readModel(pathFrom(context.cwd, model), weights, progress, context);
   if (flags.sparse && checkpoint.format !== 'onnx') {
@@ -186,12 +197,14 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
     cwd: context.host.cwd(),
     metadata: checkpoint.metadata,
   };
-  const analyze = analyses ? settling(amount.atLimit, await resolveAnalyzeConfig(request, progress)) : null;
-  const { include, exclude } = analyze ?? (await resolveSettings(request)).config;
+  const analyze = analyzesFirst(flags)
+    ? settling(amount.atLimit, await resolveAnalyzeConfig(request, progress))
+    : null;
+  const { include, exclude } = analyze ?? (await resolveSettings(request, progress)).config;
   const report = flags.report === undefined ? null : pathFrom(context.cwd, flags.report);
   const data = analyze?.data ?? null;
   await checkOutputApart(output, checkpoint, { weights, report, data }, flags, context);
-  const summary = await context.work.prune(
+  return context.work.prune(
     {
       model: checkpoint.path,
       output,
@@ -206,6 +219,15 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
     progress,
     checkpoint,
   );
+}
+
+async function runPrune(model: string, flags: Flags & PruneFlags, context: Context): Promise<void> {
+  const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
+  const progress = await context.progress(flags.quiet === true, [
+    ...(analyzesFirst(flags) ? modelAnalysisStages : [readingStage]),
+    'pruning',
+  ]);
+  const summary = await pruneModel(model, flags, context, progress);
   const { renderPruneSummary } = await import('../report/prune-summary.js');
   const stdout =
     format === 'json'
@@ -238,6 +260,7 @@ export function addPruneCommand(program: Command, context: Context): void {
     'store ONNX weights as positions and values of what is left, where that is smaller',
   );
   addOption(command, weightsSetting as Setting<unknown>);
+  addOption(command, configSetting as Setting<unknown>);
   command.option('--report <FILE>', 'take the limit from this JSON report of analyze');
   addOptionGroup(command, 'Pruning:', analyzeSettings, ['include', 'exclude']);
   addOptionGroup(command, 'Finding the limit, where no report is given:', analyzeSettings, [

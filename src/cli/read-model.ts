@@ -1,6 +1,6 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { asStage, type Progress } from '../progress.js';
-import type { Context } from './context.js';
+import type { Surroundings } from './context.js';
 
 /** The first stage of every command with a model. */
 export const readingStage = 'reading the model';
@@ -14,7 +14,7 @@ export function readModel(
   path: string,
   weights: string | null,
   progress: Progress,
-  { work }: Context,
+  { work }: Surroundings,
 ): Promise<Checkpoint> {
   return asStage(progress, readingStage, () => work.readCheckpoint(path, weights, progress));
 }

@@ -1,15 +1,15 @@
 /** Merges options, configuration file, model metadata and defaults, in this order of precedence. */
-import { readFile, stat } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 import { type AnalyzeConfig, analyzeDefaults } from '../config.js';
 import { InputError } from '../errors.js';
 import type { Progress } from '../progress.js';
-import { type AnalyzeSettings, analyzeSettings, weightsSetting } from './analyze-settings.js';
+import { type AnalyzeSettings, analyzeSettings, configSetting, weightsSetting } from './analyze-settings.js';
+import { readConfigFile } from './config-file.js';
 import { readSetting, type Setting, settingKey } from './settings.js';
+import { suggestion } from './suggestion.js';
 
 const configFileName = 'prune-limit.json';
-/** More is no configuration file; prevents reading a huge file that was put in its place. */
-const maxConfigFileBytes = 1_000_000;
 
 /** Options as the command line gives them: text by camelCase key, absent where not given. */
 export type Flags = Readonly<Record<string, unknown>>;
@@ -44,42 +44,14 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-async function readConfigFile(file: string): Promise<Record<string, unknown> | null> {
-  let content: string;
-  try {
-    const { size } = await stat(file);
-    if (size > maxConfigFileBytes) {
-      throw new InputError('config/too-large', `${file}: ${size} bytes are no configuration file`);
-    }
-    content = await readFile(file, 'utf8');
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
-      return null;
-    }
-    throw cause instanceof InputError
-      ? cause
-      : new InputError('config/unreadable', `${file}: cannot be read (${code})`, { cause });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(content);
-  } catch (cause) {
-    throw new InputError('config/not-json', `${file}: not JSON: ${(cause as Error).message}`, { cause });
-  }
-  if (!isRecord(value)) {
-    throw new InputError('config/not-an-object', `${file}: not a JSON object such as {"data": "mnist"}`);
-  }
-  return value;
-}
-
 function checkKeys(source: Source): void {
   const known = settingEntries.map(([, setting]) => settingKey(setting));
   const unknown = Object.keys(source.values).find((key) => key !== '$schema' && !known.includes(key));
   if (unknown !== undefined) {
+    const list = '`prune-limit schema config` prints the known ones';
     throw new InputError(
       'config/unknown-key',
-      `${source.file}: unknown key ${JSON.stringify(unknown)}; known keys: ${known.join(', ')}`,
+      `${source.file}: unknown key ${suggestion(unknown, known, list)}`,
     );
   }
 }
@@ -98,18 +70,49 @@ export interface ResolveRequest {
   metadata: Readonly<Record<string, unknown>>;
 }
 
-async function findSources(request: ResolveRequest): Promise<Source[]> {
+/** The file that `--config` names, or null without it. */
+async function namedSource({ config }: Flags, cwd: string): Promise<Source | null> {
+  if (config === undefined) {
+    return null;
+  }
+  const file = pathFrom(cwd, readSetting(configSetting, config, null));
+  const values = await readConfigFile(file);
+  if (values === null) {
+    throw new InputError('config/missing', `--config ${file}: there is no such file`);
+  }
+  return { file, directory: dirname(file), values };
+}
+
+/** The configuration file next to the model, else the one in the working directory; says so where there are both. */
+async function foundSource(
+  modelDirectory: string,
+  cwd: string,
+  note: (message: string) => void,
+): Promise<Source | null> {
+  const files = [modelDirectory, cwd].map((directory) => join(directory, configFileName));
+  for (const [index, file] of files.entries()) {
+    const values = await readConfigFile(file);
+    if (values === null) {
+      continue;
+    }
+    const other = files[1 - index]!;
+    const places = await Promise.all([file, other].map((path) => realpath(path).catch(() => null)));
+    if (places[1] !== null && places[0] !== places[1]) {
+      note(`configuration: ${file}; ${other} is not read, since the one next to the model goes before`);
+    }
+    return { file, directory: dirname(file), values };
+  }
+  return null;
+}
+
+async function findSources(request: ResolveRequest, note: (message: string) => void): Promise<Source[]> {
   const { flags, modelPath, metadata } = request;
   const cwd = workingDirectory(request.cwd);
   const modelDirectory = dirname(modelPath);
   const sources: Source[] = [{ file: null, directory: cwd, values: flags }];
-  for (const directory of [modelDirectory, cwd]) {
-    const file = join(directory, configFileName);
-    const values = await readConfigFile(file);
-    if (values !== null) {
-      sources.push({ file, directory, values });
-      break;
-    }
+  const file = (await namedSource(flags, cwd)) ?? (await foundSource(modelDirectory, cwd, note));
+  if (file !== null) {
+    sources.push(file);
   }
   const pruneLimit = metadata.pruneLimit ?? null;
   if (pruneLimit !== null) {
@@ -127,11 +130,15 @@ async function findSources(request: ResolveRequest): Promise<Source[]> {
   return sources;
 }
 
-/** The merged settings; `data` is null where no source names any. */
+/**
+ * The merged settings; `data` is null where no source names any. Tells `progress` which of two configuration files
+ * is read.
+ */
 export async function resolveSettings(
   request: ResolveRequest,
+  progress: Progress,
 ): Promise<{ config: Omit<AnalyzeConfig, 'data'> & { data: string | null }; dataSource: string | null }> {
-  const sources = await findSources(request);
+  const sources = await findSources(request, progress.note);
   const resolved: Record<string, unknown> = {
     ...analyzeDefaults,
     model: request.modelPath,
@@ -159,7 +166,7 @@ export async function resolveAnalyzeConfig(
   request: ResolveRequest,
   progress: Progress,
 ): Promise<AnalyzeConfig> {
-  const { config, dataSource } = await resolveSettings(request);
+  const { config, dataSource } = await resolveSettings(request, progress);
   if (config.data === null) {
     throw new InputError(
       'usage/no-data',

@@ -1,4 +1,5 @@
 import { InputError } from '../errors.js';
+import { withoutLibraryOutput } from '../library-output.js';
 import { openChannel } from './channel.js';
 import { type Context, colorEnabled, pageOf } from './context.js';
 import { describeFailure, exitCodes, failureJson } from './failure.js';
@@ -43,7 +44,7 @@ export async function run(host: Host, work: Work = lazyWork): Promise<void> {
   };
   const stdout = openChannel(host.stdout, 'stdout', failLate);
   const stderr = openChannel(host.stderr, 'stderr', failLate);
-  const { version, issueTracker } = readPackage();
+  const { version } = readPackage();
   let progress: ShownProgress | null = null;
   const context: Context = {
     host,
@@ -72,7 +73,7 @@ export async function run(host: Host, work: Work = lazyWork): Promise<void> {
     progress?.close();
     const named = program.commands.find((command) => command.name() === host.argv[2]);
     const commandName = named === undefined ? 'prune-limit' : `prune-limit ${named.name()}`;
-    const failure = describeFailure(error, { commandName, version, issueTracker });
+    const failure = describeFailure(error, { commandName, version });
     if (failure === null) {
       return;
     }
@@ -89,7 +90,7 @@ export async function run(host: Host, work: Work = lazyWork): Promise<void> {
 
   host.on('uncaughtException', crash);
   try {
-    await program.parseAsync(host.argv).catch(fail);
+    await withoutLibraryOutput(() => program.parseAsync(host.argv)).catch(fail);
     await stdout.settled();
     if (stdout.fault !== null) {
       fail(stdout.fault);

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { toJson } from '../report/text.js';
 import type { Context } from './context.js';
 import { addHelpAfter } from './help.js';
@@ -7,12 +7,25 @@ import { addHelpAfter } from './help.js';
 export function addSchemaCommand(program: Command, context: Context): void {
   const command = program
     .command('schema')
-    .summary('print the JSON Schema of the report')
-    .description('Prints the JSON Schema (draft 2020-12) of the JSON report that analyze writes.')
+    .summary('print the JSON Schema of the report or of prune-limit.json')
+    .description(
+      'Prints the JSON Schema (draft 2020-12) of the JSON report that analyze writes, or of a configuration file.',
+    )
+    .addArgument(
+      new Argument('[of]', 'what the schema is of').choices(['report', 'config']).default('report'),
+    )
     .helpOption('-h, --help', 'show this help')
-    .action(async () => {
-      const { reportJsonSchema } = await import('../report/schema.js');
-      await context.stdout.write(toJson(reportJsonSchema()));
+    .action(async (of: 'report' | 'config') => {
+      const schema =
+        of === 'config'
+          ? (await import('./config-schema.js')).configJsonSchema()
+          : (await import('../report/schema.js')).reportJsonSchema();
+      await context.stdout.write(toJson(schema));
     });
-  addHelpAfter(command, { examples: ['prune-limit schema > report.schema.json'] });
+  addHelpAfter(command, {
+    examples: [
+      'prune-limit schema > report.schema.json',
+      'prune-limit schema config > prune-limit.schema.json',
+    ],
+  });
 }

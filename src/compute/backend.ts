@@ -4,11 +4,12 @@ import { engine, env, findBackend, ready, setBackend, version_core } from '@tens
 import { InputError } from '../errors.js';
 import { withoutNewProcessHandlers } from './backend-release.js';
 import { registerChainedOperations } from './chained-operations.js';
-import { channelBlockSize } from './compile/channel-block-size.js';
-import type { NativeOptions, OnnxRuntime } from './compile/native-session.js';
+import type { NativeOptions } from './compile/native-session.js';
 import { repairNestedGradients } from './engine-repairs.js';
 import { registerSecondOrderGradients } from './gradients.js';
 import { completeKernels, guardWasmAllocations } from './kernels.js';
+import { loadOnnxRuntime, runtimeInstallCommand } from './onnx-runtime.js';
+import { packageVersion } from './package-version.js';
 
 /** The tfjs backends prune-limit can compute with, fastest first. */
 export const BACKENDS = ['tensorflow', 'wasm', 'cpu'] as const;
@@ -28,14 +29,6 @@ export interface Engine {
 const require = createRequire(import.meta.url);
 /** Backends whose kernels are completed: registrations outlive a backend that is released. */
 const prepared = new Set<string>();
-
-function packageVersion(name: string): string | null {
-  try {
-    return (require(`${name}/package.json`) as { version: string }).version;
-  } catch {
-    return null;
-  }
-}
 
 /** tfjs-node 4.22 calls functions of node:util that Node 23 removed. */
 function restoreRemovedNodeFunctions(): void {
@@ -171,16 +164,6 @@ export interface AnalysisEngine extends Omit<Engine, 'backend'> {
   native: NativeOptions | null;
 }
 
-async function loadOnnxRuntime(): Promise<OnnxRuntime | string> {
-  try {
-    return await import('onnxruntime-node');
-  } catch (error) {
-    return (error as { code?: string }).code === 'ERR_MODULE_NOT_FOUND'
-      ? 'not installed'
-      : (error as Error).message.split('\n')[0];
-  }
-}
-
 /**
  * Prepares the engine of an analysis: `auto` takes native programs where ONNX
  * Runtime loads (about ten times as fast as the WebAssembly backend, which
@@ -196,28 +179,31 @@ export async function prepareEngine(
   if (requested !== 'auto' && requested !== 'onnx') {
     return { ...(await prepareBackend(requested, threads)), native: null };
   }
-  const runtime = await loadOnnxRuntime();
-  if (typeof runtime !== 'string') {
+  const found = await loadOnnxRuntime();
+  if (typeof found !== 'string') {
+    const { runtime, version } = found;
     const derivation = await prepareBackend('wasm');
-    const version = packageVersion('onnxruntime-node');
     return {
       backend: 'onnx',
       threads: threads ?? availableParallelism(),
-      versions: { ...derivation.versions, ...(version === null ? {} : { 'onnxruntime-node': version }) },
+      versions: { ...derivation.versions, 'onnxruntime-node': version },
       notes: [],
-      native: { runtime, threads, channelBlock: await channelBlockSize(runtime) },
+      native: { runtime, threads },
     };
   }
   if (requested === 'onnx') {
     throw new InputError(
       'backend/unavailable',
-      `--backend onnx: onnxruntime-node ${runtime}; use --backend auto, or see \`prune-limit doctor\``,
+      `--backend onnx: onnxruntime-node: ${found}; use --backend auto, or see \`prune-limit doctor\``,
     );
   }
   const engine = await prepareBackend('auto', threads);
   return {
     ...engine,
-    notes: [`onnxruntime-node: ${runtime}; computing with the ${engine.backend} backend of tfjs`],
+    notes: [
+      `onnxruntime-node: ${found}; computing with the ${engine.backend} backend of tfjs, which takes ` +
+        `several times as long; \`${runtimeInstallCommand()}\` mends that`,
+    ],
     native: null,
   };
 }

@@ -127,34 +127,3 @@ export function classLabels(labels: Labels, classCount: number): Int32Array {
   }
   return classes;
 }
-
-/**
- * Labels as numbers to predict.
- *
- * Targets are returned as they are (not a copy). Classes become one-hot rows of the width; for width 1 the class
- * number itself is the target, which serves single-output models (0 or 1, or an integer to predict).
- *
- * @param width outputs of the model for one example
- * @returns `count * width` numbers, example by example
- * @throws InputError when the width does not fit
- */
-export function targetValues(labels: Labels, width: number): Float32Array {
-  if (labels.kind === 'targets') {
-    if (labels.width !== width) {
-      throw new InputError(
-        'dataset/label-width',
-        `data: ${labels.width} target number(s) an example, but the model has ${width} output(s); take the model that belongs to this data`,
-      );
-    }
-    return labels.values;
-  }
-  if (width === 1) {
-    return Float32Array.from(labels.values);
-  }
-  checkClasses(labels.values, width);
-  const rows = new Float32Array(labels.values.length * width);
-  for (let i = 0; i < labels.values.length; i++) {
-    rows[i * width + labels.values[i]] = 1;
-  }
-  return rows;
-}

@@ -46,12 +46,3 @@ export function searchSlice<M>(
 ): Promise<FirstFailures<M>> {
   return searchFirstFailures(predicted, [increaseWithin(epsilon, increaseOf)], { maximumFraction }, onTried);
 }
-
-/**
- * What `1/2 d' H d` is for a direction d of squared length R^2 that is
- * independent of the eigenvectors: `R^2 tr(H) / (2 D)`. It shows the paper's
- * two factors, weight magnitude (R) and sharpness (tr H).
- */
-export function isotropicIncrease(radiusSquared: number, trace: number, dimension: number): number {
-  return (radiusSquared * trace) / (2 * dimension);
-}

@@ -1,4 +1,4 @@
-import { type Colors, gridLines, type Page, pairLines, standardPage } from './layout.js';
+import { type Colors, gridLines, type Page, pairLines, paragraph, standardPage } from './layout.js';
 import * as text from './text.js';
 
 /** What `doctor` found on this machine. */
@@ -19,6 +19,8 @@ export interface DoctorReport {
     /** Measured speed of a matrix product. */
     gigaflops: number | null;
   }[];
+  /** The command that installs the fastest backend; null where it works. */
+  remedy: string | null;
 }
 
 /** What `doctor` found, as text for a terminal. */
@@ -52,6 +54,13 @@ export function renderDoctorReport(report: DoctorReport, colors: Colors, page: P
       colors,
       page,
     ),
+    ...(report.remedy === null
+      ? []
+      : [
+          '',
+          ...paragraph('Without the onnx backend analyses take several times as long. This installs it:'),
+          `    ${report.remedy}`,
+        ]),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -15,12 +15,6 @@ export type SpectralFunctional = (measure: SpectralMeasure) => number;
 /** What negative eigenvalues count as in a functional: their magnitude, or 0. */
 export type NegativeEigenvalues = 'abs' | 'clip';
 
-/** The measure of a known spectrum: every eigenvalue has the same weight. */
-export function measureFromEigenvalues(eigenvalues: ArrayLike<number>): SpectralMeasure {
-  const nodes = Float64Array.from(eigenvalues);
-  return { nodes, weights: new Float64Array(nodes.length).fill(1 / nodes.length) };
-}
-
 /** The spectral average `<f> = (1/D) tr f(H)`, as the sum of weight times f(node). */
 export function spectralAverage(measure: SpectralMeasure, f: (node: number) => number): number {
   const { nodes, weights } = measure;
@@ -61,11 +55,6 @@ export function mixMeasures(
     offset += measure.nodes.length;
   });
   return { nodes, weights };
-}
-
-/** The measure of |lambda|: the paper's treatment of negative curvature. */
-export function absoluteMeasure(measure: SpectralMeasure): SpectralMeasure {
-  return { nodes: measure.nodes.map(Math.abs), weights: measure.weights };
 }
 
 /** The measure of max(lambda, 0): directions of negative curvature count as free. */

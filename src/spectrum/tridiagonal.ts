@@ -17,8 +17,9 @@ const MAXIMUM_SWEEPS = 60;
  * (Golub & Welsch 1969; `imtql2` of EISPACK, with only two rows carried).
  *
  * Written here because a dense eigendecomposition costs O(m^3): at m = 300
- * `ml-matrix` takes 190 ms, this 1.6 ms, and a run
- * needs hundreds of them.
+ * `ml-matrix` takes 170 ms of processor time, this 2 ms, and a run needs
+ * hundreds of them. All eigenvectors of m = 500 take it 830 ms, and 580 ms
+ * here; the residuals of both are below 5e-15 of the largest eigenvalue.
  *
  * @param diagonal m entries
  * @param offDiagonal at least m - 1 entries; entry i couples i and i + 1

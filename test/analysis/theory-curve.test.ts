@@ -3,7 +3,8 @@ import { measureWithLimit, theoryCurve } from '../../src/analysis/theory-curve.j
 import { gaussianWidthLimit } from '../../src/geometry/gaussian-width.js';
 import { sharpLimit } from '../../src/geometry/sharp-limit.js';
 import { randomStream } from '../../src/random.js';
-import { clippedMeasure, measureFromEigenvalues } from '../../src/spectrum/spectral-measure.js';
+import { clippedMeasure } from '../../src/spectrum/spectral-measure.js';
+import { measureFromEigenvalues } from '../support/spectral-measures.js';
 
 const DIMENSION = 3000;
 const random = randomStream(11, 'theory curve');

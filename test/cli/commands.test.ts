@@ -376,6 +376,11 @@ describe('train', () => {
   });
 });
 
+test('schema config prints that of the configuration', async () => {
+  const { exitCode, stdout } = await runFake(['schema', 'config']);
+  expect([exitCode, JSON.parse(stdout).title]).toEqual([0, 'prune-limit configuration']);
+});
+
 test('schema prints the JSON Schema', async () => {
   const { exitCode, stdout, stderr } = await runFake(['schema']);
   expect(JSON.parse(stdout)).toEqual(reportJsonSchema());

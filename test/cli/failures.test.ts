@@ -52,11 +52,13 @@ describe('bad input', () => {
 });
 
 describe('a defect', () => {
-  test('exit code 70, with the stack and where to report it', async () => {
+  test('exit code 70, with the stack and what to keep for a report', async () => {
     const { exitCode, stdout, stderr } = await runFake(analyze, failing(new TypeError('oops')));
     expect([exitCode, stdout]).toEqual([70, '']);
     expect(stderr).toMatch(/^prune-limit: internal error: oops\nTypeError: oops\n {4}at /);
-    expect(stderr).toMatch(/This is a defect of prune-limit \d.*Please report it .*\n$/);
+    expect(stderr).toMatch(
+      /This is a defect of prune-limit \d.*For a report, keep the lines above, the command with all its options, .*\n$/,
+    );
   });
 
   test('as JSON', async () => {

@@ -118,6 +118,7 @@ export function fakeWork(overrides: Partial<Work> = {}, metadata: Record<string,
       cores: 2,
       memoryBytes: 2 ** 30,
       backends: [],
+      remedy: null,
     }),
     ...overrides,
   };

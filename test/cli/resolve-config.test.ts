@@ -1,4 +1,5 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { resolveAnalyzeConfig } from '../../src/cli/resolve-config.js';
@@ -45,9 +46,32 @@ describe('precedence', () => {
     });
   });
 
-  test('the file next to the model wins over the one in the working directory, as a whole', async () => {
-    const { resolve } = await place({ model: { data: 'd' }, cwd: { data: 'e', seed: 5 } });
+  test('the file next to the model wins over the one in the working directory, as a whole, and says so', async () => {
+    const { resolve, notes, model, cwd } = await place({ model: { data: 'd' }, cwd: { data: 'e', seed: 5 } });
     expect((await resolve()).seed).toBe(0);
+    const [near, far] = [model, cwd].map((folder) => join(folder, 'prune-limit.json'));
+    expect(notes[0]).toBe(
+      `configuration: ${near}; ${far} is not read, since the one next to the model goes before`,
+    );
+  });
+
+  test('one file that both folders hold is one', async () => {
+    const { resolve, notes, model, cwd } = await place({ model: { data: 'd' } });
+    await symlink(join(model, 'prune-limit.json'), join(cwd, 'prune-limit.json'));
+    await resolve({ data: 'x' });
+    expect(notes).toEqual([]);
+  });
+
+  test('--config goes before both, with paths relative to its folder', async () => {
+    const { resolve, cwd, notes } = await place({ model: { seed: 1 }, cwd: { seed: 2 } });
+    await mkdir(join(cwd, 'ci'));
+    await writeFile(join(cwd, 'ci', 'fast.json'), '{ "data": "d", "seed": 3 }');
+    expect(await resolve({ config: 'ci/fast.json' })).toMatchObject({ seed: 3, data: join(cwd, 'ci', 'd') });
+    expect(notes).toEqual([`data: ${join(cwd, 'ci', 'd')} (from ${join(cwd, 'ci', 'fast.json')})`]);
+    await expect(resolve({ config: 'absent.json' })).rejects.toThrow(
+      `--config ${join(cwd, 'absent.json')}: there is no such file`,
+    );
+    await expect(resolve({ config: '' })).rejects.toThrow('--config: "" is not a piece of text');
   });
 
   test('defaults', async () => {
@@ -102,7 +126,17 @@ describe('where data is', () => {
 
 describe('a bad file names itself and the key', () => {
   test.each([
-    ['an unknown key', { dta: 'x' }, /prune-limit\.json: unknown key "dta"; known keys: data, labelColumn, /],
+    ['an unknown key', { dta: 'x' }, /prune-limit\.json: unknown key "dta"; did you mean "data"\?$/],
+    [
+      'an option by its name',
+      { 'test-examples': 3 },
+      /unknown key "test-examples"; did you mean "testExamples"\?/,
+    ],
+    [
+      'a key like no other',
+      { colour: 'x' },
+      /unknown key "colour"; `prune-limit schema config` prints the known/,
+    ],
     ['a key that is inherited', '{"__proto__": {"data": "x"}}', /unknown key "__proto__"/],
     [
       'a bad value',
@@ -110,12 +144,42 @@ describe('a bad file names itself and the key', () => {
       /prune-limit\.json: "epsilon": "abc" is neither .*; for example "batch-std", "0\.05", "1%"$/,
     ],
     ['a value of a wrong type', { data: ['d'] }, /prune-limit\.json: "data": \["d"\] is not a piece of text/],
-    ['no JSON', '{', /prune-limit\.json: not JSON: /],
+    ['no JSON', '{', /prune-limit\.json: not JSON: close brace expected at line 1, column 2$/],
+    [
+      'no JSON further down',
+      '{\n  // why\n  "data": "d"\n  "seed": 1\n}',
+      /prune-limit\.json: not JSON: comma expected at line 4, column 3$/,
+    ],
+    ['a comment without an end', '{} /* ', /not JSON: .* at line 1, column 4$/],
+    ['a key twice', '{"seed": 1, "data": "d", "seed": 2}', /has the key "seed" twice/],
+    ['nesting without end', `{"data": ${'['.repeat(200_000)}`, /nests more than 100 brackets deep/],
+    ['a large file', ' '.repeat(1_000_001), /1000001 bytes are no configuration file/],
     ['no object', '[]', /prune-limit\.json: not a JSON object/],
   ])('%s', async (_, content, message) => {
     const { resolve } = await place({ model: content });
     await expect(resolve()).rejects.toThrow(InputError);
     await expect(resolve()).rejects.toThrow(message);
+  });
+
+  test('comments and trailing commas are no fault', async () => {
+    const content = '\ufeff{\n  // relative\n  "data": "d", /* [[ */\n  "ratios": [0.5, 0.9,],\n}\n';
+    const { resolve } = await place({ model: content });
+    expect(await resolve()).toMatchObject({ ratios: [0.5, 0.9] });
+  });
+
+  test('text in another encoding', async () => {
+    const { resolve, model } = await place();
+    await writeFile(join(model, 'prune-limit.json'), Buffer.from('{"data": "\u00e9"}', 'latin1'));
+    await expect(resolve()).rejects.toThrow('not UTF-8 text');
+  });
+
+  test.skipIf(process.platform === 'win32')('what is no regular file is refused at once', async () => {
+    const { resolve, cwd, model } = await place();
+    execFileSync('mkfifo', [join(cwd, 'pipe')]);
+    await symlink('/dev/zero', join(model, 'prune-limit.json'));
+    for (const flags of [{ config: 'pipe' }, { config: '/dev/zero' }, { config: 'model' }, {}]) {
+      await expect(resolve({ data: 'd', ...flags })).rejects.toThrow('is no regular file');
+    }
   });
 
   test('a bad value can be mended by the option', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Labels } from '../../src/dataset/dataset.js';
-import { classLabels, targetValues } from '../../src/dataset/labels.js';
+import { classLabels } from '../../src/dataset/labels.js';
 import { expectInputError } from './support.js';
 
 const classes = (...values: number[]): Labels => ({
@@ -34,25 +34,5 @@ describe('classLabels', () => {
     ['no one', 'dataset/not-one-hot', targets(2, 0, 0), 2, /example 0/],
   ])('refuses %s', async (_title, code, labels, classCount, words) => {
     await expectInputError(() => classLabels(labels, classCount), code, words);
-  });
-});
-
-describe('targetValues', () => {
-  it.each<[string, Labels, number, number[]]>([
-    ['targets as they are', targets(2, 1, 2, 3, 4), 2, [1, 2, 3, 4]],
-    ['classes as one-hot rows', classes(2, 0), 3, [0, 0, 1, 1, 0, 0]],
-    ['classes as wider one-hot rows', classes(1), 4, [0, 1, 0, 0]],
-    ['classes as numbers for a single output', classes(1, 0, 1), 1, [1, 0, 1]],
-  ])('gives %s', (_title, labels, width, expected) => {
-    expect(targetValues(labels, width)).toEqual(Float32Array.from(expected));
-  });
-
-  it('refuses what does not fit', async () => {
-    await expectInputError(
-      () => targetValues(targets(2, 1, 2), 3),
-      'dataset/label-width',
-      /2 target.*3 output/,
-    );
-    await expectInputError(() => targetValues(classes(0, 5), 3), 'dataset/label-range', /label 5/);
   });
 });

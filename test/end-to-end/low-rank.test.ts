@@ -9,11 +9,11 @@ import { describe, expect, it } from 'vitest';
 import { gaussianWidthLimit } from '../../src/geometry/gaussian-width.js';
 import { continuousRadiusSquared, rankByMagnitude } from '../../src/pruning/magnitude.js';
 import { randomStream } from '../../src/random.js';
-import { measureFromEigenvalues } from '../../src/spectrum/spectral-measure.js';
 import { hasNative } from '../compute/compile/support.js';
 import { npy, npz } from '../dataset/support.js';
 import { dense, differenceHessian, REFERENCE_LOSSES } from '../support/float64-reference.js';
 import { type ReluMlp, reluMlpHessian } from '../support/relu-mlp-reference.js';
+import { measureFromEigenvalues } from '../support/spectral-measures.js';
 import { analyzed, dense as denseLayer, root, writeFileIn, writeModel } from './support.js';
 
 const BACKENDS = [...(hasNative ? ['onnx'] : []), 'wasm', 'cpu'];

@@ -306,8 +306,9 @@ describe('doctor', () => {
   it('runs the backends there are', async () => {
     const { exitCode, stdout } = await runReal('doctor', '--format', 'json', '--quiet');
     expect(exitCode).toBe(0);
-    const { ok, backends } = JSON.parse(stdout);
+    const { ok, backends, remedy } = JSON.parse(stdout);
     expect(ok).toBe(true);
+    expect(remedy === null).toBe(backends[0].available);
     const byName = new Map(backends.map((backend: { name: string }) => [backend.name, backend]));
     for (const name of ['wasm', 'cpu']) {
       expect(byName.get(name)).toMatchObject({ available: true, version: '4.22.0', threads: 1 });

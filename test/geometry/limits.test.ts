@@ -12,12 +12,18 @@ import {
   reachableIncrease,
   sharpLimit,
 } from '../../src/geometry/sharp-limit.js';
-import { isotropicIncrease, searchSlice } from '../../src/geometry/slice-limit.js';
-import {
-  clippedMeasure,
-  measureFromEigenvalues,
-  spectralAverage,
-} from '../../src/spectrum/spectral-measure.js';
+import { searchSlice } from '../../src/geometry/slice-limit.js';
+import { clippedMeasure, spectralAverage } from '../../src/spectrum/spectral-measure.js';
+import { measureFromEigenvalues } from '../support/spectral-measures.js';
+
+/**
+ * What `1/2 d' H d` is for a direction d of squared length R^2 that is
+ * independent of the eigenvectors: `R^2 tr(H) / (2 D)`. It shows the paper's
+ * two factors, weight magnitude (R) and sharpness (tr H).
+ */
+function isotropicIncrease(radiusSquared: number, trace: number, dimension: number): number {
+  return (radiusSquared * trace) / (2 * dimension);
+}
 
 const multipleOfIdentity = (c: number) => measureFromEigenvalues([c]);
 const total = 50;

@@ -2,7 +2,7 @@ import { CholeskyDecomposition, Matrix, QrDecomposition } from 'ml-matrix';
 import { describe, expect, it } from 'vitest';
 import { reachableIncrease } from '../../src/geometry/sharp-limit.js';
 import { randomStream } from '../../src/random.js';
-import { measureFromEigenvalues } from '../../src/spectrum/spectral-measure.js';
+import { measureFromEigenvalues } from '../support/spectral-measures.js';
 
 const DIMENSION = 400;
 const SUBSPACES = 3;

@@ -1,15 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { reachableIncrease } from '../../src/geometry/sharp-limit.js';
 import {
-  circularConeStatisticalDimension,
   ellipsoidConeStatisticalDimension,
-  monteCarloStatisticalDimension,
-  orthantStatisticalDimension,
-  subspaceStatisticalDimension,
   transitionWindow,
 } from '../../src/geometry/statistical-dimension.js';
 import { randomStream } from '../../src/random.js';
-import { measureFromEigenvalues } from '../../src/spectrum/spectral-measure.js';
+import {
+  circularConeStatisticalDimension,
+  monteCarloStatisticalDimension,
+  orthantStatisticalDimension,
+  subspaceStatisticalDimension,
+} from '../support/cone-dimensions.js';
+import { measureFromEigenvalues } from '../support/spectral-measures.js';
 
 const dot = (x: Float64Array, y: Float64Array): number => x.reduce((sum, value, i) => sum + value * y[i], 0);
 

@@ -253,6 +253,7 @@ describe('summaries', () => {
           gigaflops: null,
         },
       ],
+      remedy: 'ONNXRUNTIME_NODE_INSTALL=skip npm i onnxruntime-node',
     };
     expect(renderDoctorReport(report, plain)).toMatchInlineSnapshot(`
       "Machine
@@ -270,6 +271,10 @@ describe('summaries', () => {
       │            │         │         │        │ @tensorflow/tfjs-node is not       │
       │            │         │         │        │ installed                          │
       └────────────┴─────────┴─────────┴────────┴────────────────────────────────────┘
+
+        Without the onnx backend analyses take several times as long. This installs
+        it:
+          ONNXRUNTIME_NODE_INSTALL=skip npm i onnxruntime-node
       "
     `);
   });

@@ -6,12 +6,9 @@ import { LanczosRun } from '../../src/spectrum/lanczos.js';
 import { gaussRule } from '../../src/spectrum/quadrature.js';
 import { gaussOrExact, headOf, radauOrExact } from '../../src/spectrum/run-rules.js';
 import { estimateSpectrum } from '../../src/spectrum/slq.js';
-import {
-  measureFromEigenvalues,
-  type SpectralMeasure,
-  spectralAverage,
-} from '../../src/spectrum/spectral-measure.js';
+import { type SpectralMeasure, spectralAverage } from '../../src/spectrum/spectral-measure.js';
 import { FunctionalEstimator } from '../../src/spectrum/uncertainty.js';
+import { measureFromEigenvalues } from '../support/spectral-measures.js';
 import { denseOperator, explicitMatrix, orthogonalRows, rotatedOperator, signVector } from './operators.js';
 
 const DIMENSION = 80;

@@ -3,11 +3,8 @@ import type { LinearOperator } from '../../src/curvature/linear-operator.js';
 import { deflated, deflationOf, restOf } from '../../src/spectrum/deflation.js';
 import { LanczosRun, type Reorthogonalization } from '../../src/spectrum/lanczos.js';
 import { antiGaussRule, averagedRule, gaussRule, zeroRadauRule } from '../../src/spectrum/quadrature.js';
-import {
-  measureFromEigenvalues,
-  type SpectralMeasure,
-  spectralAverage,
-} from '../../src/spectrum/spectral-measure.js';
+import { type SpectralMeasure, spectralAverage } from '../../src/spectrum/spectral-measure.js';
+import { measureFromEigenvalues } from '../support/spectral-measures.js';
 import { denseOperator, explicitMatrix, orthogonalRows, rotatedOperator, signVector } from './operators.js';
 
 async function lanczos(

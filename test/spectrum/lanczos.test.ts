@@ -6,9 +6,10 @@ import { LanczosRun, type Reorthogonalization } from '../../src/spectrum/lanczos
 import { plainVectors, projectedVectors } from '../../src/spectrum/lanczos-vectors.js';
 import { gaussRule } from '../../src/spectrum/quadrature.js';
 import { leadingEigenvalues } from '../../src/spectrum/ritz.js';
-import { measureFromEigenvalues, spectralAverage } from '../../src/spectrum/spectral-measure.js';
+import { spectralAverage } from '../../src/spectrum/spectral-measure.js';
 import { tridiagonalEigenvectors } from '../../src/spectrum/tridiagonal.js';
 import { hasNative, native } from '../compute/compile/support.js';
+import { measureFromEigenvalues } from '../support/spectral-measures.js';
 import { denseOperator, diagonalOperator, explicitMatrix, orthogonalRows, signVector } from './operators.js';
 
 const uniformStart = (dim: number): Float64Array => new Float64Array(dim).fill(1 / Math.sqrt(dim));

@@ -5,12 +5,12 @@ import { LanczosRun, type Reorthogonalization } from '../../src/spectrum/lanczos
 import { BOUND_WEIGHT, type ProbeRun, probeStandardError } from '../../src/spectrum/probe-error.js';
 import { gaussRule } from '../../src/spectrum/quadrature.js';
 import {
-  measureFromEigenvalues,
   mixMeasures,
   type SpectralFunctional,
   type SpectralMeasure,
   spectralAverage,
 } from '../../src/spectrum/spectral-measure.js';
+import { measureFromEigenvalues } from '../support/spectral-measures.js';
 import { denseOperator, explicitMatrix, orthogonalRows, partlyLocalRows, signVector } from './operators.js';
 
 const DIMENSION = 32;

@@ -3,12 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { LinearOperator } from '../../src/curvature/linear-operator.js';
 import { gaussianWidthLimit } from '../../src/geometry/gaussian-width.js';
 import { estimateSpectrum, type SpectrumOptions } from '../../src/spectrum/slq.js';
-import {
-  absoluteMeasure,
-  measureFromEigenvalues,
-  type SpectralMeasure,
-  spectralAverage,
-} from '../../src/spectrum/spectral-measure.js';
+import { type SpectralMeasure, spectralAverage } from '../../src/spectrum/spectral-measure.js';
+import { absoluteMeasure, measureFromEigenvalues } from '../support/spectral-measures.js';
 import { diagonalOperator, rotatedOperator, syntheticProblem } from './operators.js';
 
 const resolvent =

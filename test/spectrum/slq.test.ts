@@ -1,11 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { estimateSpectrum } from '../../src/spectrum/slq.js';
-import {
-  absoluteMeasure,
-  type SpectralMeasure,
-  spectralAverage,
-} from '../../src/spectrum/spectral-measure.js';
+import { type SpectralMeasure, spectralAverage } from '../../src/spectrum/spectral-measure.js';
 import { FunctionalEstimator } from '../../src/spectrum/uncertainty.js';
+import { absoluteMeasure } from '../support/spectral-measures.js';
 import { diagonalOperator, rotatedOperator } from './operators.js';
 
 const resolvent =

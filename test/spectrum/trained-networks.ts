@@ -21,15 +21,12 @@ import { continuousRadiusSquared, rankByMagnitude } from '../../src/pruning/magn
 import { randomStream } from '../../src/random.js';
 import type { LanczosVectorsFactory } from '../../src/spectrum/lanczos-vectors.js';
 import { estimateSpectrum } from '../../src/spectrum/slq.js';
-import {
-  measureFromEigenvalues,
-  type NegativeEigenvalues,
-  type SpectralFunctional,
-} from '../../src/spectrum/spectral-measure.js';
+import type { NegativeEigenvalues, SpectralFunctional } from '../../src/spectrum/spectral-measure.js';
 import { FunctionalEstimator } from '../../src/spectrum/uncertainty.js';
 import { normalKernel } from '../../src/training/initial-weights.js';
 import { trainCheckpoint } from '../../src/training/training-run.js';
 import { checkpointOf } from '../support/models.js';
+import { measureFromEigenvalues } from '../support/spectral-measures.js';
 
 /** A network to train and the matrix to form of it. */
 export interface NetworkCase {

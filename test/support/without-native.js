@@ -1,24 +1,4 @@
-/**
- * Preloaded (`node --import`), hides the native libraries from this process and
- * those it starts, as if they were not installed: `npm run test:portable`.
- */
-import { register } from 'node:module';
+/** Preloaded, hides all native libraries: `npm run test:portable`. */
+import { hidePackages } from './hide-packages.js';
 
-const hidden = ['onnxruntime-node', '@tensorflow/tfjs-node'];
-
-const hooks = `
-  export async function resolve(specifier, context, next) {
-    const isHidden = (name) => specifier === name || specifier.includes('/node_modules/' + name + '/');
-    if (${JSON.stringify(hidden)}.some(isHidden)) {
-      const error = new Error('Cannot find package ' + specifier + ': hidden');
-      error.code = 'ERR_MODULE_NOT_FOUND';
-      throw error;
-    }
-    return next(specifier, context);
-  }
-`;
-
-register(`data:text/javascript,${encodeURIComponent(hooks)}`);
-if (!process.env.NODE_OPTIONS?.includes(import.meta.url)) {
-  process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import ${import.meta.url}`;
-}
+hidePackages(['onnxruntime-node', 'onnxruntime-node-1.17', '@tensorflow/tfjs-node'], import.meta.url);

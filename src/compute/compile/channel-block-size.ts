@@ -73,11 +73,16 @@ async function resultOrNull(graph: Graph, runtime: OnnxRuntime): Promise<Float32
  * Channels in a block of ONNX Runtime's blocked convolution on this machine,
  * found by computing with it: it is internal, so nothing else tells. Null
  * where it does not compute what the general convolution does.
+ *
+ * @param candidates sizes to try, in this order
  */
-export async function channelBlockSize(runtime: OnnxRuntime): Promise<number | null> {
+export async function channelBlockSize(
+  runtime: OnnxRuntime,
+  candidates: readonly number[] = CHANNEL_BLOCKS,
+): Promise<number | null> {
   const graph = sampleGraph();
   const expected = await sampleResult(graph, runtime);
-  for (const block of CHANNEL_BLOCKS) {
+  for (const block of candidates) {
     const found = await resultOrNull(blockConvolutions(graph, block), runtime);
     if (found?.every((value, i) => Math.abs(value - expected[i]) <= TOLERANCE)) {
       return block;

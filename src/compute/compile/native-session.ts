@@ -79,7 +79,8 @@ export async function createSession(
       graphOptimizationLevel: 'all',
       // A pattern of fixed buffers costs a quarter more memory and is not faster here.
       enableMemPattern: false,
-      logSeverityLevel: 3,
+      // What goes wrong is thrown; severity 3 would print it in red as well.
+      logSeverityLevel: 4,
       ...(options.threads === null ? {} : { intraOpNumThreads: options.threads }),
       // Threads that spin while they wait take the cores from everyone else on a shared machine.
       extra: { session: { intra_op: { allow_spinning: '0' } } },

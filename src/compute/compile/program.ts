@@ -57,6 +57,11 @@ export class TracedProgram {
     return new TracedProgram(traceTemplate(program, makeInputs), name);
   }
 
+  /** Whether it convolves images or passes gradients back through such a convolution. */
+  get hasConvolutions(): boolean {
+    return this.template.instantiate(1).nodes.some(({ kernel }) => /conv2d/i.test(kernel));
+  }
+
   private simplified(batchSize: number): Graph {
     const separated = separateFused(this.template.instantiate(batchSize));
     return simplify(foldPadding(simplify(separated)));

@@ -14,17 +14,19 @@ import { describe, expect, it } from 'vitest';
 import type { OnnxCheckpoint } from '../../../src/checkpoint/checkpoint.js';
 import { readOnnx } from '../../../src/checkpoint/onnx/reader.js';
 import { writeCheckpoint } from '../../../src/checkpoint/registry.js';
+import type { OnnxRuntime } from '../../../src/compute/compile/native-session.js';
+import { loadOnnxRuntime } from '../../../src/compute/onnx-runtime.js';
 import { onnxSchema } from '../../../src/onnx-schema.js';
 import { encodeModel, type InitializerSpec, type ModelSpec } from '../../support/onnx-files.js';
 import { bitsOf, directoryOf, expectInputError, temporaryDirectory } from '../fixtures.js';
 
 const models = fileURLToPath(new URL('../../../../shared/models', import.meta.url));
 
-type Runtime = typeof import('onnxruntime-node');
-const runtime: Runtime | null = await import('onnxruntime-node').catch((error: Error) => {
-  console.info(`onnxruntime-node does not load (${error.message}); its tests are skipped`);
-  return null;
-});
+const found = await loadOnnxRuntime();
+const runtime: OnnxRuntime | null = typeof found === 'string' ? null : found.runtime;
+if (runtime === null) {
+  console.info(`onnxruntime-node: ${found}; its tests are skipped`);
+}
 
 /** The checkpoint with values for which `drop` holds set to 0, in all weights or in those named. */
 function pruned(checkpoint: OnnxCheckpoint, drop: (value: number, index: number) => boolean): OnnxCheckpoint {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { blockConvolutions } from '../../../src/compute/compile/block-convolutions.js';
+import { channelBlockSize } from '../../../src/compute/compile/channel-block-size.js';
 import { BLOCKED_CONVOLUTION } from '../../../src/compute/compile/channel-blocks.js';
 import { elementCount, type Graph } from '../../../src/compute/compile/graph.js';
+import type { OnnxRuntime } from '../../../src/compute/compile/native-session.js';
 import { simplify } from '../../../src/compute/compile/simplify.js';
 import { normalVector } from '../../support/vectors.js';
 import { graphOf, hasNative, kernelsOf, native, runGraph } from './support.js';
@@ -134,5 +136,20 @@ describe('convolutions over blocks of channels', () => {
       const difference = Math.max(...found[name].map((value, i) => Math.abs(value - expected[name][i])));
       expect(difference, name).toBeLessThan(1e-5 * scale);
     }
+  });
+});
+
+describe.skipIf(!hasNative)('the block size of this machine', () => {
+  it('is found in whatever order sizes are tried, and a wrong one prints nothing', async () => {
+    const severities: unknown[] = [];
+    const create = ((model: Uint8Array, options: { logSeverityLevel?: 0 | 1 | 2 | 3 | 4 }) => {
+      severities.push(options.logSeverityLevel);
+      return native.runtime.InferenceSession.create(model, options);
+    }) as typeof native.runtime.InferenceSession.create;
+    const runtime = { ...native.runtime, InferenceSession: { create } } as OnnxRuntime;
+    const sizes = [await channelBlockSize(runtime, [16, 8]), await channelBlockSize(runtime, [8, 16])];
+    expect(sizes).toEqual([native.channelBlock, native.channelBlock]);
+    // 4 is the severity at which ONNX Runtime stays silent.
+    expect(new Set(severities)).toEqual(new Set([4]));
   });
 });

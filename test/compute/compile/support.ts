@@ -9,15 +9,16 @@ import type {
   ValueId,
 } from '../../../src/compute/compile/graph.js';
 import { compileNative, type NativeOptions } from '../../../src/compute/compile/native-session.js';
+import { loadOnnxRuntime } from '../../../src/compute/onnx-runtime.js';
 
 async function loadNative(): Promise<NativeOptions | null> {
-  try {
-    const runtime = await import('onnxruntime-node');
-    return { runtime, threads: 1, channelBlock: await channelBlockSize(runtime) };
-  } catch (error) {
-    console.info(`onnxruntime-node does not load (${(error as Error).message}); its tests are skipped`);
+  const found = await loadOnnxRuntime();
+  if (typeof found === 'string') {
+    console.info(`onnxruntime-node: ${found}; its tests are skipped`);
     return null;
   }
+  const { runtime } = found;
+  return { runtime, threads: 1, channelBlock: await channelBlockSize(runtime) };
 }
 
 const loaded = await loadNative();

@@ -1,4 +1,4 @@
-import type { SpectralMeasure } from './spectral-measure.js';
+import type { SpectralMeasure } from '../../src/spectrum/spectral-measure.js';
 
 /** A smoothed density on a grid. For plots only: limits are computed from the measure itself. */
 export interface SpectralDensity {

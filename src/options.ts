@@ -1,0 +1,77 @@
+/** Options of the programming interface: those of the command line, in camelCase. */
+import type { AnalyzeConfig, BackendChoice, LossChoice } from './config.js';
+import type { LimitChoice } from './report/limit-choices.js';
+
+/** Which data, and how it is read. */
+export interface DataOptions {
+  /** Data set: a path as `--data` takes it. */
+  data?: string;
+  /** Column of a CSV file that holds the label. */
+  labelColumn?: string;
+  /** Order of images where their file does not tell it. */
+  layout?: 'NHWC' | 'NCHW';
+  /** Mean and standard deviation of each channel, after byte images are divided by 255. */
+  normalize?: string | { mean: number[]; std: number[] };
+}
+
+/** Options of `analyze`; all but `model` have the defaults of the command line. */
+export interface AnalyzeOptions extends DataOptions {
+  /** An ONNX model, a model.json of a TensorFlow.js layers model, or the folder that holds it. */
+  model: string;
+  /** A file whose weights replace those of the model. */
+  weights?: string;
+  /** A configuration file, in place of a prune-limit.json next to the model or in the working directory. */
+  config?: string;
+  examples?: number | 'all';
+  sample?: AnalyzeConfig['sample'];
+  testExamples?: number | 'all';
+  loss?: LossChoice;
+  /** A loss difference, `"batch-std"`, or a percentage of the loss such as `"1%"`. */
+  epsilon?: number | string;
+  epsilonExamples?: number | 'all';
+  curvature?: AnalyzeConfig['curvature'];
+  negative?: AnalyzeConfig['negative'];
+  bound?: AnalyzeConfig['bound'];
+  probes?: number;
+  steps?: number;
+  /** Percentage points. */
+  tolerance?: number;
+  reorthogonalization?: AnalyzeConfig['reorthogonalization'];
+  /** Percentage points. */
+  accuracyTolerance?: number;
+  /** Pruned fractions in [0, 1). */
+  ratios?: number[];
+  /** Globs over weight names. */
+  include?: string | string[];
+  exclude?: string | string[];
+  seed?: number;
+  backend?: BackendChoice;
+  threads?: number;
+  /** Bytes, or a size such as `"1.5G"`. */
+  memoryLimit?: number | string;
+  productPlan?: AnalyzeConfig['productPlan'];
+  /** Folder for the compiled programs. */
+  dumpGraph?: string;
+}
+
+/** Options of `prune`: one of `ratio` and `atLimit`, and those of the analysis that finds the limit. */
+export interface PruneOptions extends AnalyzeOptions {
+  /** Fraction of the prunable weights, in [0, 1). */
+  ratio?: number;
+  atLimit?: LimitChoice;
+  /** Folder of the pruned checkpoint, or file of the pruned ONNX model. */
+  output: string;
+  /** A report of `analyze`, as JSON, to take the limit from. */
+  report?: string;
+  sparse?: boolean;
+}
+
+/** What a caller is told while work goes on. */
+export type ProgressUpdate =
+  /** How far a stage is, in a unit of its own; `total` is an upper bound. */
+  | { kind: 'stage'; stage: string; done: number; total: number; ended: boolean }
+  /** A remark that the command line writes to stderr. */
+  | { kind: 'note'; message: string };
+
+/** Is called with every update. */
+export type OnProgress = (update: ProgressUpdate) => void;
