@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
+import type { Progress } from '../progress.js';
 import type { Report } from '../report/schema.js';
 import { analyzeSettings, weightsSetting } from './analyze-settings.js';
 import type { Context } from './context.js';
@@ -39,6 +40,29 @@ async function render(
   }
 }
 
+/**
+ * Analyses a model as the options, the configuration files and the metadata of the model say.
+ *
+ * @param checkOutputs called before the work with the files and folders that it reads
+ */
+export async function analyzeModel(
+  model: string,
+  flags: Flags,
+  context: Context,
+  progress: Progress,
+  checkOutputs: (inputs: readonly string[]) => Promise<void>,
+): Promise<Report> {
+  const weights = readWeightsOption(flags, context.cwd);
+  const checkpoint = await context.work.readCheckpoint(pathFrom(context.cwd, model), weights, progress);
+  const config = await resolveAnalyzeConfig(
+    { flags, modelPath: checkpoint.path, cwd: context.host.cwd(), metadata: checkpoint.metadata },
+    progress,
+  );
+  await checkOutputs([config.model, config.data, ...(weights === null ? [] : [weights])]);
+  const { validateReport } = await import('../report/schema.js');
+  return validateReport(await context.work.analyze(config, progress, checkpoint));
+}
+
 async function runAnalyze(model: string, flags: Flags & OutputFlags, context: Context): Promise<void> {
   readFlags(analyzeSettings, flags); // before anything is read: a bad value is the first thing to say
   const format = flags.format === undefined ? 'table' : readSetting(outputFormat, flags.format, null);
@@ -49,22 +73,11 @@ async function runAnalyze(model: string, flags: Flags & OutputFlags, context: Co
     throw new InputError('usage/same-file', `--json and --markdown name the same file ${files[0]!.path}`);
   }
   const progress = await context.progress(flags.quiet === true);
-  const weights = readWeightsOption(flags, context.cwd);
-  const checkpoint = await context.work.readCheckpoint(pathFrom(context.cwd, model), weights, progress);
-  const config = await resolveAnalyzeConfig(
-    { flags, modelPath: checkpoint.path, cwd: context.host.cwd(), metadata: checkpoint.metadata },
-    progress,
-  );
-  for (const { kind, path } of files) {
-    await checkOutputFile(`--${kind}`, path, [
-      config.model,
-      config.data,
-      ...(weights === null ? [] : [weights]),
-    ]);
-  }
-
-  const { validateReport } = await import('../report/schema.js');
-  const report = validateReport(await context.work.analyze(config, progress, checkpoint));
+  const report = await analyzeModel(model, flags, context, progress, async (inputs) => {
+    for (const { kind, path } of files) {
+      await checkOutputFile(`--${kind}`, path, inputs);
+    }
+  });
 
   for (const { kind, path } of files) {
     await writeWhole(path, await render(report, kind, context));
@@ -91,6 +104,24 @@ export function addAnalyzeCommand(program: Command, context: Context): void {
       '<model>',
       'ONNX model, model.json of a TensorFlow.js layers model, or the folder that holds it',
     );
+  addAnalyzeOptions(command);
+  addOutputOptions(command, outputFormat, [
+    ['--json <FILE>', 'also write the report as JSON to a file'],
+    ['--markdown <FILE>', 'also write the report as Markdown to a file'],
+  ]);
+  command.addHelpText(
+    'after',
+    `
+Options that are not given come from prune-limit.json next to the model or in the working
+directory, then from the model's own metadata (userDefinedMetadata.pruneLimit), then from the
+defaults. Keys there are the names of the options: {"data": "../mnist", "labelColumn": "y"}.
+${examples}`,
+  );
+  command.action((model: string, flags: Flags & OutputFlags) => runAnalyze(model, flags, context));
+}
+
+/** Adds the options of an analysis to a command, in the groups of its help. */
+export function addAnalyzeOptions(command: Command): void {
   command.optionsGroup('Model:');
   addOption(command, weightsSetting as Setting<unknown>);
   addOptionGroup(command, 'Data:', analyzeSettings, [
@@ -128,17 +159,4 @@ export function addAnalyzeCommand(program: Command, context: Context): void {
     'productPlan',
     'dumpGraph',
   ]);
-  addOutputOptions(command, outputFormat, [
-    ['--json <FILE>', 'also write the report as JSON to a file'],
-    ['--markdown <FILE>', 'also write the report as Markdown to a file'],
-  ]);
-  command.addHelpText(
-    'after',
-    `
-Options that are not given come from prune-limit.json next to the model or in the working
-directory, then from the model's own metadata (userDefinedMetadata.pruneLimit), then from the
-defaults. Keys there are the names of the options: {"data": "../mnist", "labelColumn": "y"}.
-${examples}`,
-  );
-  command.action((model: string, flags: Flags & OutputFlags) => runAnalyze(model, flags, context));
 }

@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import { addAnalyzeCommand } from './analyze-command.js';
+import { addCompareCommand } from './compare-command.js';
 import type { Context } from './context.js';
 import { addDoctorCommand } from './doctor-command.js';
+import { addGateCommand } from './gate-command.js';
 import { addPruneCommand } from './prune-command.js';
 import { addSchemaCommand } from './schema-command.js';
 import { addTrainCommand } from './train-command.js';
@@ -31,6 +33,8 @@ export function createProgram(context: Context): Command {
   addAnalyzeCommand(program, context);
   addPruneCommand(program, context);
   addTrainCommand(program, context);
+  addGateCommand(program, context);
+  addCompareCommand(program, context);
   addSchemaCommand(program, context);
   addDoctorCommand(program, context);
   program.addHelpText(

@@ -1,6 +1,6 @@
 import { describeReport } from './document.js';
 import type { Report } from './schema.js';
-import type { Grid, Section } from './sections.js';
+import type { Grid, ReportDocument, Section } from './sections.js';
 
 /** Text as it is: nothing in it becomes markup. */
 function escapeMarkdown(text: string): string {
@@ -31,9 +31,13 @@ function sectionBlocks(section: Section): string[][] {
   ].filter((block) => block.length > 0);
 }
 
-/** The report as GitHub-flavoured Markdown. */
-export function renderMarkdown(report: Report): string {
-  const { title, sections } = describeReport(report);
+/** A document as GitHub-flavoured Markdown. */
+export function renderMarkdownDocument({ title, sections }: ReportDocument): string {
   const blocks = [[`# ${escapeMarkdown(title)}`], ...sections.flatMap(sectionBlocks)];
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}
+
+/** The report as GitHub-flavoured Markdown. */
+export function renderMarkdown(report: Report): string {
+  return renderMarkdownDocument(describeReport(report));
 }
