@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { run } from '../dist/cli/run.js';
+import { start } from '../dist/cli/start.js';
 
-await run(process);
+await start(process);

@@ -11,11 +11,12 @@ import { openProblem } from './analysis/problem.js';
 import { resourceScope } from './analysis/resources.js';
 import { requireRightDerivatives } from './analysis/self-check.js';
 import { increasePredictor, predictSlice } from './analysis/slice.js';
+import { analysisStages as stages } from './analysis/stages.js';
 import { stopwatch } from './analysis/stopwatch.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { AnalyzeConfig } from './config.js';
 import { batchMeanDeviation, type Evaluation } from './network/evaluation.js';
-import type { Progress } from './progress.js';
+import { asStage, type Progress, partsOf } from './progress.js';
 import { rankByMagnitude } from './pruning/magnitude.js';
 import { createPruningMeter } from './pruning/measurement.js';
 import type { Report } from './report/schema.js';
@@ -29,23 +30,34 @@ import type { Report } from './report/schema.js';
 export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: Checkpoint): Promise<Report> {
   return resourceScope(async (scope) => {
     const watch = stopwatch();
-    const problem = await watch.time('load', () => openProblem(config, checkpoint, progress, scope));
+    const staged = <T>(name: string, work: () => Promise<T>): Promise<T> => asStage(progress, name, work);
+    const problem = await watch.time('load', () =>
+      staged(stages.data, () => openProblem(config, checkpoint, progress, scope)),
+    );
     const { network } = problem;
     const selfCheck = await watch.time('selfCheck', () =>
-      requireRightDerivatives(problem, checkpoint, config.seed),
+      staged(stages.selfCheck, () => requireRightDerivatives(problem, checkpoint, config.seed)),
     );
     const betterOrder = await watch.time('imageOrder', () => findBetterOrder(problem, config));
     const ranking = rankByMagnitude(network.weights);
-    const connected = await watch.time('connected', async () => connectedPruning(problem, ranking));
+    const connected = await watch.time('connected', () =>
+      staged(stages.connected, async () => connectedPruning(problem, ranking)),
+    );
     const maximumFraction = connected.connectedWhenDense ? connected.prunedFraction : 1;
-    const computation = await watch.time('compile', () => openComputation(problem, config, progress, scope));
+    const computation = await watch.time('compile', () =>
+      staged(stages.compile, () => openComputation(problem, config, progress, scope)),
+    );
 
     const { train, epsilonTrain, test, curvature } = computation;
-    const evaluated = (evaluator: ExampleEvaluator, stage: string): Promise<Evaluation> =>
-      evaluateDense(evaluator, network.weights, stage, progress);
     const dense = await watch.time('dense', async () => {
+      const evaluators = new Set([train, epsilonTrain, test].filter((evaluator) => evaluator !== null));
+      const total = [...evaluators].reduce((sum, { examples }) => sum + examples, 0);
+      const stage = progress.stage(stages.dense, total);
+      const parts = partsOf(stage);
+      const evaluated = (evaluator: ExampleEvaluator, of: string): Promise<Evaluation> =>
+        evaluateDense(evaluator, network.weights, of, parts);
       const onTrain = await evaluated(train, 'training examples');
-      return {
+      const evaluations = {
         train: onTrain,
         epsilon:
           epsilonTrain === train
@@ -53,11 +65,15 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
             : epsilonTrain && (await evaluated(epsilonTrain, 'examples for epsilon')),
         test: test && (await evaluated(test, 'test examples')),
       };
+      stage.end();
+      return evaluations;
     });
     const batchStd = dense.epsilon && batchMeanDeviation(dense.epsilon.losses);
     const epsilon = toleratedIncrease(config.epsilon, batchStd, dense.train.meanLoss);
 
-    const { gradient } = await watch.time('gradient', () => computation.lossGradient(network.weights));
+    const { gradient } = await watch.time('gradient', () =>
+      staged(stages.gradient, () => computation.lossGradient(network.weights)),
+    );
     const spectrum = await watch.time('spectrum', () =>
       estimateLimits(computation, ranking, epsilon, config, progress),
     );

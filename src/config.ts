@@ -104,6 +104,8 @@ export interface PruneConfig {
   model: string;
   /** Directory that the pruned checkpoint is written to, or the file, for an ONNX model. */
   output: string;
+  /** Replace files at `output` that prune-limit did not write itself, too; default false. */
+  force?: boolean;
   /** Store weights as positions and values of what is left where that is smaller; ONNX only. */
   sparse: boolean;
   /** Fraction to prune; null when `atLimit` says it. */
@@ -125,6 +127,8 @@ export interface TrainConfig {
   layout: 'NHWC' | 'NCHW' | null;
   /** Directory that the checkpoint is written to. */
   output: string;
+  /** Replace files there that prune-limit did not write itself, too; default false. */
+  force?: boolean;
   /** Where the checkpoint's metadata says the data is, relative to the checkpoint; null: the path of `data`. */
   recordData: string | null;
   normalize: NormalizeConfig | null;
@@ -151,7 +155,7 @@ export interface TrainConfig {
 }
 
 /** Everything of `TrainConfig` that has a default of its own. */
-export const trainDefaults: Omit<TrainConfig, 'network' | 'data' | 'output'> = {
+export const trainDefaults: Omit<TrainConfig, 'network' | 'data' | 'output' | 'force'> = {
   labelColumn: null,
   layout: null,
   recordData: null,

@@ -58,10 +58,9 @@ function zerosOf(parts: readonly { weights: number; zeros: number }[]): Inspecti
 /**
  * Inspects a model or a file of weights.
  *
- * @param files all files that hold it, for their sizes
  * @throws InputError where it cannot be read
  */
-export async function inspect(path: string, files: readonly string[] | null = null): Promise<Inspection> {
+export async function inspect(path: string): Promise<Inspection> {
   const read = await readNamedWeights(path);
   const weights = read.weights.map(inspectWeight);
   const sum = (form: 'dense' | 'positions' | 'bitmask'): number =>
@@ -77,7 +76,7 @@ export async function inspect(path: string, files: readonly string[] | null = nu
       dense: sum('dense'),
       positions: sum('positions'),
       bitmask: sum('bitmask'),
-      ...(await fileSizes(files ?? [read.path])),
+      ...(await fileSizes(read.files)),
     },
     breakEvenDensity: { ...breakEvenDensity },
     weights,

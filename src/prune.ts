@@ -3,7 +3,8 @@ import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { resourceScope } from './analysis/resources.js';
 import { analyze } from './analyze.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
-import { checkOutput, writeCheckpoint } from './checkpoint/registry.js';
+import { requireSpace } from './checkpoint/files.js';
+import { checkOutput, checkpointFiles, writeCheckpoint } from './checkpoint/registry.js';
 import { prepareBackend } from './compute/backend.js';
 import type { PruneConfig } from './config.js';
 import { InputError } from './errors.js';
@@ -21,13 +22,30 @@ interface PruningAmount {
   exclude: readonly string[];
 }
 
+/** Reports are a few hundred kilobytes; prevents reading without end what is none. */
+const MAX_REPORT_BYTES = 64 * 2 ** 20;
+
+async function readText(path: string): Promise<string> {
+  const refused = (why: string, cause?: unknown): InputError =>
+    new InputError('prune/report', `--report ${path}: ${why}`, { cause });
+  try {
+    const found = await stat(path);
+    if (!found.isFile()) {
+      throw refused('is no regular file; name a JSON report that analyze wrote');
+    }
+    if (found.size > MAX_REPORT_BYTES) {
+      throw refused(`${found.size} bytes are no report; name a JSON report that analyze wrote`);
+    }
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw error instanceof InputError
+      ? error
+      : refused(`cannot be read (${(error as NodeJS.ErrnoException).code})`, error);
+  }
+}
+
 async function readReport(path: string, checkpoint: Checkpoint): Promise<ReportedLimits> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new InputError('prune/report', `--report ${path}: cannot be read (${error.code})`, {
-      cause: error,
-    });
-  });
-  const report = readReportedLimits(text, path);
+  const report = readReportedLimits(await readText(path), path);
   if (report.model.sha256 !== checkpoint.sha256) {
     throw new InputError(
       'prune/other-model',
@@ -75,6 +93,20 @@ async function sizes(input: string, output: string): Promise<{ before: number; a
   return { before: before.size, after: after.size };
 }
 
+async function bytesOf(paths: readonly string[]): Promise<number> {
+  const found = await Promise.all(paths.map((path) => stat(path)));
+  return found.reduce((sum, { size }) => sum + size, 0);
+}
+
+/** What an analysis has found is said where it cannot be written. */
+function withRatio(error: unknown, ratio: number): unknown {
+  return error instanceof InputError
+    ? new InputError(error.code, `${error.message} The limit was found: prune with --ratio ${ratio}`, {
+        cause: error,
+      })
+    : error;
+}
+
 /**
  * Prunes a checkpoint once by global magnitude and writes it to a folder of
  * its own, or a file, for an ONNX model. The input is only read.
@@ -82,18 +114,24 @@ async function sizes(input: string, output: string): Promise<{ before: number; a
  * @param config its `output` is that file's own path, not a folder for it
  * @throws InputError when the report is not of this checkpoint, the limit is
  *   not known well enough or leaves no network, nothing is prunable, or the
- *   output cannot be written
+ *   output cannot be written or is in the way of another's files
  */
 export async function prune(
   config: PruneConfig,
   progress: Progress,
   checkpoint: Checkpoint,
 ): Promise<PruneSummary> {
-  await checkOutput(checkpoint, config.output, { sparse: config.sparse });
+  const { sparse, force } = config;
+  const folder = checkpoint.format === 'onnx' ? dirname(config.output) : config.output;
+  await checkOutput(checkpoint, config.output, { sparse, force });
+  if (config.analyze !== null) {
+    await requireSpace(folder, await bytesOf((await checkpointFiles(checkpoint)).read));
+  }
   const { prunedFraction, include, exclude } = await amount(config, progress, checkpoint);
   // A LayersModel is only built, for which the plain backend loads fastest; an ONNX graph is run on a few examples.
+  const stage = progress.stage('pruning', 1);
   await prepareBackend(checkpoint.format === 'onnx' ? 'wasm' : 'cpu');
-  return resourceScope(async (scope) => {
+  return resourceScope<PruneSummary>(async (scope) => {
     const network = scope.own(
       await createNetwork(checkpoint, { include, exclude, keepFinalActivation: true }),
     );
@@ -106,13 +144,14 @@ export async function prune(
       );
     }
     const pruned = pruneSmallest(network.weights, ranking, prunedWeights);
-    const folder = checkpoint.format === 'onnx' ? dirname(config.output) : config.output;
     const metadata = metadataSeenFrom(folder, checkpoint);
     const files = await writeCheckpoint(
       { ...withPrunableWeights(checkpoint, network.prunable, pruned), metadata },
       config.output,
-      { sparse: config.sparse },
-    );
+      { sparse, mark: true },
+    ).catch((error: unknown) => {
+      throw config.analyze === null ? error : withRatio(error, prunedFraction);
+    });
     return {
       output: config.output,
       files,
@@ -123,5 +162,5 @@ export async function prune(
       source: config.atLimit ?? 'ratio',
       modelBytes: config.sparse ? await sizes(checkpoint.path, config.output) : null,
     };
-  });
+  }).finally(() => stage.end());
 }

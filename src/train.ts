@@ -1,7 +1,8 @@
 import { relative, resolve, sep } from 'node:path';
 import type { LayersCheckpoint } from './checkpoint/checkpoint.js';
+import { requireSpace } from './checkpoint/files.js';
 import { convertStorage } from './checkpoint/quantization.js';
-import { writeCheckpoint } from './checkpoint/registry.js';
+import { checkLayersFolder, writeCheckpoint } from './checkpoint/registry.js';
 import { prepareBackend } from './compute/backend.js';
 import type { TrainConfig } from './config.js';
 import type { Split } from './dataset/dataset.js';
@@ -24,7 +25,7 @@ async function readData(
   config: TrainConfig,
   progress: Progress,
 ): Promise<{ train: Split; test: Split | null; classes: number }> {
-  const stage = progress.stage('Reading data', 1);
+  const stage = progress.stage('reading the data', 1);
   const { labelColumn, layout } = config;
   const { train, test, warnings } = await readDataset(config.data, {
     ...(labelColumn !== null && { labelColumn }),
@@ -65,7 +66,7 @@ async function measure(
   progress: Progress,
 ): Promise<Reached> {
   const { classes, inputShape, inputOrder, normalization } = data;
-  const stage = progress.stage('Measuring', 1);
+  const stage = progress.stage('measuring', 1);
   const network = await createNetwork(checkpoint);
   const weights = weightTensors(network, network.weights);
   const evaluateSplit = (split: Split): Promise<Evaluation> => {
@@ -164,12 +165,17 @@ export async function train(config: TrainConfig, progress: Progress): Promise<Tr
       '--backend onnx: computes curvature only; train with --backend auto',
     );
   }
+  if (!config.force) {
+    await checkLayersFolder(config.output);
+  }
   const loaded = await readData(config, progress);
   const engine = await prepareBackend(config.backend, config.threads);
   engine.notes.forEach((note) => {
     progress.note(note);
   });
   const { untrained, data } = prepare(config, loaded);
+  const values = untrained.weights.reduce((sum, weight) => sum + weight.values.length, 0);
+  await requireSpace(config.output, values * (config.weightsDtype === 'float16' ? 2 : 4));
   const trained = await trainCheckpoint(untrained, data, config, progress);
   const stored = config.weightsDtype === 'float16' ? convertStorage(trained, 'float16') : trained;
   const reached = await measure(stored, data, progress);
@@ -179,7 +185,9 @@ export async function train(config: TrainConfig, progress: Progress): Promise<Tr
       config,
     );
   }
-  const files = await writeCheckpoint({ ...stored, metadata: metadataOf(config, reached) }, config.output);
+  const files = await writeCheckpoint({ ...stored, metadata: metadataOf(config, reached) }, config.output, {
+    mark: true,
+  });
   return {
     output: config.output,
     files,

@@ -9,7 +9,7 @@ export async function evaluateDense(
   evaluator: ExampleEvaluator,
   weights: Float32Array,
   stage: string,
-  progress: Progress,
+  progress: Pick<Progress, 'stage'>,
 ): Promise<Evaluation> {
   const shown = progress.stage(stage, evaluator.examples);
   const evaluation = await evaluator.at(weights, (done) => shown.update(done));

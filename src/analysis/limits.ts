@@ -7,6 +7,7 @@ import { continuousRadiusSquared } from '../pruning/magnitude.js';
 import { estimateSpectrum, type SpectrumEstimate } from '../spectrum/slq.js';
 import { clippedMeasure, type SpectralMeasure } from '../spectrum/spectral-measure.js';
 import type { OpenedComputation } from './open-computation.js';
+import { analysisStages } from './stages.js';
 
 /** The spectrum, with the two limits that come from it, as pruned fractions. */
 export type LimitSpectrum = SpectrumEstimate<'gaussianWidth' | 'sharp'>;
@@ -29,7 +30,7 @@ export async function estimateLimits(
 ): Promise<LimitSpectrum> {
   const radius = (prunedFraction: number): number => continuousRadiusSquared(ranking, prunedFraction);
   const counted = (measure: SpectralMeasure): SpectralMeasure => countedMeasure(measure, config.negative);
-  const stage = progress.stage('Lanczos products', lanczos.products);
+  const stage = progress.stage(analysisStages.spectrum, lanczos.products, { atMost: true });
   const spectrum = await estimateSpectrum(curvature, {
     seed: config.seed,
     probes: lanczos.probes,
@@ -45,7 +46,7 @@ export async function estimateLimits(
     },
     decisive: config.bound === 'sharp' ? 'sharp' : 'gaussianWidth',
     tolerance: config.tolerancePoints / 100,
-    onProducts: (done) => stage.update(done),
+    onProducts: (done, _budget, expected) => stage.update(done, expected),
   });
   stage.end();
   return spectrum;

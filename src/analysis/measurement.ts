@@ -6,6 +6,7 @@ import type { MagnitudeRanking } from '../pruning/magnitude.js';
 import type { PruningMeter } from '../pruning/measurement.js';
 import { type MeasuredCurveRow, measuredCurve } from './curve.js';
 import type { IncreasePredictor, SlicePrediction } from './slice.js';
+import { analysisStages } from './stages.js';
 
 /** A limit as measured: how far one-shot pruning goes before it first fails. */
 export type MeasuredLimit = SearchedLimit;
@@ -57,7 +58,7 @@ export async function measurePruning(
   progress: Progress,
 ): Promise<MeasuredPruning> {
   const { meter, predict, ratios, epsilon, maximumFraction } = setting;
-  const asked = progress.stage('pruning curve', ratios.length);
+  const asked = progress.stage(analysisStages.curve, ratios.length);
   for (const [index, ratio] of ratios.entries()) {
     await meter.train(ratio);
     await meter.test(ratio);
@@ -68,7 +69,7 @@ export async function measurePruning(
 
   const denseTest = await meter.test(0);
   const total = USUAL_TRIED.loss + (denseTest === null ? 0 : USUAL_TRIED.accuracy);
-  const stage = progress.stage('measured limits', total);
+  const stage = progress.stage(analysisStages.measured, total, { atMost: true });
   const denseTrain = await meter.train(0);
   const byLoss = await searchFirstFailures(
     meter.train,

@@ -1,4 +1,3 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { releaseWasmBackend } from '../compute/backend-release.js';
 import { NotCompilableError } from '../compute/compile/trace.js';
@@ -8,6 +7,7 @@ import { traceLossPrograms } from '../curvature/native-programs.js';
 import type { ProductPlan } from '../curvature/product-plan.js';
 import { InputError } from '../errors.js';
 import type { Progress } from '../progress.js';
+import { UnwrittenFileError, writeWholeFiles } from '../whole-files.js';
 import { chooseWorkSizes, type LanczosSizes } from './budget.js';
 import { type Computation, eagerComputation } from './computation.js';
 import { AGREEMENT_TOLERANCE, compareComputations } from './native-agreement.js';
@@ -23,18 +23,22 @@ export interface OpenedComputation extends Computation {
   plan: ProductPlan | null;
 }
 
-/** Writes programs into a folder, as ONNX files. */
-function writerInto(folder: string): (name: string, model: Uint8Array) => void {
-  return (name, model) => {
-    const file = join(folder, `${name}.onnx`);
+/** Writes programs into a folder, as ONNX files, up to the first that cannot be written. */
+function writerInto(folder: string, progress: Progress): (name: string, model: Uint8Array) => Promise<void> {
+  let failed = false;
+  return async (name, model) => {
+    const path = join(folder, `${name}.onnx`);
     try {
-      mkdirSync(folder, { recursive: true });
-      writeFileSync(file, model);
+      if (!failed) {
+        await writeWholeFiles([{ path, data: model }]);
+      }
     } catch (error) {
-      throw new InputError(
-        'usage/dump-graph',
-        `--dump-graph: ${file} cannot be written (${(error as NodeJS.ErrnoException).code})`,
-        { cause: error },
+      if (!(error instanceof UnwrittenFileError)) {
+        throw error;
+      }
+      failed = true;
+      progress.unwritten(
+        new InputError('usage/dump-graph', `--dump-graph: ${error.message}`, { cause: error }),
       );
     }
   };
@@ -44,6 +48,7 @@ async function openNative(
   problem: Problem,
   config: AnalyzeConfig,
   options: NativeSetting['options'],
+  progress: Progress,
   scope: ResourceScope,
 ): Promise<OpenedComputation> {
   const { network, loss, train } = problem;
@@ -54,7 +59,7 @@ async function openNative(
   if (!(difference <= AGREEMENT_TOLERANCE)) {
     throw new NotCompilableError(`compiled programs differ from tfjs by ${difference.toExponential(1)}`);
   }
-  const dumped = config.dumpGraph === null ? {} : { onModel: writerInto(config.dumpGraph) };
+  const dumped = config.dumpGraph === null ? {} : { onModel: writerInto(config.dumpGraph, progress) };
   const computation = await nativeComputation(
     problem,
     config.curvature,
@@ -85,7 +90,7 @@ export async function openComputation(
   const { native } = problem.engine;
   if (native !== null) {
     try {
-      return await openNative(problem, config, native, scope);
+      return await openNative(problem, config, native, progress, scope);
     } catch (error) {
       if (!(error instanceof NotCompilableError)) {
         throw error;

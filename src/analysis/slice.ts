@@ -3,6 +3,7 @@ import type { SearchedLimit, Tried } from '../geometry/first-failure.js';
 import { searchSlice } from '../geometry/slice-limit.js';
 import type { Progress } from '../progress.js';
 import { type MagnitudeRanking, pruningDisplacement, removedCount } from '../pruning/magnitude.js';
+import { analysisStages } from './stages.js';
 
 /** The two terms of the quadratic model of the loss along a displacement d. */
 export interface PredictedIncrease {
@@ -69,7 +70,7 @@ export async function predictSlice(
   maximumFraction: number,
   progress: Progress,
 ): Promise<SlicePrediction> {
-  const stage = progress.stage('slice limit', USUAL_PRODUCTS);
+  const stage = progress.stage(analysisStages.slice, USUAL_PRODUCTS, { atMost: true });
   const { tried, limits } = await searchSlice(
     predict,
     ({ gradientTerm, curvatureTerm }) => gradientTerm + curvatureTerm,

@@ -1,8 +1,8 @@
 /** The file system as the checkpoint readers and writers use it: hostile paths, one-line errors, atomic writes. */
-import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
+import { type FileHandle, open, realpath, stat, statfs } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { InputError } from '../errors.js';
+import { UnwrittenFileError, writeFault, writeWholeFiles } from '../whole-files.js';
 import { printable, quoted } from './printable.js';
 
 /** Largest single read; read(2) transfers at most 2^31 - 4096 bytes. */
@@ -127,6 +127,35 @@ export async function fileToWrite(output: string, name: string): Promise<string>
   return found?.isDirectory() ? join(output, name) : output;
 }
 
+/** Those of some paths that lead to anything. */
+export async function existing(paths: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(paths.map((path) => stat(path).catch(() => null)));
+  return paths.filter((_, index) => found[index] !== null);
+}
+
+/**
+ * Refuses, before long work, a folder on a disk that has no room for what is to be written there.
+ *
+ * @param folder made later if need be
+ * @param bytes about what will be written
+ * @throws InputError `output/no-space`
+ */
+export async function requireSpace(folder: string, bytes: number): Promise<void> {
+  const free = await statfs(folder).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => null,
+  );
+  if (free === null) {
+    const parent = dirname(folder);
+    if (parent !== folder) await requireSpace(parent, bytes);
+  } else if (free < bytes) {
+    throw new InputError(
+      'output/no-space',
+      `${printable(folder)}: ${free} bytes are free on its disk, and the output takes about ${bytes}; make room, or name another place.`,
+    );
+  }
+}
+
 /** A file to be written. */
 export interface NewFile {
   /** May lead into a folder below, with slashes; that is made, too. */
@@ -135,53 +164,22 @@ export interface NewFile {
 }
 
 /**
- * Writes files into a directory, which is made if need be: all under temporary names first, then renamed in
- * the order given. A reader never sees half a file, and a failure while writing leaves the old files and no
- * temporary ones. A link at a target's place is replaced, never written through.
+ * Writes files into a directory, which is made if need be, as `writeWholeFiles` does.
  *
  * @returns the paths written, in order
  * @throws InputError `checkpoint/cannot-write`
  */
 export async function writeFilesAtomically(directory: string, files: readonly NewFile[]): Promise<string[]> {
-  const suffix = `${process.pid}-${randomUUID()}.tmp`;
-  const moves = files.map(({ name, data }) => {
-    const target = join(directory, name);
-    return { target, temporary: join(dirname(target), `.${basename(name)}.${suffix}`), data };
-  });
-  let current = directory;
+  const whole = files.map(({ name, data }) => ({ path: join(directory, name), data }));
   try {
-    await mkdir(directory, { recursive: true });
-    for (const { target, temporary, data } of moves) {
-      current = target;
-      await mkdir(dirname(target), { recursive: true });
-      await writeFile(temporary, data, { flag: 'wx' });
-    }
-    for (const { target, temporary } of moves) {
-      current = target;
-      await rename(temporary, target);
-    }
+    await writeWholeFiles(whole);
   } catch (error) {
-    await Promise.allSettled(moves.map(({ temporary }) => rm(temporary, { force: true })));
-    throw writeProblem(error, current);
+    if (!(error instanceof UnwrittenFileError)) throw error;
+    throw new InputError(
+      'checkpoint/cannot-write',
+      `${printable(error.path)} cannot be written: ${writeFault(error.cause)}.`,
+      { cause: error },
+    );
   }
-  return moves.map(({ target }) => target);
-}
-
-function writeProblem(error: unknown, path: string): unknown {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === undefined) return error;
-  const reasons: Record<string, string> = {
-    EACCES: 'no permission',
-    EPERM: 'no permission',
-    EROFS: 'the file system is read-only',
-    ENOSPC: 'no space left',
-    EEXIST: 'a file is in the way of the directory',
-    ENOTDIR: 'a file is in the way of the directory',
-    EISDIR: 'a directory is in the way',
-  };
-  return new InputError(
-    'checkpoint/cannot-write',
-    `${printable(path)} cannot be written: ${reasons[code] ?? code}.`,
-    { cause: error },
-  );
+  return whole.map(({ path }) => path);
 }

@@ -1,7 +1,7 @@
 /** The weights of a file of any format by name, without the network that they belong to. */
 import { extname } from 'node:path';
 import type { Checkpoint, CheckpointWeight } from './checkpoint.js';
-import { readCheckpoint } from './registry.js';
+import { checkpointFiles, readCheckpoint } from './registry.js';
 import { onnxAxisOrder } from './weights/axis-order.js';
 import { openWeightFile } from './weights/weight-file.js';
 import { type AxisOrder, readWeightNames } from './weights/weight-names.js';
@@ -22,6 +22,8 @@ export interface NamedWeight {
 /** The weights of a file. */
 export interface NamedWeights {
   path: string;
+  /** All files that hold it. */
+  files: readonly string[];
   format: Checkpoint['format'] | 'safetensors' | 'npz';
   weights: NamedWeight[];
 }
@@ -61,6 +63,7 @@ async function readWeightFile(path: string, format: 'safetensors' | 'npz'): Prom
   const names = readWeightNames(floats);
   return {
     path,
+    files: [path],
     format,
     weights: floats.map(({ name, shape, dtype }, i) => ({
       name,
@@ -90,6 +93,7 @@ export async function readNamedWeights(path: string): Promise<NamedWeights> {
   const floats = checkpoint.weights.filter(({ dtype }) => dtype === 'float32');
   return {
     path: checkpoint.path,
+    files: (await checkpointFiles(checkpoint)).read,
     format: checkpoint.format,
     weights: floats.map((weight) => ({
       name: weight.name,

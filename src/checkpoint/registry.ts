@@ -1,12 +1,20 @@
 /** The formats a checkpoint can have. What a file is, is decided by its content. */
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { InputError } from '../errors.js';
 import type { Checkpoint } from './checkpoint.js';
-import { checkFile, readInto, readProblem } from './files.js';
-import { readTfjsArchitecture, readTfjsLayers, writeTfjsLayers } from './layers/layers-model.js';
+import { checkFile, existing, readInto, readProblem } from './files.js';
+import {
+  layersFilesRead,
+  layersFilesToWrite,
+  readTfjsArchitecture,
+  readTfjsLayers,
+  writeTfjsLayers,
+} from './layers/layers-model.js';
+import { ownLayersFiles } from './layers/own-output.js';
+import { ownOnnxFiles } from './onnx/own-output.js';
 import { readOnnx } from './onnx/reader.js';
-import { checkOnnxOutput, writeOnnx } from './onnx/writer.js';
+import { checkOnnxOutput, onnxFiles, writeOnnx } from './onnx/writer.js';
 import { printable, quotedList } from './printable.js';
 
 /** Enough for every signature and for white space before the first brace of a JSON file. */
@@ -72,19 +80,66 @@ export async function readCheckpoint(
 export interface WriteOptions {
   /** ONNX only: as `OnnxWriteOptions` says. */
   sparse?: boolean;
+  /** Mark the checkpoint as written by prune-limit, so that it may replace it again. */
+  mark?: boolean;
 }
 
 /**
- * Refuses, before long work, what `writeCheckpoint` would refuse after it, as far as that can be known.
+ * The files that a checkpoint was read from, and those that `writeCheckpoint` writes where an output is given.
  *
- * @throws InputError as `writeCheckpoint`
+ * @throws InputError when an ONNX model cannot be read again
+ */
+export async function checkpointFiles(
+  checkpoint: Checkpoint,
+  output: string | null = null,
+): Promise<{ read: string[]; written: string[] }> {
+  if (checkpoint.format === 'onnx') return onnxFiles(checkpoint, output);
+  return {
+    read: await layersFilesRead(checkpoint),
+    written: output === null ? [] : layersFilesToWrite(checkpoint, output),
+  };
+}
+
+/**
+ * Refuses, before long work, what `writeCheckpoint` would refuse after it, as far as that can be known, and files in
+ * its way that are not prune-limit's own: own are those that bear its mark and were not changed since.
+ *
+ * @param options `force`: replace other files, too
+ * @throws InputError as `writeCheckpoint`, or `output/exists`
  */
 export async function checkOutput(
   checkpoint: Checkpoint,
   output: string,
-  options: WriteOptions = {},
+  options: WriteOptions & { force?: boolean } = {},
 ): Promise<void> {
   if (checkpoint.format === 'onnx') await checkOnnxOutput(checkpoint, output, options);
+  if (options.force) return;
+  const { written } = await checkpointFiles(checkpoint, output);
+  const model = written.at(-1)!;
+  await requireOwn(await existing(written), () =>
+    checkpoint.format === 'onnx' ? ownOnnxFiles(model) : ownLayersFiles(output),
+  );
+}
+
+/**
+ * Refuses files in the way of a LayersModel of one group of weights, as `checkOutput`, before there is a checkpoint.
+ *
+ * @throws InputError `output/exists`
+ */
+export async function checkLayersFolder(directory: string): Promise<void> {
+  const written = layersFilesToWrite({ manifestGroups: [0] }, directory);
+  await requireOwn(await existing(written), () => ownLayersFiles(directory));
+}
+
+async function requireOwn(inTheWay: readonly string[], own: () => Promise<string[]>): Promise<void> {
+  if (inTheWay.length === 0) return;
+  const known = new Set((await own()).map((path) => resolve(path)));
+  const foreign = inTheWay.find((path) => !known.has(resolve(path)));
+  if (foreign === undefined) return;
+  throw new InputError(
+    'output/exists',
+    `${printable(foreign)} exists, and was not written by prune-limit or was changed since: name another place with -o, or replace it with --force.`,
+  );
 }
 
 /**
@@ -106,7 +161,7 @@ export async function writeCheckpoint(
       `${printable(checkpoint.path)}: --sparse is for ONNX models; a TensorFlow.js LayersModel has no sparse weights.`,
     );
   }
-  return writeTfjsLayers(checkpoint, output);
+  return writeTfjsLayers(checkpoint, output, options);
 }
 
 async function modelInDirectory(directory: string): Promise<string> {

@@ -2,7 +2,10 @@ import type { Command } from 'commander';
 import type { ReportComparison } from '../gate/schema.js';
 import { toJson } from '../report/text.js';
 import type { Context } from './context.js';
+import { deliver } from './delivery.js';
+import { addHelpAfter } from './help.js';
 import { addOutputOptions, outputFormat } from './options.js';
+import { renderDocumentAs } from './render-report.js';
 import { pathFrom } from './resolve-config.js';
 import { readSetting } from './settings.js';
 import { readStoredReport } from './stored-report.js';
@@ -21,11 +24,12 @@ async function render(
       return toJson(comparison);
     case 'markdown':
       return (await import('../gate/pull-request-comment.js')).renderPullRequestComment(comparison);
-    case 'table': {
-      const { renderDocument } = await import('../report/table.js');
-      const { describeComparison } = await import('../gate/describe.js');
-      return renderDocument(describeComparison(comparison), await context.colors());
-    }
+    case 'table':
+      return renderDocumentAs(
+        (await import('../gate/describe.js')).describeComparison(comparison),
+        format,
+        context,
+      );
   }
 }
 
@@ -44,7 +48,8 @@ async function runCompare(
     { report: await readStoredReport(current), source: after },
     reportJsonSchema(),
   );
-  context.host.stdout.write(await render(comparison, format, context));
+  const progress = await context.progress(true, []);
+  await deliver({ stdout: await render(comparison, format, context) }, progress, context);
 }
 
 /** Adds the command `compare` to the program. */
@@ -59,13 +64,12 @@ export function addCompareCommand(program: Command, context: Context): void {
     .argument('<before>', 'JSON report')
     .argument('<after>', 'JSON report');
   addOutputOptions(command, outputFormat);
-  command.addHelpText(
-    'after',
-    `
-Examples:
-  prune-limit compare base.json report.json
-  prune-limit compare base.json report.json --format markdown > comment.md`,
-  );
+  addHelpAfter(command, {
+    examples: [
+      'prune-limit compare base.json report.json',
+      'prune-limit compare base.json report.json --format markdown > comment.md',
+    ],
+  });
   command.action((before: string, after: string, flags: CompareFlags) =>
     runCompare(before, after, flags, context),
   );

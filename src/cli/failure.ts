@@ -4,7 +4,7 @@ import { InputError } from '../errors.js';
 import { schemaVersion } from '../report/schema-version.js';
 import { printable, toJson } from '../report/text.js';
 
-export const exitCodes = { done: 0, gateFailed: 1, badInput: 2, defect: 70, interrupted: 130 } as const;
+export const exitCodes = { done: 0, gateFailed: 1, badInput: 2, defect: 70 } as const;
 
 export interface Failure {
   exitCode: number;
@@ -26,6 +26,18 @@ function usageFailure(error: CommanderError, commandName: string): Failure {
     message,
     text: `prune-limit: ${printable(message)}\n`,
   };
+}
+
+/** What to do about an error that comes from a limit of the system, wherever it was met; null for others. */
+function systemLimit(error: unknown): string | null {
+  switch ((error as NodeJS.ErrnoException | null)?.code) {
+    case 'EMFILE':
+      return 'more files would have to be open than this shell allows; raise the limit, for example with ulimit -n 1024';
+    case 'ENFILE':
+      return 'more files are open than this machine allows; close some programs and try again';
+    default:
+      return null;
+  }
 }
 
 /**
@@ -56,6 +68,15 @@ export function describeFailure(
       code: error.code,
       message: error.message,
       text: `prune-limit: ${printable(error.message)}\n`,
+    };
+  }
+  const limit = systemLimit(error);
+  if (limit !== null) {
+    return {
+      exitCode: exitCodes.badInput,
+      code: 'system/limit',
+      message: limit,
+      text: `prune-limit: ${limit}\n`,
     };
   }
   const message = error instanceof Error ? error.message : String(error);

@@ -3,13 +3,18 @@ import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import type { JudgedReport } from '../gate/run-gates.js';
 import type { GateReport } from '../gate/schema.js';
+import type { Progress } from '../progress.js';
 import { toJson } from '../report/text.js';
-import { addAnalyzeOptions, analyzeModel } from './analyze-command.js';
 import { analyzeSettings } from './analyze-settings.js';
 import type { Context } from './context.js';
+import { deliver } from './delivery.js';
 import { exitCodes } from './failure.js';
+import { addHelpAfter } from './help.js';
+import { fileInput } from './inputs.js';
+import { addAnalyzeOptions, analyzeModel, modelAnalysisStages } from './model-analysis.js';
 import { addOption, addOutputOptions } from './options.js';
-import { checkOutputFile, writeWhole } from './output.js';
+import { checkApart, checkOutputFile, type Output, stdoutOutput } from './output.js';
+import { renderDocumentAs, renderReport } from './render-report.js';
 import { type Flags, pathFrom } from './resolve-config.js';
 import { readFlags, readSetting, type Setting } from './settings.js';
 import { readReportIfOne, readStoredReport } from './stored-report.js';
@@ -82,15 +87,8 @@ async function render(
       return toJson(result);
     case 'github':
       return (await import('../gate/github.js')).renderGithubAnnotations(result);
-    case 'markdown': {
-      const { renderMarkdownDocument } = await import('../report/markdown.js');
-      return renderMarkdownDocument((await import('../gate/describe.js')).describeGate(result));
-    }
-    case 'table': {
-      const { renderDocument } = await import('../report/table.js');
-      const { describeGate } = await import('../gate/describe.js');
-      return renderDocument(describeGate(result), await context.colors());
-    }
+    default:
+      return renderDocumentAs((await import('../gate/describe.js')).describeGate(result), format, context);
   }
 }
 
@@ -137,48 +135,62 @@ async function runGate(target: string, flags: Flags & GateFlags, context: Contex
       '--max-drop, --max-rise and --update need --baseline FILE, the JSON report to compare with',
     );
   }
-  const junit = flags.junit === undefined ? null : pathFrom(context.cwd, flags.junit);
-  const progress = await context.progress(flags.quiet === true);
   const path = pathFrom(context.cwd, target);
+  const outputs: Output[] = [
+    ...(flags.junit === undefined ? [] : [{ option: '--junit', path: pathFrom(context.cwd, flags.junit) }]),
+    ...(update ? [{ option: '--baseline', path: baselinePath! }] : []),
+  ];
+  const progress = await context.progress(flags.quiet === true, modelAnalysisStages);
   const baseline = await readBaseline(baselinePath, update);
-  const checkOutputs = async (inputs: readonly string[]): Promise<void> => {
-    if (junit !== null) {
-      await checkOutputFile('--junit', junit, [...inputs, ...(baselinePath === null ? [] : [baselinePath])]);
-    }
-    if (update && baselinePath !== null) {
-      await checkOutputFile('--baseline', baselinePath, inputs);
-    }
-  };
   const stored = await readReportIfOne(path);
   if (stored !== null) {
-    await checkOutputs([path]);
+    for (const output of outputs) {
+      await checkOutputFile(output.option, output.path);
+    }
+    await checkApart([...stdoutOutput(context.host), ...outputs], [fileInput('the report', path)]);
   }
-  const report = stored ?? (await analyzeModel(target, flags, context, progress, checkOutputs));
+  const report = stored ?? (await analyzeModel(target, flags, context, progress, outputs, []));
   const { reportJsonSchema } = await import('../report/schema.js');
-  const result = judgeGates(gates, { report, source: path }, baseline, rule, reportJsonSchema());
+  const result = judgeGates(gates, { report, source: target }, baseline, rule, reportJsonSchema());
 
-  if (junit !== null) {
-    await writeWhole(junit, (await import('../gate/junit.js')).renderJunit(result));
-  }
   const required = result.gates.filter(({ kind, level }) => kind === 'require' && level === 'error');
-  if (update && required.some(({ verdict }) => verdict === 'fail')) {
-    progress.note(`baseline ${baselinePath} stays as it is: a requirement fails`);
-  } else if (update && baselinePath !== null) {
-    await writeWhole(baselinePath, (await import('../report/json.js')).renderJson(report));
-    progress.note(`baseline written: ${baselinePath}`);
-  }
-  const summary = context.host.env.GITHUB_STEP_SUMMARY;
-  if (summary !== undefined && summary !== '') {
-    await appendFile(summary, await render(result, 'markdown', context)).catch(
-      (error: NodeJS.ErrnoException) =>
-        progress.note(`GITHUB_STEP_SUMMARY cannot be written (${error.code})`),
+  const keep = update && required.some(({ verdict }) => verdict === 'fail');
+  if (update) {
+    progress.note(
+      keep
+        ? `baseline ${baselinePath} stays as it is: a requirement fails`
+        : `baseline: ${baselinePath} is written anew`,
     );
   }
-  progress.close();
-  context.host.stdout.write(await render(result, format, context));
+  const contents: Record<string, () => Promise<string>> = {
+    '--junit': async () => (await import('../gate/junit.js')).renderJunit(result),
+    '--baseline': () => renderReport(report, 'json', context),
+  };
+  await appendStepSummary(result, context, progress);
   if (result.verdict !== 'pass') {
     context.host.exitCode = exitCodes.gateFailed;
   }
+  await deliver(
+    {
+      stdout: await render(result, format, context),
+      files: outputs
+        .filter(({ option }) => !(keep && option === '--baseline'))
+        .map((output) => ({ ...output, content: contents[output.option]! })),
+    },
+    progress,
+    context,
+  );
+}
+
+/** Adds the result to the page of a GitHub workflow's run, where this is a step of one. */
+async function appendStepSummary(result: GateReport, context: Context, progress: Progress): Promise<void> {
+  const path = context.host.env.GITHUB_STEP_SUMMARY;
+  if (path === undefined || path === '') {
+    return;
+  }
+  await appendFile(path, await render(result, 'markdown', context)).catch((error: NodeJS.ErrnoException) =>
+    progress.note(`GITHUB_STEP_SUMMARY ${path}: cannot be written (${error.code})`),
+  );
 }
 
 /** Adds the command `gate` to the program. */
@@ -202,17 +214,16 @@ export function addGateCommand(program: Command, context: Context): void {
   addOutputOptions(command, gateFormat, [
     ['--junit <FILE>', 'also write the results as JUnit XML to a file'],
   ]);
-  command.addHelpText(
-    'after',
-    `
-Fields are named as in the JSON report, with dots: limits.slice.pruned, accuracy.test,
-curve[pruned=0.9].accuracy. Short names: slice, gaussianWidth, sharp, connected, loss, accuracy.
-
-Examples:
-  prune-limit gate models/mlp --require "slice >= 0.8" --require "accuracy >= 97%"
-  prune-limit gate report.json --baseline base.json --max-drop "limits.slice.pruned 2 points"
-  prune-limit gate report.json --baseline base.json --update
-  prune-limit gate report.json --require "slice >= 0.8" --format github`,
-  );
+  addHelpAfter(command, {
+    paragraphs: [
+      'Fields are named as in the JSON report, with dots: limits.slice.pruned, accuracy.test, curve[pruned=0.9].accuracy. Short names: slice, gaussianWidth, sharp, connected, loss, accuracy.',
+    ],
+    examples: [
+      'prune-limit gate models/mlp --require "slice >= 0.8" --require "accuracy >= 97%"',
+      'prune-limit gate report.json --baseline base.json --max-drop "limits.slice.pruned 2 points"',
+      'prune-limit gate report.json --baseline base.json --update',
+      'prune-limit gate report.json --require "slice >= 0.8" --format github',
+    ],
+  });
   command.action((target: string, flags: Flags & GateFlags) => runGate(target, flags, context));
 }

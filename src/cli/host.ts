@@ -4,11 +4,12 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { AnalyzeConfig, PruneConfig, TrainConfig } from '../config.js';
 import type { Progress } from '../progress.js';
 import type { DoctorReport } from '../report/doctor-report.js';
+import type { Inspection } from '../report/inspection.js';
 import type { PruneSummary } from '../report/prune-summary.js';
 import type { Report } from '../report/schema.js';
 import type { TrainSummary } from '../report/train-summary.js';
 
-export type OutputStream = Writable & { isTTY?: boolean; columns?: number };
+export type OutputStream = Writable & { isTTY?: boolean; columns?: number; fd?: number };
 
 /** The part of Node's `process` that is used. */
 export interface Host {
@@ -19,9 +20,7 @@ export interface Host {
   exitCode?: number | string | null | undefined;
   cwd(): string;
   exit(code: number): void;
-  on(event: 'SIGINT', listener: () => void): unknown;
   on(event: 'uncaughtException', listener: (error: unknown) => void): unknown;
-  off(event: 'SIGINT', listener: () => void): unknown;
   off(event: 'uncaughtException', listener: (error: unknown) => void): unknown;
 }
 
@@ -29,10 +28,16 @@ export interface Host {
 export interface Work {
   /** @param weights a file whose weights replace those of the model; null: the model's own */
   readCheckpoint(path: string, weights: string | null, progress: Progress): Promise<Checkpoint>;
+  /** The files that a checkpoint was read from, and those that are written where it goes to `output`. */
+  checkpointFiles(
+    checkpoint: Checkpoint,
+    output: string | null,
+  ): Promise<{ read: readonly string[]; written: readonly string[] }>;
   analyze(config: AnalyzeConfig, progress: Progress, checkpoint: Checkpoint): Promise<Report>;
   prune(config: PruneConfig, progress: Progress, checkpoint: Checkpoint): Promise<PruneSummary>;
   train(config: TrainConfig, progress: Progress): Promise<TrainSummary>;
   diagnose(progress: Progress): Promise<DoctorReport>;
+  inspect(path: string): Promise<Inspection>;
 }
 
 /** The real work, each part loaded when it is needed: `--help` must not load a numeric library. */
@@ -45,8 +50,10 @@ export const lazyWork: Work = {
           weights,
           progress,
         ),
+  checkpointFiles: async (...args) => (await import('../checkpoint/registry.js')).checkpointFiles(...args),
   analyze: async (...args) => (await import('../analyze.js')).analyze(...args),
   prune: async (...args) => (await import('../prune.js')).prune(...args),
   train: async (...args) => (await import('../train.js')).train(...args),
   diagnose: async (...args) => (await import('../doctor.js')).diagnose(...args),
+  inspect: async (...args) => (await import('../inspect.js')).inspect(...args),
 };

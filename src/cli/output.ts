@@ -1,9 +1,24 @@
 /** Files that commands write: checked before the work, then written whole or not at all. */
-import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { access, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, sep } from 'node:path';
+import { access, readdir, readlink, realpath, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { InputError } from '../errors.js';
+import { UnwrittenFileError, writeFault, writeWholeFiles } from '../whole-files.js';
+import type { Host } from './host.js';
+import type { Input } from './inputs.js';
+
+/** Something that a command writes. */
+export interface Output {
+  /** The option that names it. */
+  readonly option: string;
+  /** As it was named. */
+  readonly path: string;
+  /** The files that are written, where these have other names: `path` is their folder. */
+  readonly files?: readonly string[];
+}
+
+/** Links that are followed from one path; Linux follows as many. */
+const MOST_LINKS = 40;
 
 async function statOrNull(path: string): Promise<Stats | null> {
   try {
@@ -43,40 +58,23 @@ async function checkFolder(option: string, path: string, folder: string): Promis
 }
 
 /**
- * Refuses a file that could not be written, or that the command reads.
+ * Refuses a file that could not be written.
  *
  * @param option the option that names it, for messages
- * @param inputs files and folders that must stay as they are
+ * @throws InputError
  */
-export async function checkOutputFile(
-  option: string,
-  path: string,
-  inputs: readonly string[],
-): Promise<void> {
+export async function checkOutputFile(option: string, path: string): Promise<void> {
   await checkFolder(option, path, dirname(path));
-  const found = await statOrNull(path);
-  if (found === null) {
-    return;
-  }
-  if (found.isDirectory()) {
+  if ((await statOrNull(path))?.isDirectory()) {
     throw new InputError('output/is-a-folder', `${option} ${path}: is a folder; name a file in it`);
-  }
-  const target = await realpath(path);
-  for (const input of inputs) {
-    if ((await statOrNull(input)) === null) {
-      continue;
-    }
-    const source = await realpath(input);
-    if (target === source || target.startsWith(source.endsWith(sep) ? source : source + sep)) {
-      throw new InputError(
-        'output/is-input',
-        `${option} ${path}: is read by this command; name another file`,
-      );
-    }
   }
 }
 
-/** Refuses a folder that could not be written, or that holds the model which is read. */
+/**
+ * Refuses a folder that could not be written, or that holds the model which is read.
+ *
+ * @throws InputError
+ */
 export async function checkOutputFolder(
   option: string,
   path: string,
@@ -88,7 +86,7 @@ export async function checkOutputFolder(
     return;
   }
   await checkFolder(option, path, path);
-  if (modelFolder !== null && (await realpath(path)) === (await realpath(modelFolder))) {
+  if (modelFolder !== null && (await identity(path)) === (await identity(modelFolder))) {
     throw new InputError(
       'output/is-input',
       `${option} ${path}: holds the model that is read; name another folder`,
@@ -96,24 +94,114 @@ export async function checkOutputFolder(
   }
 }
 
-/** Writes a file under a temporary name beside it, then renames: no reader sees half a file. */
-export async function writeWhole(path: string, content: string): Promise<void> {
-  const found = await statOrNull(path);
+/** Device and number of what a path leads to, the same under all its names; null where that is nothing. */
+async function identity(path: string): Promise<string | null> {
+  const found = await stat(path, { bigint: true }).catch(() => null);
+  return found && `${found.dev}:${found.ino}`;
+}
+
+/**
+ * Where a file comes to lie that is written to a path: links are followed, also those to a file that is yet to be
+ * made.
+ */
+async function destination(path: string, links = MOST_LINKS): Promise<string> {
+  const folder = await realpath(dirname(path)).catch(() => resolve(dirname(path)));
+  const here = join(folder, basename(path));
+  const link = links === 0 ? null : await readlink(here).catch(() => null);
+  return link === null ? here : destination(resolve(folder, link), links - 1);
+}
+
+interface PlacedFile {
+  output: Output;
+  path: string;
+  destination: string;
+  identity: string | null;
+}
+
+/** Where an output's files come to lie; nothing is lost in a device, such as /dev/null. */
+async function placed(output: Output): Promise<PlacedFile[]> {
+  const files = await Promise.all(
+    (output.files ?? [output.path]).map(async (path) => ({
+      output,
+      path,
+      destination: await destination(path),
+      identity: await identity(path),
+      device: (await stat(path).catch(() => null))?.isCharacterDevice() ?? false,
+    })),
+  );
+  return files.filter(({ device }) => !device);
+}
+
+function samePlace(a: PlacedFile, b: PlacedFile): boolean {
+  return a.identity === null ? a.destination === b.destination : a.identity === b.identity;
+}
+
+/**
+ * Refuses outputs that are a file which the command reads, by whatever name or link, and two that are one file.
+ *
+ * @throws InputError that names both
+ */
+export async function checkApart(outputs: readonly Output[], inputs: readonly Input[]): Promise<void> {
+  const files = (await Promise.all(outputs.map(placed))).flat();
+  for (const [index, file] of files.entries()) {
+    const other = files
+      .slice(0, index)
+      .find((before) => before.output !== file.output && samePlace(before, file));
+    if (other !== undefined) {
+      throw new InputError(
+        'usage/same-file',
+        `${other.output.option} and ${file.output.option} name the same file ${file.path}; name two`,
+      );
+    }
+  }
+  const there = files.filter((file) => file.identity !== null);
+  for (const input of there.length === 0 ? [] : inputs) {
+    const read = new Set<string | null>();
+    for (const path of await input.files()) {
+      read.add(await identity(path));
+    }
+    const hit = there.find((file) => read.has(file.identity));
+    if (hit !== undefined) {
+      throw new InputError(
+        'output/is-input',
+        `${hit.output.option} ${hit.path}: is a file of ${input.name}, which this command reads; name another one`,
+      );
+    }
+  }
+}
+
+/** Where stdout leads, if that is known: it may have been redirected into a file that is read. */
+export function stdoutOutput({ stdout }: Host): Output[] {
+  return stdout.fd === undefined ? [] : [{ option: 'stdout', path: `/dev/fd/${stdout.fd}` }];
+}
+
+/** A folder for compiled programs: those that it holds would be replaced. */
+export async function programsOutput(option: string, folder: string): Promise<Output> {
+  const names = await readdir(folder).catch(() => []);
+  const programs = names.filter((name) => name.endsWith('.onnx')).map((name) => join(folder, name));
+  return { option, path: folder, files: [folder, ...programs] };
+}
+
+/**
+ * Writes a file whole or not at all; where a link is at its place, what that leads to. A device or a pipe, which cannot
+ * be replaced, is written into.
+ *
+ * @throws InputError
+ */
+export async function writeOutput(option: string, path: string, content: string): Promise<void> {
   try {
-    if (found !== null && !found.isFile()) {
-      await writeFile(path, content); // a device or a pipe cannot be replaced
-      return;
+    const found = await stat(path).catch(() => null);
+    if (found !== null && !found.isFile() && !found.isDirectory()) {
+      await writeFile(path, content);
+    } else {
+      await writeWholeFiles([{ path: await destination(path), data: content }]);
     }
-    const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
-    try {
-      await writeFile(temporary, content, { flag: 'wx' });
-      await rename(temporary, path);
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new InputError('output/write-failed', `${path}: cannot be written (${code})`, { cause });
+  } catch (error) {
+    const cause = error instanceof UnwrittenFileError ? error.cause : error;
+    throw new InputError(
+      'output/write-failed',
+      `${option} ${path}: cannot be written (${writeFault(cause)})`,
+      { cause: error },
+    );
   }
 }

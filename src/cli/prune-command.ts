@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { type Command, Option } from 'commander';
+import { analysisStages } from '../analysis/stages.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { fileToWrite } from '../checkpoint/files.js';
 import type { AnalyzeConfig, PruneConfig } from '../config.js';
@@ -10,8 +11,12 @@ import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
 import { analyzeSettings, weightsSetting } from './analyze-settings.js';
 import type { Context } from './context.js';
+import { deliver } from './delivery.js';
+import { addHelpAfter } from './help.js';
+import { configOption, dataInput, fileInput, type Input, modelInputs } from './inputs.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
-import { checkOutputFile, checkOutputFolder } from './output.js';
+import { checkApart, checkOutputFile, checkOutputFolder, stdoutOutput } from './output.js';
+import { readingStage, readModel } from './read-model.js';
 import {
   type Flags,
   pathFrom,
@@ -30,6 +35,7 @@ interface PruneFlags {
   output?: string;
   report?: string;
   sparse?: boolean;
+  force?: boolean;
   format?: string;
   quiet?: boolean;
 }
@@ -98,24 +104,37 @@ function readAmount(flags: Flags & PruneFlags): Pick<PruneConfig, 'ratio' | 'atL
 }
 
 /** Where the checkpoint goes, checked: a folder, or the file of an ONNX model. */
-async function checkOutput(
-  output: string,
-  { format, path }: Checkpoint,
-  weights: string | null,
-): Promise<string> {
-  const inputs = weights === null ? [path] : [path, weights];
+async function checkOutput(output: string, { format, path }: Checkpoint): Promise<string> {
   if (format !== 'onnx') {
-    for (const input of inputs) {
-      await checkOutputFolder('--output', output, dirname(input));
-    }
+    await checkOutputFolder('--output', output, dirname(path));
     return output;
   }
   const file = await fileToWrite(output, basename(path));
   const intoFolder = file !== output;
   if (intoFolder) await checkOutputFolder('--output', output, null);
   // A folder that is to be made holds no file yet.
-  if (!intoFolder || (await exists(output))) await checkOutputFile('--output', file, inputs);
+  if (!intoFolder || (await exists(output))) await checkOutputFile('--output', file);
   return file;
+}
+
+/** Refuses an output that would be written over a file that is read: model, weights, report, data, configuration. */
+async function checkOutputApart(
+  output: string,
+  checkpoint: Checkpoint,
+  read: { weights: string | null; report: string | null; data: string | null },
+  flags: Flags,
+  context: Context,
+): Promise<void> {
+  const { written } = await context.work.checkpointFiles(checkpoint, output);
+  const inputs: Input[] = [
+    ...modelInputs(checkpoint, { weights: read.weights, config: configOption(flags, context.cwd) }, context),
+    ...(read.report === null ? [] : [fileInput('--report', read.report)]),
+    ...(read.data === null ? [] : [dataInput(read.data)]),
+  ];
+  await checkApart(
+    [...stdoutOutput(context.host), { option: '--output', path: output, files: written }],
+    inputs,
+  );
 }
 
 function exists(path: string): Promise<boolean> {
@@ -142,16 +161,21 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
     );
   }
   const givenOutput = pathFrom(context.cwd, readSetting(outputSetting, flags.output, null));
-  const progress = await context.progress(flags.quiet === true);
+  const analyses = amount.atLimit !== null && flags.report === undefined;
+  const progress = await context.progress(flags.quiet === true, [
+    readingStage,
+    ...(analyses ? Object.values(analysisStages) : []),
+    'pruning',
+  ]);
   const weights = readWeightsOption(flags, context.cwd);
-  const checkpoint = await context.work.readCheckpoint(pathFrom(context.cwd, model), weights, progress);
+  const checkpoint = await readModel(pathFrom(context.cwd, model), weights, progress, context);
   if (flags.sparse && checkpoint.format !== 'onnx') {
     throw new InputError(
       'usage/sparse',
       '--sparse is for ONNX models; a TensorFlow.js layers model has no sparse weights, leave it out',
     );
   }
-  const output = await checkOutput(givenOutput, checkpoint, weights);
+  const output = await checkOutput(givenOutput, checkpoint);
 
   const request = {
     flags,
@@ -159,18 +183,19 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
     cwd: context.host.cwd(),
     metadata: checkpoint.metadata,
   };
-  const mustAnalyze = amount.atLimit !== null && flags.report === undefined;
-  const analyze = mustAnalyze
-    ? settling(amount.atLimit, await resolveAnalyzeConfig(request, progress))
-    : null;
+  const analyze = analyses ? settling(amount.atLimit, await resolveAnalyzeConfig(request, progress)) : null;
   const { include, exclude } = analyze ?? (await resolveSettings(request)).config;
+  const report = flags.report === undefined ? null : pathFrom(context.cwd, flags.report);
+  const data = analyze?.data ?? null;
+  await checkOutputApart(output, checkpoint, { weights, report, data }, flags, context);
   const summary = await context.work.prune(
     {
       model: checkpoint.path,
       output,
+      force: flags.force === true,
       sparse: flags.sparse === true,
       ...amount,
-      report: flags.report === undefined ? null : pathFrom(context.cwd, flags.report),
+      report,
       include,
       exclude,
       analyze,
@@ -178,13 +203,12 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
     progress,
     checkpoint,
   );
-  progress.close();
   const { renderPruneSummary } = await import('../report/prune-summary.js');
-  context.host.stdout.write(
+  const stdout =
     format === 'json'
       ? toJson({ schemaVersion, ok: true, ...summary })
-      : renderPruneSummary(summary, await context.colors()),
-  );
+      : renderPruneSummary(summary, await context.colors(), context.page);
+  await deliver({ stdout }, progress, context);
 }
 
 /** Adds the command `prune` to the program. */
@@ -193,7 +217,7 @@ export function addPruneCommand(program: Command, context: Context): void {
     .command('prune')
     .summary('set the smallest weights to 0 and write the checkpoint')
     .description(
-      'Sets the weights of smallest magnitude to 0, over all prunable weights at once, and writes the\n' +
+      'Sets the weights of smallest magnitude to 0, over all prunable weights at once, and writes the ' +
         'result as a new checkpoint. The model that is read stays as it is.',
     )
     .argument(
@@ -205,6 +229,7 @@ export function addPruneCommand(program: Command, context: Context): void {
   command.addOption(new Option('--at-limit [NAME]', limitSetting.help));
   command.optionsGroup('Pruning:');
   addOption(command, outputSetting as Setting<unknown>);
+  command.option('--force', 'replace files at --output that prune-limit did not write, too');
   command.option(
     '--sparse',
     'store ONNX weights as positions and values of what is left, where that is smaller',
@@ -226,15 +251,14 @@ export function addPruneCommand(program: Command, context: Context): void {
     'memoryLimitBytes',
   ]);
   addOutputOptions(command, summaryFormat);
-  command.addHelpText(
-    'after',
-    `
-Examples:
-  prune-limit prune models/mlp --ratio 0.9 -o models/mlp-90
-  prune-limit prune models/mlp --at-limit -o models/mlp-pruned
-  prune-limit prune resnet20.onnx --at-limit slice -o resnet20-pruned.onnx
-  prune-limit prune models/mlp --at-limit gaussian-width:low --report report.json -o models/sparse
-  prune-limit prune model.onnx --ratio 0.95 --sparse -o pruned.onnx`,
-  );
+  addHelpAfter(command, {
+    examples: [
+      'prune-limit prune models/mlp --ratio 0.9 -o models/mlp-90',
+      'prune-limit prune models/mlp --at-limit -o models/mlp-pruned',
+      'prune-limit prune resnet20.onnx --at-limit slice -o resnet20-pruned.onnx',
+      'prune-limit prune models/mlp --at-limit gaussian-width:low --report report.json -o models/sparse',
+      'prune-limit prune model.onnx --ratio 0.95 --sparse -o pruned.onnx',
+    ],
+  });
   command.action((model: string, flags: Flags & PruneFlags) => runPrune(model, flags, context));
 }

@@ -1,4 +1,6 @@
-import { type Context, colorEnabled } from './context.js';
+import { InputError } from '../errors.js';
+import { openChannel } from './channel.js';
+import { type Context, colorEnabled, pageOf } from './context.js';
 import { describeFailure, exitCodes, failureJson } from './failure.js';
 import { type Host, lazyWork, type Work } from './host.js';
 import { readPackage } from './package.js';
@@ -14,10 +16,16 @@ function wantsJson(argv: readonly string[]): boolean {
   );
 }
 
-/** A reader that closed the pipe (`| head`) has seen enough: no error. */
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') {
-    throw error;
+/** The working directory as a prefix of paths; a process outlives the folder that it was started in. */
+function startingFolder(host: Host): string {
+  try {
+    return workingDirectory(host.cwd());
+  } catch (cause) {
+    throw new InputError(
+      'usage/no-working-directory',
+      'the working directory does not exist any more; change to one that does, for example with cd ~',
+      { cause },
+    );
   }
 }
 
@@ -26,20 +34,33 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
  * itself once its output has drained.
  */
 export async function run(host: Host, work: Work = lazyWork): Promise<void> {
-  host.stdout.on('error', ignoreClosedPipe);
-  host.stderr.on('error', ignoreClosedPipe);
+  // Also for a failure that comes when all else is done: there is no result then.
+  const failLate = (): void => {
+    host.exitCode ||= exitCodes.badInput;
+  };
+  const stdout = openChannel(host.stdout, 'stdout', failLate);
+  const stderr = openChannel(host.stderr, 'stderr', failLate);
   const { version, issueTracker } = readPackage();
   let progress: ShownProgress | null = null;
   const context: Context = {
     host,
     work,
     version,
-    cwd: workingDirectory(host.cwd()),
-    progress: async (quiet) => {
+    stdout,
+    get cwd() {
+      return startingFolder(host);
+    },
+    progress: async (quiet, plan) => {
       const { createProgress } = await import('./progress.js');
-      progress = createProgress({ stream: host.stderr, quiet });
+      progress = createProgress({
+        stream: host.stderr,
+        quiet,
+        plan,
+        width: () => pageOf(host.stderr, host.env).width,
+      });
       return progress;
     },
+    page: pageOf(host.stdout, host.env),
     colors: async () => (await import('picocolors')).default.createColors(colorEnabled(host)),
   };
   const program = createProgram(context);
@@ -53,29 +74,25 @@ export async function run(host: Host, work: Work = lazyWork): Promise<void> {
       return;
     }
     host.exitCode = failure.exitCode;
-    host.stderr.write(failure.text);
-    if (wantsJson(host.argv)) {
-      host.stdout.write(failureJson(failure));
+    stderr.write(failure.text);
+    if (wantsJson(host.argv) && !stdout.used) {
+      stdout.write(failureJson(failure));
     }
-  };
-  const interrupt = (): void => {
-    progress?.close();
-    host.stderr.write('prune-limit: interrupted\n');
-    host.exit(exitCodes.interrupted);
   };
   const crash = (error: unknown): void => {
     fail(error);
     host.exit(exitCodes.defect);
   };
 
-  host.on('SIGINT', interrupt);
   host.on('uncaughtException', crash);
   try {
-    await program.parseAsync(host.argv);
-  } catch (error) {
-    fail(error);
+    await program.parseAsync(host.argv).catch(fail);
+    await stdout.settled();
+    if (stdout.fault !== null) {
+      fail(stdout.fault);
+    }
+    await stderr.settled();
   } finally {
-    host.off('SIGINT', interrupt);
     host.off('uncaughtException', crash);
   }
 }

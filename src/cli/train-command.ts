@@ -1,11 +1,15 @@
+import { join } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { type TrainConfig, trainDefaults } from '../config.js';
 import { InputError } from '../errors.js';
 import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
 import type { Context } from './context.js';
+import { deliver } from './delivery.js';
+import { addHelpAfter } from './help.js';
+import { dataInput } from './inputs.js';
 import { addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
-import { checkOutputFolder } from './output.js';
+import { checkApart, checkOutputFolder, stdoutOutput } from './output.js';
 import { type Flags, pathFrom } from './resolve-config.js';
 import { readFlags, readSetting } from './settings.js';
 import { trainSettings } from './train-settings.js';
@@ -33,6 +37,7 @@ function readConfig(network: TrainConfig['network'], flags: Flags, context: Cont
     network,
     data: pathFrom(context.cwd, data),
     output: pathFrom(context.cwd, output),
+    force: flags.force === true,
   };
   if (config.schedule === 'multi-step' && config.milestones.length === 0) {
     throw new InputError(
@@ -57,15 +62,23 @@ async function runTrain(
   const config = readConfig(network, flags, context);
   const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
   await checkOutputFolder('--output', config.output, null);
-  const progress = await context.progress(flags.quiet === true);
+  const files = ['weights.bin', 'model.json'].map((name) => join(config.output, name));
+  await checkApart(
+    [...stdoutOutput(context.host), { option: '--output', path: config.output, files }],
+    [dataInput(config.data)],
+  );
+  const progress = await context.progress(flags.quiet === true, [
+    'reading the data',
+    'training',
+    'measuring',
+  ]);
   const summary = await context.work.train(config, progress);
-  progress.close();
   const { renderTrainSummary } = await import('../report/train-summary.js');
-  context.host.stdout.write(
+  const stdout =
     format === 'json'
       ? toJson({ schemaVersion, ok: true, ...summary })
-      : renderTrainSummary(summary, await context.colors()),
-  );
+      : renderTrainSummary(summary, await context.colors(), context.page);
+  await deliver({ stdout }, progress, context);
 }
 
 /** Adds the command `train` to the program. */
@@ -74,12 +87,13 @@ export function addTrainCommand(program: Command, context: Context): void {
     .command('train')
     .summary('train a small network, dense or with an l1 penalty')
     .description(
-      'Trains a network by stochastic gradient descent and writes a TensorFlow.js layers model. With\n' +
+      'Trains a network by stochastic gradient descent and writes a TensorFlow.js layers model. With ' +
         '--l1 its weights become sparse enough to be pruned in one shot.',
     )
     .addArgument(new Argument('<network>', 'which network').choices(['mlp', 'lenet5']));
   addOptionGroup(command, 'Data:', trainSettings, ['data', 'labelColumn', 'layout', 'normalize']);
   addOptionGroup(command, 'Checkpoint:', trainSettings, ['output', 'weightsDtype', 'recordData']);
+  command.option('--force', 'replace files at --output that prune-limit did not write, too');
   addOptionGroup(command, 'Training:', trainSettings, [
     'hidden',
     'epochs',
@@ -95,14 +109,13 @@ export function addTrainCommand(program: Command, context: Context): void {
   ]);
   addOptionGroup(command, 'Running:', trainSettings, ['seed', 'backend', 'threads']);
   addOutputOptions(command, summaryFormat);
-  command.addHelpText(
-    'after',
-    `
-Examples:
-  prune-limit train mlp --data data/mnist --normalize 0.1307/0.3081 -o models/mlp
-  prune-limit train mlp --data data/mnist --l1 5e-5 --epochs 15 -o models/mlp-l1
-  prune-limit train lenet5 --data data/mnist --schedule multi-step --milestones 5,8 -o models/lenet5`,
-  );
+  addHelpAfter(command, {
+    examples: [
+      'prune-limit train mlp --data data/mnist --normalize 0.1307/0.3081 -o models/mlp',
+      'prune-limit train mlp --data data/mnist --l1 5e-5 --epochs 15 -o models/mlp-l1',
+      'prune-limit train lenet5 --data data/mnist --schedule multi-step --milestones 5,8 -o models/lenet5',
+    ],
+  });
   command.action((network: TrainConfig['network'], flags: Flags & OutputFlags) =>
     runTrain(network, flags, context),
   );

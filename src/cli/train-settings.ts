@@ -5,7 +5,7 @@ import { dataSettings, engineSettings } from './shared-settings.js';
 import * as read from './values.js';
 
 /** What `train` can be told; the network is its argument. */
-export const trainSettings: Settings<Omit<TrainConfig, 'network'>> = {
+export const trainSettings: Settings<Omit<TrainConfig, 'network' | 'force'>> = {
   ...dataSettings,
   recordData: {
     option: 'record-data',

@@ -1,4 +1,4 @@
-import { type Colors, gridLines, pairLines } from './layout.js';
+import { type Colors, gridLines, type Page, pairLines, standardPage } from './layout.js';
 import * as text from './text.js';
 
 /** What `doctor` found on this machine. */
@@ -22,7 +22,7 @@ export interface DoctorReport {
 }
 
 /** What `doctor` found, as text for a terminal. */
-export function renderDoctorReport(report: DoctorReport, colors: Colors): string {
+export function renderDoctorReport(report: DoctorReport, colors: Colors, page: Page = standardPage): string {
   const lines = [
     colors.bold('Machine'),
     ...pairLines(
@@ -33,6 +33,7 @@ export function renderDoctorReport(report: DoctorReport, colors: Colors): string
         ['memory', `${(report.memoryBytes / 2 ** 30).toFixed(1)} GiB`],
       ],
       colors,
+      page,
     ),
     '',
     colors.bold('Backends'),
@@ -49,6 +50,7 @@ export function renderDoctorReport(report: DoctorReport, colors: Colors): string
         numeric: [2, 3],
       },
       colors,
+      page,
     ),
   ];
   return `${lines.join('\n')}\n`;

@@ -1,4 +1,4 @@
-import { type Colors, pairLines } from './layout.js';
+import { type Colors, type Page, pairLines, standardPage } from './layout.js';
 import type { LimitChoice } from './limit-choices.js';
 import * as text from './text.js';
 
@@ -40,7 +40,7 @@ function sizeLine({ modelBytes }: PruneSummary): [string, string] {
 }
 
 /** What `prune` did, as text for a terminal. */
-export function renderPruneSummary(summary: PruneSummary, colors: Colors): string {
+export function renderPruneSummary(summary: PruneSummary, colors: Colors, page: Page = standardPage): string {
   const lines = pairLines(
     [
       ['pruned', text.prunedAndKept(summary.prunedFraction)],
@@ -51,6 +51,7 @@ export function renderPruneSummary(summary: PruneSummary, colors: Colors): strin
       ['written', text.printable(summary.output)],
     ],
     colors,
+    page,
   );
   return `${colors.bold('Pruned checkpoint')}\n${lines.join('\n')}\n`;
 }

@@ -1,4 +1,4 @@
-import { type Colors, pairLines } from './layout.js';
+import { type Colors, type Page, pairLines, standardPage } from './layout.js';
 import * as text from './text.js';
 
 /** What `train` reached. */
@@ -25,7 +25,7 @@ function lossAndAccuracy(loss: number | null, accuracy: number | null): string {
 }
 
 /** What `train` did, as text for a terminal. */
-export function renderTrainSummary(summary: TrainSummary, colors: Colors): string {
+export function renderTrainSummary(summary: TrainSummary, colors: Colors, page: Page = standardPage): string {
   const lines = pairLines(
     [
       ['train', lossAndAccuracy(summary.trainLoss, summary.trainAccuracy)],
@@ -35,6 +35,7 @@ export function renderTrainSummary(summary: TrainSummary, colors: Colors): strin
       ['written', text.printable(summary.output)],
     ],
     colors,
+    page,
   );
   return `${colors.bold('Trained checkpoint')}\n${lines.join('\n')}\n`;
 }

@@ -9,6 +9,35 @@ export interface SettledEstimate extends FunctionalEstimate {
   readonly missing: 'steps' | 'probes' | null;
 }
 
+/** What a check found. */
+export interface Check {
+  readonly steps: number;
+  /** Of the interval. */
+  readonly halfWidth: number;
+}
+
+/**
+ * The step at which an interval will be within the tolerance, if it goes on to narrow by the same factor a step as
+ * between the last checks; it narrows about geometrically. Null where it does not narrow.
+ *
+ * @param checks in order
+ */
+export function expectedStepsTo(tolerance: number, checks: readonly Check[]): number | null {
+  const last = checks.at(-1);
+  const first = checks.at(-TREND_CHECKS) ?? checks[0];
+  if (last === undefined || first === undefined) {
+    return null;
+  }
+  if (last.halfWidth <= tolerance) {
+    return last.steps;
+  }
+  const rate = Math.log(first.halfWidth / last.halfWidth) / (last.steps - first.steps);
+  return rate > 0 ? last.steps + Math.log(last.halfWidth / tolerance) / rate : null;
+}
+
+/** Checks that a trend is read from: two may be luck. */
+const TREND_CHECKS = 3;
+
 /** Follows one functional over the checks. */
 export class SettlementWatch {
   readonly #estimator: FunctionalEstimator;
@@ -19,6 +48,7 @@ export class SettlementWatch {
   #checksWithin = 0;
   #lastSteps = 0;
   #within = false;
+  #checks: Check[] = [];
   settled = false;
 
   /** @param options.stepsApart checks that are fewer steps apart, as the last may be of the one before, are one check */
@@ -41,11 +71,27 @@ export class SettlementWatch {
   check(steps: number, counts: boolean, exhausted: boolean): void {
     this.#estimate = this.#estimator.at(steps);
     this.#within = this.#estimate.halfWidth <= this.#tolerance;
+    this.#checks.push({ steps, halfWidth: this.#estimate.halfWidth });
     const again = steps - this.#lastSteps < this.#stepsApart;
     const before = again ? Math.max(0, this.#checksWithin - 1) : this.#checksWithin;
     this.#checksWithin = this.#within && counts ? before + 1 : 0;
     this.#lastSteps = steps;
     this.settled = this.#checksWithin >= this.#checksNeeded || (this.#within && exhausted);
+  }
+
+  /**
+   * About the step at which it will be settled, by how its interval has narrowed so far; null where that cannot be told.
+   *
+   * @param checkEvery steps between checks
+   */
+  expectedSteps(checkEvery: number): number | null {
+    const within = expectedStepsTo(this.#tolerance, this.#checks);
+    if (within === null || this.settled) {
+      return this.settled ? this.#lastSteps : null;
+    }
+    const left = Math.max(0, Math.ceil((within - this.#lastSteps) / checkEvery));
+    const confirming = this.#checksNeeded - Math.max(this.#checksWithin, left > 0 ? 1 : 0);
+    return this.#lastSteps + checkEvery * Math.max(1, left + confirming);
   }
 
   result(): SettledEstimate {

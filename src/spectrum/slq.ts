@@ -54,8 +54,11 @@ export interface SpectrumOptions<Name extends string> {
   tolerance: number;
   /** How many leading eigenvalues to list. Default 20. */
   leading?: number;
-  /** Called after every step of the probes with the products done, and their budget. */
-  onProducts?: (done: number, budget: number) => void;
+  /**
+   * Called after every step of the probes with the products done, their budget, and how many it will be in all by the
+   * trend of the decisive interval; null where that cannot be told, or is no less than the budget.
+   */
+  onProducts?: (done: number, budget: number, expected: number | null) => void;
 }
 
 /** What is known of an operator's spectrum. Plain data. */
@@ -156,7 +159,13 @@ export async function estimateSpectrum<Name extends string>(
   }));
   const decisive = watches.find(({ name }) => name === options.decisive)!.watch;
   const products = (): number => runs.reduce((sum, run) => sum + run.steps, 0);
-  const report = (): void => options.onProducts?.(products(), budget);
+  const expectedProducts = (): number | null => {
+    const expected = decisive.expectedSteps(checkEvery);
+    return expected === null || expected >= maximumSteps || expected * runs.length >= budget
+      ? null
+      : Math.max(expected * runs.length, products());
+  };
+  const report = (): void => options.onProducts?.(products(), budget, expectedProducts());
   let steps = 0;
   const isLast = (): boolean =>
     runs.every((run) => run.exhausted) || steps >= maximumSteps || (steps + 1) * runs.length > budget;

@@ -111,7 +111,7 @@ export async function trainCheckpoint(
   const testClasses = testExamples && classLabels(testExamples.labels, classes);
   const model = await createTrainableModel(checkpoint);
   const optimizer = createMomentumOptimizer(model.weights, options);
-  const stage = progress.stage('Training', options.epochs * stepsPerEpoch);
+  const stage = progress.stage('training', options.epochs * stepsPerEpoch);
   try {
     for (let epoch = 0; epoch < options.epochs; epoch++) {
       const order = permutation(train.count, shuffle);

@@ -189,6 +189,7 @@ describe('measurePruning', () => {
           return { update: (done) => stage.done.push(done), end: () => {} };
         },
         note: () => {},
+        unwritten: () => {},
       },
     );
     expect(seen.map(({ name }) => name)).toEqual(['pruning curve', 'measured limits']);

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CheckpointWeight, LayersCheckpoint, WeightStorage } from '../../src/checkpoint/checkpoint.js';
+import { requireSpace } from '../../src/checkpoint/files.js';
 import { decodeValues } from '../../src/checkpoint/quantization.js';
 import { readCheckpoint, writeCheckpoint } from '../../src/checkpoint/registry.js';
 import {
@@ -231,4 +232,10 @@ describe('failures while writing', () => {
       file,
     );
   });
+});
+
+it('a disk without room is refused before there is anything to write', async () => {
+  const directory = temporaryDirectory();
+  await requireSpace(join(directory, 'not/there/yet'), 1000);
+  await expectInputError(requireSpace(join(directory, 'new'), 2 ** 60), 'output/no-space', 'make room');
 });

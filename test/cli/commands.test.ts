@@ -39,7 +39,8 @@ describe('analyze', () => {
   });
 
   test('options arrive in the configuration', async () => {
-    const { asked } = await runFake([
+    const folder = await temporaryFolder();
+    const args = [
       ...analyze,
       ...['--label-column', 'y', '--layout', 'NCHW', '--normalize', '0.5/0.25', '--examples', 'all'],
       ...['--sample', 'first', '--test-examples', '100', '--loss', 'mse', '--epsilon', '1%'],
@@ -49,12 +50,13 @@ describe('analyze', () => {
       ...['--include', 'a/*', '--include', 'b', '--exclude', 'c', '--backend', 'cpu', '--threads', '2'],
       ...['--memory-limit', '1M', '--reorthogonalization', 'full'],
       ...['--product-plan', 'whole', '--dump-graph', 'graphs'],
-    ]);
+    ];
+    const { asked } = await runFake(args, { folder });
     expect(asked.analyze).toEqual([
       {
-        model: '/nowhere/m/model.json',
+        model: join(folder, 'm/model.json'),
         weights: null,
-        data: '/nowhere/d',
+        data: join(folder, 'd'),
         labelColumn: 'y',
         layout: 'NCHW',
         normalize: { mean: [0.5], std: [0.25] },
@@ -80,7 +82,7 @@ describe('analyze', () => {
         memoryLimitBytes: 2 ** 20,
         reorthogonalization: 'full',
         productPlan: 'whole',
-        dumpGraph: '/nowhere/graphs',
+        dumpGraph: join(folder, 'graphs'),
       },
     ]);
   });
@@ -117,8 +119,16 @@ describe('files of analyze', () => {
     ['a missing folder', 'no/r.json', /^prune-limit: --json .*no\/r\.json: the folder .*no does not exist/],
     ['a folder', 'd', /: is a folder; name a file in it\n$/],
     ['a file in place of a folder', 'file/r.json', /: .*file is not a folder; name another one\n$/],
-    ['the model', 'm/model.json', /: is read by this command; name another file\n$/],
-    ['a file of the data', 'd/train', /: is read by this command; name another file\n$/],
+    [
+      'the model',
+      'm/model.json',
+      /--json .*m\/model\.json: is a file of the model .*m\/model\.json, which this command reads; name another one\n$/,
+    ],
+    [
+      'a file of the data',
+      'd/train',
+      /--json .*d\/train: is a file of --data .*\/d, which this command reads/,
+    ],
   ])('%s is refused before the work', async (_, path, message) => {
     const folder = await temporaryFolder();
     await mkdir(join(folder, 'm'));
@@ -146,6 +156,7 @@ describe('prune', () => {
       {
         model: join(folder, 'm/model.json'),
         output: join(folder, 'out'),
+        force: false,
         sparse: false,
         ratio: 0.9,
         atLimit: null,
@@ -230,8 +241,8 @@ describe('prune', () => {
   });
 
   test.each([
-    ['net.onnx', 'is read by this command'],
-    ['.', 'is read by this command'],
+    ['net.onnx', 'is a file of the model'],
+    ['.', 'is a file of the model'],
     ['nowhere/out.onnx', 'does not exist'],
     ['nowhere/new/', 'does not exist'],
   ])('an ONNX model is not written to -o %s', async (output, part) => {
@@ -274,7 +285,13 @@ describe('train', () => {
     expect(exitCode).toBe(0);
     expect(stdout).toContain('accuracy 96.00 %');
     expect(asked.train).toEqual([
-      { ...trainDefaults, network: 'mlp', data: join(folder, 'd'), output: join(folder, 'out') },
+      {
+        ...trainDefaults,
+        network: 'mlp',
+        data: join(folder, 'd'),
+        output: join(folder, 'out'),
+        force: false,
+      },
     ]);
   });
 

@@ -1,7 +1,13 @@
+import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { run } from '../../src/cli/run.js';
 import { InputError } from '../../src/errors.js';
-import { FakeHost, fakeWork, runFake } from './fake-host.js';
+import type { Progress } from '../../src/progress.js';
+import { renderJson } from '../../src/report/json.js';
+import { renderMarkdown } from '../../src/report/markdown.js';
+import { sampleReport } from '../report/sample-report.js';
+import { FakeHost, fakeWork, runFake, temporaryFolder } from './fake-host.js';
 
 const analyze = ['analyze', 'm', '--data', 'd'];
 
@@ -76,33 +82,111 @@ describe('a defect', () => {
   });
 });
 
-describe('signals and pipes', () => {
-  test('SIGINT: exit code 130', async () => {
-    const host = new FakeHost(analyze, { terminal: true });
-    const { work } = fakeWork({
-      analyze: async (_config, progress) => {
-        progress.stage('Lanczos steps', 10).update(1);
-        host.emit('SIGINT');
-        throw new InputError('x', 'unused');
+test('listeners are taken away', async () => {
+  const { host } = await runFake(analyze);
+  expect(host.listenerCount('uncaughtException')).toBe(0);
+});
+
+describe('outputs that cannot be written', () => {
+  /** Runs an analysis with a stream that fails with such a code. */
+  async function runWithFailing(stream: 'stdout' | 'stderr', code: string, ...flags: string[]) {
+    const folder = await temporaryFolder();
+    const host = new FakeHost([...analyze, '--json', 'r.json', ...flags], { folder });
+    host[stream]._write = (_chunk, _encoding, done) => done(Object.assign(new Error(code), { code }));
+    await run(host, fakeWork().work);
+    const json = await readFile(join(folder, 'r.json'), 'utf8');
+    return { host, json, exitCode: host.exitCode ?? 0 };
+  }
+
+  test('a full stdout: one line, exit code 2, and the file is there', async () => {
+    const { host, json, exitCode } = await runWithFailing('stdout', 'ENOSPC', '--quiet');
+    expect([exitCode, host.stderr.text]).toEqual([
+      2,
+      'prune-limit: stdout cannot be written (no space left)\n',
+    ]);
+    expect(json).toBe(renderJson(sampleReport()));
+  });
+
+  test('a reader that has seen enough is no failure', async () => {
+    const { host, json, exitCode } = await runWithFailing('stdout', 'EPIPE');
+    expect([exitCode, host.stderr.text]).toEqual([0, '']);
+    expect(json).toBe(renderJson(sampleReport()));
+  });
+
+  test('a full stderr: exit code 2, and the result is there', async () => {
+    const { host, json, exitCode } = await runWithFailing('stderr', 'ENOSPC', '--format', 'json');
+    expect([exitCode, host.stdout.text, json]).toEqual([2, json, renderJson(sampleReport())]);
+  });
+
+  test('help into a full disk', async () => {
+    const host = new FakeHost(['analyze', '--help']);
+    host.stdout._write = (_chunk, _encoding, done) => done(Object.assign(new Error(), { code: 'EIO' }));
+    await run(host, fakeWork().work);
+    expect([host.exitCode, host.stderr.text]).toEqual([2, 'prune-limit: stdout cannot be written (EIO)\n']);
+  });
+
+  test('a redirected stdout gets all of a result', async () => {
+    const folder = await temporaryFolder();
+    const file = await open(join(folder, 'out'), 'w');
+    const host = new FakeHost([...analyze, '--format', 'json'], { folder });
+    host.stdout.fd = file.fd;
+    await run(host, fakeWork().work);
+    await file.close();
+    expect(await readFile(join(folder, 'out'), 'utf8')).toBe(renderJson(sampleReport()));
+  });
+
+  test('one file that fails does not keep the others from being written', async () => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, 'r'));
+    const work = {
+      analyze: async (_: unknown, progress: Progress) => {
+        await rm(join(folder, 'r'), { recursive: true }); // between the check and the writing
+        await writeFile(join(folder, 'r'), '');
+        progress.unwritten(new InputError('usage/dump-graph', '--dump-graph: no space'));
+        return sampleReport();
       },
-    });
-    await run(host, work);
-    expect(host.exits).toEqual([130]);
-    expect(host.stderr.text).toContain('prune-limit: interrupted\n');
-    expect(host.stdout.text).toBe('');
+    };
+    const { exitCode, stdout, stderr } = await runFake(
+      [...analyze, '--format', 'json', '--quiet', '--json', 'r/r.json', '--markdown', 'r.md'],
+      { folder, work },
+    );
+    // One document on stdout: the report, not the failure behind it.
+    expect(stdout).toBe(renderJson(sampleReport()));
+    expect(await readFile(join(folder, 'r.md'), 'utf8')).toBe(renderMarkdown(sampleReport()));
+    expect(stderr).toMatch(
+      /^prune-limit: --dump-graph: no space; --json .*r\.json: cannot be written \(a file is in the way.*\)\n$/,
+    );
+    expect([exitCode, await readdir(folder)]).toEqual([2, ['r', 'r.md']]);
+  });
+});
+
+describe('limits of the system', () => {
+  test('the working directory is gone', async () => {
+    const gone = (): never => {
+      throw Object.assign(new Error('uv_cwd'), { code: 'ENOENT' });
+    };
+    for (const args of [
+      analyze,
+      ['train', 'mlp', '--data', 'd', '-o', 'o'],
+      ['prune', 'm', '--ratio', '0', '-o', 'o'],
+    ]) {
+      const host = new FakeHost(args);
+      host.cwd = gone;
+      await run(host, fakeWork().work);
+      expect([host.exitCode, host.stderr.text]).toEqual([
+        2,
+        'prune-limit: the working directory does not exist any more; change to one that does, for example with cd ~\n',
+      ]);
+    }
+    const host = new FakeHost(['doctor']);
+    host.cwd = gone;
+    await run(host, fakeWork().work);
+    expect(host.exitCode ?? 0).toBe(0);
   });
 
-  test('listeners are taken away', async () => {
-    const { host } = await runFake(analyze);
-    expect([host.listenerCount('SIGINT'), host.listenerCount('uncaughtException')]).toEqual([0, 0]);
-  });
-
-  test('a closed pipe is no error, another failure of stdout is', async () => {
-    const { host, exitCode } = await runFake(analyze);
-    expect(() =>
-      host.stdout.emit('error', Object.assign(new Error('EPIPE'), { code: 'EPIPE' })),
-    ).not.toThrow();
-    expect(() => host.stdout.emit('error', new Error('disk'))).toThrow('disk');
-    expect(exitCode).toBe(0);
+  test('too few files may be open', async () => {
+    const error = Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' });
+    const { exitCode, stderr } = await runFake(analyze, failing(error));
+    expect([exitCode, stderr]).toEqual([2, expect.stringMatching(/^prune-limit: .*ulimit -n 1024\n$/)]);
   });
 });

@@ -15,6 +15,7 @@ export class FakeStream extends Writable {
   text = '';
   isTTY: boolean;
   columns: number | undefined;
+  fd: number | undefined;
 
   constructor(terminal = false) {
     super();
@@ -22,7 +23,7 @@ export class FakeStream extends Writable {
     this.columns = terminal ? 80 : undefined;
   }
 
-  override _write(chunk: Buffer | string, _encoding: string, done: () => void): void {
+  override _write(chunk: Buffer | string, _encoding: string, done: (error?: Error) => void): void {
     this.text += String(chunk);
     done();
   }
@@ -79,6 +80,7 @@ export function fakeWork(overrides: Partial<Work> = {}, metadata: Record<string,
   const asked: Asked = { analyze: [], prune: [], train: [] };
   const work: Work = {
     readCheckpoint: async (path) => fakeCheckpoint(join(path, 'model.json'), metadata),
+    checkpointFiles: async ({ path }, output) => ({ read: [path], written: output === null ? [] : [output] }),
     analyze: async (config) => {
       asked.analyze.push(config);
       return sampleReport();
@@ -109,6 +111,9 @@ export function fakeWork(overrides: Partial<Work> = {}, metadata: Record<string,
         parameters: 100,
         seconds: 1,
       };
+    },
+    inspect: async () => {
+      throw new Error('no file to inspect');
     },
     diagnose: async () => ({
       node: 'v20',

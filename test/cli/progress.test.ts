@@ -1,27 +1,35 @@
 import { describe, expect, test } from 'vitest';
-import { createProgress, duration } from '../../src/cli/progress.js';
+import { createProgress } from '../../src/cli/progress.js';
+import { duration, stageWords } from '../../src/cli/stage-words.js';
+import { InputError } from '../../src/errors.js';
 import { FakeStream } from './fake-host.js';
 
-function shown(options: { terminal?: boolean; quiet?: boolean } = {}) {
+function shown(options: { terminal?: boolean; quiet?: boolean; plan?: string[]; width?: number } = {}) {
   const stream = new FakeStream(options.terminal);
   const clock = { milliseconds: 0 };
   const progress = createProgress({
     stream,
     quiet: options.quiet === true,
+    plan: options.plan,
+    width: () => options.width ?? 80,
     now: () => clock.milliseconds,
   });
   return { stream, progress, clock };
 }
 
 describe('without a terminal', () => {
-  test('a line at the start and the end of a stage', () => {
-    const { stream, progress, clock } = shown();
+  test('a line for each stage that took over a second', () => {
+    const { stream, progress, clock } = shown({ plan: ['reading', 'Pruning curve', 'never begun'] });
+    progress.stage('reading', 1).end();
     const stage = progress.stage('Pruning curve', 4);
     clock.milliseconds = 12_300;
     stage.update(4);
     stage.end();
     stage.end();
-    expect(stream.text).toBe('Pruning curve ...\nPruning curve: done in 12 s\n');
+    const other = progress.stage('not planned', 1);
+    clock.milliseconds += 1000;
+    other.end();
+    expect(stream.text).toBe('2 of 3: Pruning curve: done in 12 s\nnot planned: done in 1 s\n');
   });
 
   test('a line per 10 % or 30 s, whichever is rarer', () => {
@@ -31,7 +39,7 @@ describe('without a terminal', () => {
       clock.milliseconds += 1000; // 0.1 % a second: 10 % are rarer
       stage.update(done);
     }
-    expect(stream.text.split('\n').slice(1, -1)).toEqual([
+    expect(stream.text.split('\n').slice(0, -1)).toEqual([
       'Slow: 10 %, 15 min 00 s left',
       'Slow: 20 %, 13 min 20 s left',
       'Slow: 30 %, 11 min 40 s left',
@@ -58,11 +66,11 @@ describe('on a terminal', () => {
   test('one line that is redrawn and taken away', () => {
     const { stream, progress, clock } = shown({ terminal: true });
     const stage = progress.stage('Lanczos steps', 100);
-    expect(stream.text).toContain('Lanczos steps ------------------------------ 0 %, unknown left');
+    expect(stream.text).toContain('Lanczos steps -------------------------- 0 %');
     clock.milliseconds = 10_000;
     stage.update(50);
     stage.end();
-    expect(stream.text).toContain('Lanczos steps ###############--------------- 50 %, 10 s left');
+    expect(stream.text).toContain('Lanczos steps #############------------- 50 %, 10 s left');
     expect(stream.text).not.toContain('\n');
     expect(stream.text.endsWith('\u001b[2K')).toBe(true);
     progress.close();
@@ -83,6 +91,24 @@ describe('on a terminal', () => {
     ]);
     outer.end();
     progress.close();
+  });
+
+  test('a bar is as long as what is expected, and goes before its words do', () => {
+    const words = (width: number): string => {
+      const { stream, progress, clock } = shown({
+        terminal: true,
+        width,
+        plan: ['a', 'products of a long name'],
+      });
+      const stage = progress.stage('products of a long name', 300, { atMost: true });
+      clock.milliseconds = 10_000;
+      stage.update(40, 80);
+      progress.close();
+      return stream.text;
+    };
+    expect(words(80)).toContain('2 of 2: products of a long name ####---- 40 of about 80, 10 s left');
+    expect(words(60)).toContain('2 of 2: products of a long name 40 of about 80, 10 s left');
+    expect(words(50)).toContain('2 of 2: pr...f a long name 40 of about 80, 10 s left');
   });
 
   test('after close nothing is drawn', () => {
@@ -115,4 +141,24 @@ test.each([
   [4200, '1 h 10 min'],
 ])('duration(%s)', (seconds, expected) => {
   expect(duration(seconds)).toBe(expected);
+});
+
+test.each([
+  [{ done: 0 }, '0 %'],
+  [{ done: 50 }, '16 %, 50 s left'],
+  [{ total: 1 }, '...'],
+  [{ done: 60, atMost: true }, '60 of up to 300, up to 40 s left'],
+  [{ done: 0, atMost: true }, '0 of up to 300'],
+  [{ done: 60, atMost: true, expected: 84.5 }, '60 of about 85, 4 s left'],
+  [{ done: 60, atMost: true, expected: 50 }, '60 of about 60, 0 s left'],
+])('stageWords(%j)', (state, expected) => {
+  const start = { total: 300, atMost: false, done: 0, expected: null, start: 1000 };
+  expect(stageWords({ ...start, ...state }, 11_000)).toBe(expected);
+});
+
+test('what was not written is remembered, also when quiet', () => {
+  const { progress } = shown({ quiet: true });
+  const error = new InputError('x', 'y');
+  progress.unwritten(error);
+  expect(progress.unwrittenOutputs).toEqual([error]);
 });

@@ -23,6 +23,7 @@ async function place(files: { model?: unknown; cwd?: unknown } = {}) {
   const progress = {
     stage: () => ({ update: () => {}, end: () => {} }),
     note: (m: string) => void notes.push(m),
+    unwritten: () => {},
   };
   const modelPath = join(model, 'model.json');
   const resolve = (flags: Record<string, unknown> = {}, metadata: Record<string, unknown> = {}) =>

@@ -18,7 +18,16 @@ describe('help', () => {
     await expect(stdout).toMatchFileSnapshot(`snapshots/help-${name}.txt`);
     expect(stderr).toBe('');
     expect(exitCode).toBe(0);
-    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+  });
+
+  test.each(['60', '80', '120'])('fits %s columns', async (columns) => {
+    for (const command of [[], ['analyze'], ['prune'], ['train'], ['schema'], ['doctor']]) {
+      const { stdout } = await runFake([...command, '--help'], { env: { COLUMNS: columns } });
+      expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(Number(columns));
+      // Nothing is lost at any width.
+      const words = (text: string): string => text.replaceAll(/ \\\n|\s/g, '');
+      expect(words(stdout)).toBe(words((await runFake([...command, '--help'])).stdout));
+    }
   });
 
   test('help analyze is analyze --help', async () => {
@@ -82,7 +91,7 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
     ],
     [
       ['analyze', 'm', '--data', 'd', '--json', 'r', '--markdown', 'r'],
-      '--json and --markdown name the same file /nowhere/r',
+      '--json and --markdown name the same file /nowhere/r; name two',
     ],
     [
       ['prune', 'm', '-o', 'o'],

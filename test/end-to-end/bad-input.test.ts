@@ -410,8 +410,8 @@ describe('an output that cannot be written', () => {
   it.each<[string, () => string, RegExp]>([
     ['a missing parent', () => join(newFolder(), 'a', 'r.json'), /--json .*the folder .*\/a does not exist/],
     ['a folder in its place', () => ensureFolder(newFolder(), 'r.json'), /--json .*is a folder/],
-    ['the model itself', () => join(model, 'model.json'), /--json .*is read by this command/],
-    ['the data itself', () => data, /--json .*is read by this command/],
+    ['the model itself', () => join(model, 'model.json'), /--json .*is a file of the model .*model\.json/],
+    ['the data itself', () => data, /--json .*is a file of --data .*data\.csv/],
   ])('analyze: %s', async (_title, json, words) => {
     const before = [hashes(model), readFileSync(data, 'utf8')];
     await expectRefusal(['analyze', model, '--data', data, ...quick, '--json', json()], words);

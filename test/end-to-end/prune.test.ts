@@ -312,7 +312,7 @@ describe('a report that is none', () => {
       /error object of a failed run/,
     ],
     ['a missing file', () => join(newFolder(), 'r.json'), /r\.json: cannot be read \(ENOENT\)/],
-    ['a folder', () => newFolder(), /cannot be read \(EISDIR\)/],
+    ['a folder', () => newFolder(), /--report .*: is no regular file/],
   ])('%s', async (_title, path, words) => {
     const output = join(newFolder(), 'out');
     const { exitCode, stdout, stderr } = await runReal(

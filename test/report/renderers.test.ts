@@ -3,11 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { renderDoctorReport } from '../../src/report/doctor-report.js';
 import { describeReport } from '../../src/report/document.js';
 import { renderJson } from '../../src/report/json.js';
-import { wrap } from '../../src/report/layout.js';
 import { renderMarkdown } from '../../src/report/markdown.js';
 import { renderPruneSummary } from '../../src/report/prune-summary.js';
 import { renderTable } from '../../src/report/table.js';
 import { renderTrainSummary } from '../../src/report/train-summary.js';
+import { wrap } from '../../src/report/wrap.js';
 import { sampleReport, unresolvedReport } from './sample-report.js';
 
 const plain = picocolors.createColors(false);

@@ -86,6 +86,7 @@ describe('trainCheckpoint', () => {
         return { update: (done) => updates.push(done), end: () => {} };
       },
       note: (message) => notes.push(message),
+      unwritten: () => {},
     };
     await trainCheckpoint(untrained([8]), separableData(), trainingOptions, progress);
     expect(notes).toHaveLength(8);

@@ -15,7 +15,8 @@ import {
 } from '../files.js';
 import { printable, quoted, quotedList } from '../printable.js';
 import { decodeValues, encodeValues, requireFinite } from '../quantization.js';
-import { parseManifest, type WeightGroup } from './manifest.js';
+import { parseManifest, type WeightGroup, WRITTEN_BY_KEY } from './manifest.js';
+import { writtenBy } from './own-output.js';
 
 /** model.json of the largest published Keras models is under 2 MiB; parsed JSON takes many times its size. */
 const MAX_MODEL_JSON_BYTES = 64 * 2 ** 20;
@@ -175,18 +176,23 @@ function decodeGroup(group: WeightGroup, data: Uint8Array): CheckpointWeight[] {
  * same names are replaced atomically, model.json last; the files the checkpoint was read from never are.
  *
  * @param directory made if need be
+ * @param options `mark`: as written by prune-limit, by which `ownLayersFiles` knows it
  * @returns the paths written, model.json last
  * @throws InputError `checkpoint/overwrites-input`, `checkpoint/cannot-write` or `checkpoint/non-finite-weight`
  */
-export async function writeTfjsLayers(checkpoint: LayersCheckpoint, directory: string): Promise<string[]> {
+export async function writeTfjsLayers(
+  checkpoint: LayersCheckpoint,
+  directory: string,
+  options: { mark?: boolean } = {},
+): Promise<string[]> {
   requireConsistent(checkpoint);
   const modelPath = join(directory, 'model.json');
-  const groupCount = checkpoint.manifestGroups.length;
+  const names = shardNames(checkpoint);
   const files: NewFile[] = [];
   const manifest: unknown[] = [];
   let start = 0;
   for (const [g, count] of checkpoint.manifestGroups.entries()) {
-    const name = groupCount === 1 ? 'weights.bin' : `group${g + 1}-shard1of1.bin`;
+    const name = names[g]!;
     const group = checkpoint.weights.slice(start, start + count);
     start += count;
     for (const weight of group) requireFinite(weight, modelPath);
@@ -210,10 +216,32 @@ export async function writeTfjsLayers(checkpoint: LayersCheckpoint, directory: s
     modelTopology: checkpoint.topology,
     weightsManifest: manifest,
     ...(Object.keys(checkpoint.metadata).length > 0 && { userDefinedMetadata: checkpoint.metadata }),
+    ...(options.mark && { [WRITTEN_BY_KEY]: writtenBy(files.map(({ data }) => data as Uint8Array)) }),
   };
   files.push({ name: 'model.json', data: JSON.stringify(json) });
   await protectInput(checkpoint.path, directory, files);
   return writeFilesAtomically(directory, files);
+}
+
+/** Names of the weight files that `writeTfjsLayers` writes, in order. */
+function shardNames({ manifestGroups }: Pick<LayersCheckpoint, 'manifestGroups'>): string[] {
+  return manifestGroups.length === 1
+    ? ['weights.bin']
+    : manifestGroups.map((_, group) => `group${group + 1}-shard1of1.bin`);
+}
+
+/** The files that `writeTfjsLayers` writes into a directory. */
+export function layersFilesToWrite(
+  checkpoint: Pick<LayersCheckpoint, 'manifestGroups'>,
+  directory: string,
+): string[] {
+  return [...shardNames(checkpoint), 'model.json'].map((name) => join(directory, name));
+}
+
+/** The files that a LayersModel was read from; model.json alone where its shards were not. */
+export async function layersFilesRead({ path }: Pick<LayersCheckpoint, 'path'>): Promise<string[]> {
+  const folder = await realpath(dirname(path)).catch(() => null);
+  return folder === null ? [path] : [path, ...(await inputShards(path, folder))];
 }
 
 /** Defects of the caller, not of input: these are plain errors. */

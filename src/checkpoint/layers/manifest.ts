@@ -6,6 +6,12 @@ import { parseJson } from '../json.js';
 import { printable, quoted } from '../printable.js';
 import { bytesPerElement } from '../quantization.js';
 
+/**
+ * Top-level key of a model.json that prune-limit wrote; others who save the model leave it out. It holds the sha256 of
+ * all weight files in order, so that a model with other weights in their place is not taken for one of ours.
+ */
+export const WRITTEN_BY_KEY = 'writtenBy';
+
 /** tfjs tensors have at most 6 axes. */
 const MAX_RANK = 6;
 
@@ -73,6 +79,7 @@ export function parseManifest(bytes: Uint8Array, path: string): LayersManifest {
     modelTopology: topology,
     weightsManifest: _,
     userDefinedMetadata: metadata,
+    [WRITTEN_BY_KEY]: _mark,
     ...extra
   } = json;
   if (format === 'graph-model' || (isRecord(topology) && 'node' in topology)) throw graphModel(path);

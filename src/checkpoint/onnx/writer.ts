@@ -9,6 +9,7 @@ import { requireFinite } from '../quantization.js';
 import { changedElements, elementBytes, encodeSparse, putElements, smallerSparse } from './elements.js';
 import type { ExternalFile } from './external.js';
 import { replaceFolded } from './folded.js';
+import { ownershipField, ownershipFields } from './own-output.js';
 import {
   inputNames,
   METADATA_KEY,
@@ -32,6 +33,8 @@ export interface OnnxWriteOptions {
    * data or Constant nodes and those that are inputs of the graph, too, stay dense.
    */
   sparse?: boolean;
+  /** Mark the model as written by prune-limit, by which `ownOnnxFiles` knows it. */
+  mark?: boolean;
 }
 
 /**
@@ -56,11 +59,27 @@ export async function writeOnnx(
   changeWeights(file, checkpoint.weights, edits, options.sparse === true);
   replaceFolded(file, checkpoint, edits);
   const appended = changeMetadata(file, checkpoint.metadata, edits);
-  const bytes = Buffer.concat([...rewritten(file.source.bytes, file.model, edits), ...appended]);
+  for (const mark of ownershipFields(file)) edits.set(mark, []);
+  const unmarked = Buffer.concat([...rewritten(file.source.bytes, file.model, edits), ...appended]);
+  const mark = options.mark ? ownershipField(unmarked, file) : [];
+  const bytes = Buffer.concat([unmarked, ...mark]);
   const copies = file.external.files.flatMap((external) =>
     copyNames(external).map((name): NewFile => ({ name, data: external.bytes })),
   );
   return writeFilesAtomically(dirname(target), [...copies, { name: basename(target), data: bytes }]);
+}
+
+/** The files that an ONNX model was read from, and those that `writeOnnx` writes where there is an output. */
+export async function onnxFiles(
+  checkpoint: OnnxCheckpoint,
+  output: string | null,
+): Promise<{ read: string[]; written: string[] }> {
+  const { external } = await readOnnxFile(checkpoint.path);
+  const read = [checkpoint.path, ...external.files.map(({ path }) => path)];
+  if (output === null) return { read, written: [] };
+  const target = await fileToWrite(output, basename(checkpoint.path));
+  const copies = external.files.flatMap(copyNames).map((name) => join(dirname(target), name));
+  return { read, written: [...copies, target] };
 }
 
 /**

@@ -30,8 +30,8 @@ export interface NativeOptions {
   runtime: OnnxRuntime;
   /** Threads within an operation; null for one per core. */
   threads: number | null;
-  /** Called with every program before it is compiled; its bytes are those of an ONNX file. */
-  onModel?: (name: string, model: Uint8Array) => void;
+  /** Called, and waited for, with every program before it is compiled; its bytes are those of an ONNX file. */
+  onModel?: (name: string, model: Uint8Array) => Promise<void>;
   /** Channels in a block of ONNX Runtime's blocked convolution ({@link channelBlockSize}); without one it is not used. */
   channelBlock?: number | null;
 }
@@ -100,7 +100,7 @@ export async function compileNative(
   options: NativeOptions,
 ): Promise<NativeProgram> {
   const model = onnxModelOf(graph, name);
-  options.onModel?.(name, model);
+  await options.onModel?.(name, model);
   const session = await createSession(model, name, options);
   const outputBytes = Object.values(graph.outputs).reduce(
     (bytes, id) => bytes + 4 * elementCount(graphValue(graph, id).shape),

@@ -78,7 +78,7 @@ function projectionModel(): Uint8Array {
  */
 export async function compileRowProjector(options: NativeOptions): Promise<RowProjector> {
   const model = projectionModel();
-  options.onModel?.(NAME, model);
+  await options.onModel?.(NAME, model);
   const session = await createSession(model, NAME, options);
   const { Tensor } = options.runtime;
   return {

@@ -1,5 +1,6 @@
 /** `prune` of ONNX models from file to file; which weights are prunable is the network's affair, faked here. */
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import type { Checkpoint } from '../../../src/checkpoint/checkpoint.js';
@@ -29,6 +30,13 @@ const model = (metadata: Record<string, string>): ModelSpec => ({
   metadata,
 });
 
+/** The file of a model as `prune` writes it: the mark is its last field, over all bytes before it. */
+function marked(spec: ModelSpec): Buffer {
+  const sha256 = createHash('sha256').update(encodeModel(spec)).digest('hex');
+  const metadata = { ...spec.metadata, writtenBy: `prune-limit sha256:${sha256}` };
+  return Buffer.from(encodeModel({ ...spec, metadata }));
+}
+
 function configOf(path: string, output: string, sparse = false) {
   const amount = { ratio: 0.9, atLimit: null, report: null, include: [], exclude: [], analyze: null };
   return { model: path, output, sparse, ...amount };
@@ -46,7 +54,7 @@ it('prunes the prunable weights and leaves all else, with a relative path to the
   expect(kept.filter((value) => value !== 0)).toHaveLength(10);
   const expected = model({ first: 'x', pruneLimit: '{"data":"../../data","seed":1}', last: 'y' });
   const initializers = [{ name: 'w', shape: [10, 10], values: kept }, expected.initializers![1]!];
-  expect(readFileSync(output)).toEqual(Buffer.from(encodeModel({ ...expected, initializers })));
+  expect(readFileSync(output)).toEqual(marked({ ...expected, initializers }));
 });
 
 it.each([
@@ -58,7 +66,7 @@ it.each([
   const checkpoint = await readCheckpoint(folder);
   const output = join(folder, 'pruned.onnx');
   await prune({ ...configOf(checkpoint.path, output), ratio: 0 }, silentProgress, checkpoint);
-  expect(readFileSync(output)).toEqual(readFileSync(checkpoint.path));
+  expect(readFileSync(output)).toEqual(marked(spec));
 });
 
 it('refuses an output over the data of the input before anything is computed', async () => {
@@ -78,5 +86,29 @@ it('says what sparse storage brings', async () => {
   const output = join(folder, 'sparse.onnx');
   const { modelBytes } = await prune(configOf(checkpoint.path, output, true), silentProgress, checkpoint);
   expect(modelBytes).toEqual({ before: statSync(checkpoint.path).size, after: statSync(output).size });
-  expect(modelBytes!.after).toBeLessThan(modelBytes!.before - 200);
+  expect(modelBytes!.after).toBeLessThan(modelBytes!.before - 100);
+});
+
+it('replaces its own output, others only when forced', async () => {
+  const spec = model({});
+  const folder = directoryOf({ 'in/net.onnx': encodeModel(spec), 'out.onnx': encodeModel(spec) });
+  const checkpoint = await readCheckpoint(join(folder, 'in/net.onnx'));
+  const output = join(folder, 'out.onnx');
+  const run = (config: object): Promise<unknown> =>
+    prune({ ...configOf(checkpoint.path, output), ...config }, silentProgress, checkpoint);
+  await expectInputError(run({}), 'output/exists', '--force');
+  expect(readFileSync(output)).toEqual(Buffer.from(encodeModel(spec)));
+  await run({ force: true, ratio: 0 });
+  expect(readFileSync(output)).toEqual(marked(spec));
+  await run({ ratio: 0.5 });
+  const own = readFileSync(output);
+  expect(own).not.toEqual(marked(spec));
+  // Changed since by one bit, or by something behind it.
+  for (const changed of [
+    own.map((byte, i) => (i === 80 ? byte ^ 1 : byte)),
+    Buffer.concat([own, own.subarray(0, 2)]),
+  ]) {
+    writeFileSync(output, changed);
+    await expectInputError(run({}), 'output/exists', 'was changed since');
+  }
 });

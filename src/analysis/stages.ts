@@ -1,0 +1,13 @@
+/** The stages of an analysis, as progress names them, in order. No numeric library is needed to know them. */
+export const analysisStages = {
+  data: 'reading the data',
+  selfCheck: 'checking derivatives',
+  connected: 'following connections',
+  compile: 'preparing products',
+  dense: 'evaluating the network',
+  gradient: 'gradient',
+  spectrum: 'Lanczos products',
+  slice: 'slice limit',
+  curve: 'pruning curve',
+  measured: 'measured limits',
+} as const;

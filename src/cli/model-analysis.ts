@@ -1,0 +1,107 @@
+/** The analysis of a model as commands ask for it: options, configuration files, metadata of the model. */
+import type { Command } from 'commander';
+import { analysisStages } from '../analysis/stages.js';
+import type { Progress } from '../progress.js';
+import type { Report } from '../report/schema.js';
+import { analyzeSettings, weightsSetting } from './analyze-settings.js';
+import type { Context } from './context.js';
+import { configOption, dataInput, type Input, modelInputs } from './inputs.js';
+import { addOption, addOptionGroup } from './options.js';
+import {
+  checkApart,
+  checkOutputFile,
+  checkOutputFolder,
+  type Output,
+  programsOutput,
+  stdoutOutput,
+} from './output.js';
+import { readingStage, readModel } from './read-model.js';
+import { type Flags, pathFrom, readWeightsOption, resolveAnalyzeConfig } from './resolve-config.js';
+import type { Setting } from './settings.js';
+
+/** The stages of the progress of `analyzeModel`. */
+export const modelAnalysisStages: readonly string[] = [readingStage, ...Object.values(analysisStages)];
+
+/**
+ * Reads and analyses a model.
+ *
+ * @param outputs files that the command is going to write: refused before the work where they could not be written,
+ *   or are read
+ * @param inputs what the command reads besides
+ */
+export async function analyzeModel(
+  model: string,
+  flags: Flags,
+  context: Context,
+  progress: Progress,
+  outputs: readonly Output[],
+  inputs: readonly Input[],
+): Promise<Report> {
+  const weights = readWeightsOption(flags, context.cwd);
+  const checkpoint = await readModel(pathFrom(context.cwd, model), weights, progress, context);
+  const config = await resolveAnalyzeConfig(
+    { flags, modelPath: checkpoint.path, cwd: context.host.cwd(), metadata: checkpoint.metadata },
+    progress,
+  );
+  for (const { option, path } of outputs) {
+    await checkOutputFile(option, path);
+  }
+  if (config.dumpGraph !== null) {
+    await checkOutputFolder('--dump-graph', config.dumpGraph, null);
+  }
+  await checkApart(
+    [
+      ...stdoutOutput(context.host),
+      ...outputs,
+      ...(config.dumpGraph === null ? [] : [await programsOutput('--dump-graph', config.dumpGraph)]),
+    ],
+    [
+      ...modelInputs(checkpoint, { weights, config: configOption(flags, context.cwd) }, context),
+      dataInput(config.data),
+      ...inputs,
+    ],
+  );
+  const { validateReport } = await import('../report/schema.js');
+  return validateReport(await context.work.analyze(config, progress, checkpoint));
+}
+
+/** Adds the options of an analysis to a command, in the groups of its help. */
+export function addAnalyzeOptions(command: Command): void {
+  command.optionsGroup('Model:');
+  addOption(command, weightsSetting as Setting<unknown>);
+  addOptionGroup(command, 'Data:', analyzeSettings, [
+    'data',
+    'labelColumn',
+    'layout',
+    'normalize',
+    'examples',
+    'sample',
+    'testExamples',
+  ]);
+  addOptionGroup(command, 'Theory:', analyzeSettings, [
+    'loss',
+    'epsilon',
+    'epsilonExamples',
+    'curvature',
+    'negative',
+    'bound',
+    'probes',
+    'steps',
+    'tolerancePoints',
+    'reorthogonalization',
+  ]);
+  addOptionGroup(command, 'Pruning:', analyzeSettings, [
+    'ratios',
+    'accuracyTolerancePoints',
+    'include',
+    'exclude',
+  ]);
+  addOptionGroup(command, 'Running:', analyzeSettings, [
+    'seed',
+    'backend',
+    'threads',
+    'memoryLimitBytes',
+    'productPlan',
+    'dumpGraph',
+  ]);
+}

@@ -1,0 +1,35 @@
+/** What the executable calls. It imports next to nothing, so that it can tell where even that is too much. */
+import { fileURLToPath } from 'node:url';
+import { supervise } from './supervision.js';
+
+/** Commands that compute for longer than anyone should wait for a Ctrl-C. */
+const COMPUTING_COMMANDS = ['analyze', 'prune', 'train', 'doctor'];
+
+/** Runs the command line in this process. */
+export async function runHere(host: NodeJS.Process): Promise<void> {
+  try {
+    const { run } = await import('./run.js');
+    await run(host);
+  } catch (error) {
+    // `run` itself throws nothing: what its modules are read with may be missing.
+    if ((error as NodeJS.ErrnoException).code !== 'EMFILE') {
+      throw error;
+    }
+    host.stderr.write(
+      'prune-limit: more files would have to be open than this shell allows; raise the limit, for example with ulimit -n 1024\n',
+    );
+    host.exitCode = 2;
+  }
+}
+
+/** Runs the command line: in a process of its own where it computes, else here. */
+export async function start(host: NodeJS.Process): Promise<void> {
+  const [command = '', ...options] = host.argv.slice(2);
+  const computes =
+    COMPUTING_COMMANDS.includes(command) && !options.some((option) => /^(-h|--help)$/.test(option));
+  const script = fileURLToPath(new URL('./computing-process.js', import.meta.url));
+  const argv = [...host.execArgv, script, ...host.argv.slice(2)];
+  if (!computes || !(await supervise(host, argv))) {
+    await runHere(host);
+  }
+}
