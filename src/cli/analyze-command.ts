@@ -1,13 +1,12 @@
 import type { Command } from 'commander';
 import { analyzeSettings } from './analyze-settings.js';
 import type { Context } from './context.js';
-import { deliver } from './delivery.js';
 import { addHelpAfter } from './help.js';
 import { addAnalyzeOptions, analyzeModel, modelAnalysisStages } from './model-analysis.js';
 import { addOutputOptions, outputFormat } from './options.js';
 import { checkApart, stdoutOutput } from './output.js';
-import { type ReportOutputFlags, renderReport, stdoutFormat } from './render-report.js';
-import { type Flags, pathFrom } from './resolve-config.js';
+import { deliverReport, type ReportOutputFlags, reportFileOptions, reportOutputs } from './render-report.js';
+import type { Flags } from './resolve-config.js';
 import { readFlags } from './settings.js';
 import { pathOptions, refuseStdin, refuseStdout } from './standard-streams.js';
 
@@ -19,29 +18,16 @@ async function runAnalyze(model: string, flags: Flags & OutputFlags, context: Co
   readFlags(analyzeSettings, flags); // before anything is read: a bad value is the first thing to say
   refuseStdin({ '<model>': model, ...pathOptions(flags, ['data', 'weights']) });
   refuseStdout(pathOptions(flags, ['dumpGraph']));
-  const format = stdoutFormat(flags);
-  const files = (['json', 'markdown'] as const)
-    .filter((kind) => flags[kind] !== undefined && flags[kind] !== '-')
-    .map((kind) => ({ kind, path: pathFrom(context.cwd, flags[kind]!) }));
-  const outputs = files.map(({ kind, path }) => ({ option: `--${kind}`, path }));
-  await checkApart([...stdoutOutput(context.host), ...outputs], []);
+  const outputs = reportOutputs(flags, context.cwd);
+  await checkApart([...stdoutOutput(context.host), ...outputs.files], []);
   const progress = await context.progress(flags.quiet === true, modelAnalysisStages);
-  const report = await analyzeModel(model, flags, context, progress, outputs, []);
-
-  if (format === 'json') {
+  const report = await analyzeModel(model, flags, context, progress, outputs.files, []);
+  if (outputs.format === 'json') {
     for (const warning of report.warnings) {
       progress.note(`warning: ${warning}`); // a table shows them itself
     }
   }
-  const result = {
-    stdout: await renderReport(report, format, context),
-    files: files.map(({ kind, path }) => ({
-      option: `--${kind}`,
-      path,
-      content: () => renderReport(report, kind, context),
-    })),
-  };
-  await deliver(result, progress, context);
+  await deliverReport(report, outputs, progress, context);
 }
 
 /** Adds the command `analyze` to the program. */
@@ -58,10 +44,7 @@ export function addAnalyzeCommand(program: Command, context: Context): void {
       'ONNX model, model.json of a TensorFlow.js layers model, or the folder that holds it',
     );
   addAnalyzeOptions(command);
-  addOutputOptions(command, outputFormat, [
-    ['--json <FILE>', 'also write the report as JSON to a file; - is stdout, in place of the table'],
-    ['--markdown <FILE>', 'also write the report as Markdown to a file, or to stdout with -'],
-  ]);
+  addOutputOptions(command, outputFormat, reportFileOptions);
   addHelpAfter(command, {
     paragraphs: [
       'Options that are not given come from prune-limit.json next to the model or in the working directory, then from the model\'s own metadata (userDefinedMetadata.pruneLimit), then from the defaults. Keys there are the names of the options: {"data": "../mnist", "labelColumn": "y"}.',

@@ -4,6 +4,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { AnalyzeConfig, PruneConfig, TrainConfig } from '../config.js';
 import type { Progress } from '../progress.js';
 import type { DoctorReport } from '../report/doctor-report.js';
+import type { Inspection } from '../report/inspection.js';
 import type { PruneSummary } from '../report/prune-summary.js';
 import type { Report } from '../report/schema.js';
 import type { TrainSummary } from '../report/train-summary.js';
@@ -36,6 +37,7 @@ export interface Work {
   prune(config: PruneConfig, progress: Progress, checkpoint: Checkpoint): Promise<PruneSummary>;
   train(config: TrainConfig, progress: Progress): Promise<TrainSummary>;
   diagnose(progress: Progress): Promise<DoctorReport>;
+  inspect(path: string): Promise<Inspection>;
 }
 
 /** The real work, each part loaded when it is needed: `--help` must not load a numeric library. */
@@ -53,4 +55,5 @@ export const lazyWork: Work = {
   prune: async (...args) => (await import('../prune.js')).prune(...args),
   train: async (...args) => (await import('../train.js')).train(...args),
   diagnose: async (...args) => (await import('../doctor.js')).diagnose(...args),
+  inspect: async (...args) => (await import('../inspect.js')).inspect(...args),
 };

@@ -1,9 +1,13 @@
 import { Command } from 'commander';
 import { addAnalyzeCommand } from './analyze-command.js';
+import { addCompareCommand } from './compare-command.js';
 import { type Context, pageOf } from './context.js';
 import { addDoctorCommand } from './doctor-command.js';
+import { addGateCommand } from './gate-command.js';
 import { addHelpAfter, helpItem } from './help.js';
+import { addInspectCommand } from './inspect-command.js';
 import { addPruneCommand } from './prune-command.js';
+import { addReportCommand } from './report-command.js';
 import { addSchemaCommand } from './schema-command.js';
 import { addTrainCommand } from './train-command.js';
 
@@ -32,6 +36,10 @@ export function createProgram(context: Context): Command {
   addAnalyzeCommand(program, context);
   addPruneCommand(program, context);
   addTrainCommand(program, context);
+  addInspectCommand(program, context);
+  addGateCommand(program, context);
+  addCompareCommand(program, context);
+  addReportCommand(program, context);
   addSchemaCommand(program, context);
   addDoctorCommand(program, context);
   addHelpAfter(program, {

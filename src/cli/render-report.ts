@@ -2,7 +2,10 @@ import { InputError } from '../errors.js';
 import type { Report } from '../report/schema.js';
 import type { ReportDocument } from '../report/sections.js';
 import type { Context } from './context.js';
+import { deliver } from './delivery.js';
 import { outputFormat } from './options.js';
+import type { ShownProgress } from './progress.js';
+import { pathFrom } from './resolve-config.js';
 import { readSetting } from './settings.js';
 
 type ReportFormat = 'table' | 'json' | 'markdown';
@@ -37,8 +40,14 @@ export async function renderDocumentAs(
     : (await import('../report/table.js')).renderDocument(document, await context.colors(), context.page);
 }
 
+/** A result of a command: what stdout carries, and the files that are asked for besides. */
+export interface ReportOutputs {
+  format: ReportFormat;
+  files: { kind: 'json' | 'markdown'; option: string; path: string }[];
+}
+
 /** What stdout carries: what `--format` says, or a file that is named `-`; one of them. */
-export function stdoutFormat(flags: ReportOutputFlags): ReportFormat {
+function stdoutFormat(flags: ReportOutputFlags): ReportFormat {
   const format = flags.format === undefined ? null : readSetting(outputFormat, flags.format, null);
   const [kind, other] = (['json', 'markdown'] as const).filter((name) => flags[name] === '-');
   if (kind !== undefined && (other !== undefined || (format !== null && format !== kind))) {
@@ -49,3 +58,42 @@ export function stdoutFormat(flags: ReportOutputFlags): ReportFormat {
   }
   return kind ?? format ?? 'table';
 }
+
+/**
+ * Where a report is to go.
+ *
+ * @throws InputError where two results would go to stdout
+ */
+export function reportOutputs(flags: ReportOutputFlags, cwd: string): ReportOutputs {
+  const files = (['json', 'markdown'] as const).flatMap((kind) => {
+    const path = flags[kind];
+    return path === undefined || path === '-'
+      ? []
+      : [{ kind, option: `--${kind}`, path: pathFrom(cwd, path) }];
+  });
+  return { format: stdoutFormat(flags), files };
+}
+
+/** Writes a report to where it is to go. */
+export async function deliverReport(
+  report: Report,
+  { format, files }: ReportOutputs,
+  progress: ShownProgress,
+  context: Context,
+): Promise<void> {
+  const result = {
+    stdout: await renderReport(report, format, context),
+    files: files.map(({ kind, option, path }) => ({
+      option,
+      path,
+      content: () => renderReport(report, kind, context),
+    })),
+  };
+  await deliver(result, progress, context);
+}
+
+/** The options for `reportOutputs` besides `--format`, with their help. */
+export const reportFileOptions: readonly [flags: string, help: string][] = [
+  ['--json <FILE>', 'also write the report as JSON to a file; - is stdout, in place of the table'],
+  ['--markdown <FILE>', 'also write the report as Markdown to a file, or to stdout with -'],
+];

@@ -112,6 +112,9 @@ export function fakeWork(overrides: Partial<Work> = {}, metadata: Record<string,
         seconds: 1,
       };
     },
+    inspect: async () => {
+      throw new Error('no file to inspect');
+    },
     diagnose: async () => ({
       node: 'v20',
       platform: 'linux x64',

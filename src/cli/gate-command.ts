@@ -1,0 +1,229 @@
+import { appendFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { InputError } from '../errors.js';
+import type { JudgedReport } from '../gate/run-gates.js';
+import type { GateReport } from '../gate/schema.js';
+import type { Progress } from '../progress.js';
+import { toJson } from '../report/text.js';
+import { analyzeSettings } from './analyze-settings.js';
+import type { Context } from './context.js';
+import { deliver } from './delivery.js';
+import { exitCodes } from './failure.js';
+import { addHelpAfter } from './help.js';
+import { fileInput } from './inputs.js';
+import { addAnalyzeOptions, analyzeModel, modelAnalysisStages } from './model-analysis.js';
+import { addOption, addOutputOptions } from './options.js';
+import { checkApart, checkOutputFile, type Output, stdoutOutput } from './output.js';
+import { renderDocumentAs, renderReport } from './render-report.js';
+import { type Flags, pathFrom } from './resolve-config.js';
+import { readFlags, readSetting, type Setting } from './settings.js';
+import { readReportIfOne, readStoredReport } from './stored-report.js';
+import { oneOf, text } from './values.js';
+
+interface GateFlags {
+  require?: string[];
+  maxDrop?: string[];
+  maxRise?: string[];
+  baseline?: string;
+  update?: boolean;
+  inconclusive?: string;
+  junit?: string;
+  format?: string;
+  quiet?: boolean;
+}
+
+const gateFormat: Setting<'table' | 'json' | 'markdown' | 'github'> = {
+  option: 'format',
+  value: 'table|json|markdown|github',
+  help: 'what is written to stdout; github: annotations of a workflow run',
+  defaultText: 'table',
+  examples: ['table', 'json', 'markdown', 'github'],
+  read: oneOf('table', 'json', 'markdown', 'github'),
+};
+
+const inconclusiveSetting: Setting<'fail' | 'pass' | 'warn'> = {
+  option: 'inconclusive',
+  value: 'fail|pass|warn',
+  help: 'what an inconclusive gate is: its interval straddles the threshold, or the number is unresolved',
+  defaultText: 'fail',
+  examples: ['fail', 'pass', 'warn'],
+  read: oneOf('fail', 'pass', 'warn'),
+};
+
+const demandSettings: readonly Setting<string>[] = [
+  {
+    option: 'require',
+    value: 'EXPR',
+    help: 'a field of the report, a relation and a number; repeatable',
+    examples: ['"limits.slice.pruned >= 0.9"', '"accuracy.test >= 97%"'],
+    read: text,
+    repeatable: true,
+  },
+  {
+    option: 'max-drop',
+    value: 'EXPR',
+    help: 'by how much a field may fall below that of --baseline; a fall counts beyond both intervals; repeatable',
+    examples: ['"limits.slice.pruned 2 points"'],
+    read: text,
+    repeatable: true,
+  },
+  {
+    option: 'max-rise',
+    value: 'EXPR',
+    help: 'the same for fields that may not rise; repeatable',
+    examples: ['"loss.value 5%"'],
+    read: text,
+    repeatable: true,
+  },
+];
+
+async function render(
+  result: GateReport,
+  format: 'table' | 'json' | 'markdown' | 'github',
+  context: Context,
+): Promise<string> {
+  switch (format) {
+    case 'json':
+      return toJson(result);
+    case 'github':
+      return (await import('../gate/github.js')).renderGithubAnnotations(result);
+    default:
+      return renderDocumentAs((await import('../gate/describe.js')).describeGate(result), format, context);
+  }
+}
+
+/** The baseline; null where `--update` is to make the first one. */
+async function readBaseline(path: string | null, update: boolean): Promise<JudgedReport | null> {
+  if (path === null) {
+    return null;
+  }
+  try {
+    return { report: await readStoredReport(path), source: path };
+  } catch (error) {
+    const absent =
+      error instanceof InputError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
+    if (absent && update) {
+      return null;
+    }
+    throw absent
+      ? new InputError(
+          'gate/no-baseline',
+          `--baseline ${path}: there is no such file; add --update to write the first one`,
+        )
+      : error;
+  }
+}
+
+async function runGate(target: string, flags: Flags & GateFlags, context: Context): Promise<void> {
+  readFlags(analyzeSettings, flags);
+  const format = flags.format === undefined ? 'table' : readSetting(gateFormat, flags.format, null);
+  const rule =
+    flags.inconclusive === undefined ? 'fail' : readSetting(inconclusiveSetting, flags.inconclusive, null);
+  const update = flags.update === true;
+  const { readGates, judgeGates } = await import('../gate/run-gates.js');
+  const gates = readGates(flags, 'error');
+  if (gates.length === 0 && !update) {
+    throw new InputError(
+      'usage/no-gate',
+      'say what is asked for with --require, --max-drop or --max-rise, for example --require "limits.slice.pruned >= 0.9"',
+    );
+  }
+  const baselinePath = flags.baseline === undefined ? null : pathFrom(context.cwd, flags.baseline);
+  if (baselinePath === null && (update || gates.some(({ demand }) => demand.kind !== 'require'))) {
+    throw new InputError(
+      'usage/baseline',
+      '--max-drop, --max-rise and --update need --baseline FILE, the JSON report to compare with',
+    );
+  }
+  const path = pathFrom(context.cwd, target);
+  const outputs: Output[] = [
+    ...(flags.junit === undefined ? [] : [{ option: '--junit', path: pathFrom(context.cwd, flags.junit) }]),
+    ...(update ? [{ option: '--baseline', path: baselinePath! }] : []),
+  ];
+  const progress = await context.progress(flags.quiet === true, modelAnalysisStages);
+  const baseline = await readBaseline(baselinePath, update);
+  const stored = await readReportIfOne(path);
+  if (stored !== null) {
+    for (const output of outputs) {
+      await checkOutputFile(output.option, output.path);
+    }
+    await checkApart([...stdoutOutput(context.host), ...outputs], [fileInput('the report', path)]);
+  }
+  const report = stored ?? (await analyzeModel(target, flags, context, progress, outputs, []));
+  const { reportJsonSchema } = await import('../report/schema.js');
+  const result = judgeGates(gates, { report, source: target }, baseline, rule, reportJsonSchema());
+
+  const required = result.gates.filter(({ kind, level }) => kind === 'require' && level === 'error');
+  const keep = update && required.some(({ verdict }) => verdict === 'fail');
+  if (update) {
+    progress.note(
+      keep
+        ? `baseline ${baselinePath} stays as it is: a requirement fails`
+        : `baseline: ${baselinePath} is written anew`,
+    );
+  }
+  const contents: Record<string, () => Promise<string>> = {
+    '--junit': async () => (await import('../gate/junit.js')).renderJunit(result),
+    '--baseline': () => renderReport(report, 'json', context),
+  };
+  await appendStepSummary(result, context, progress);
+  if (result.verdict !== 'pass') {
+    context.host.exitCode = exitCodes.gateFailed;
+  }
+  await deliver(
+    {
+      stdout: await render(result, format, context),
+      files: outputs
+        .filter(({ option }) => !(keep && option === '--baseline'))
+        .map((output) => ({ ...output, content: contents[output.option]! })),
+    },
+    progress,
+    context,
+  );
+}
+
+/** Adds the result to the page of a GitHub workflow's run, where this is a step of one. */
+async function appendStepSummary(result: GateReport, context: Context, progress: Progress): Promise<void> {
+  const path = context.host.env.GITHUB_STEP_SUMMARY;
+  if (path === undefined || path === '') {
+    return;
+  }
+  await appendFile(path, await render(result, 'markdown', context)).catch((error: NodeJS.ErrnoException) =>
+    progress.note(`GITHUB_STEP_SUMMARY ${path}: cannot be written (${error.code})`),
+  );
+}
+
+/** Adds the command `gate` to the program. */
+export function addGateCommand(program: Command, context: Context): void {
+  const command = program
+    .command('gate')
+    .summary('judge a report or a model: exit 1 where a gate fails')
+    .description(
+      'Judges a report of analyze, or analyses a model first, and exits with 0 where every gate passes\n' +
+        'and with 1 where one fails or is inconclusive. A number that is not there is an error (2).',
+    )
+    .argument('<input>', 'JSON report of analyze, or what analyze takes as a model');
+  command.optionsGroup('Gates:');
+  for (const setting of demandSettings) {
+    addOption(command, setting as Setting<unknown>);
+  }
+  command.option('--baseline <FILE>', 'JSON report that changes are measured from');
+  command.option('--update', 'write the baseline anew, unless a requirement fails');
+  addOption(command, inconclusiveSetting as Setting<unknown>);
+  addAnalyzeOptions(command);
+  addOutputOptions(command, gateFormat, [
+    ['--junit <FILE>', 'also write the results as JUnit XML to a file'],
+  ]);
+  addHelpAfter(command, {
+    paragraphs: [
+      'Fields are named as in the JSON report, with dots: limits.slice.pruned, accuracy.test, curve[pruned=0.9].accuracy. Short names: slice, gaussianWidth, sharp, connected, loss, accuracy.',
+    ],
+    examples: [
+      'prune-limit gate models/mlp --require "slice >= 0.8" --require "accuracy >= 97%"',
+      'prune-limit gate report.json --baseline base.json --max-drop "limits.slice.pruned 2 points"',
+      'prune-limit gate report.json --baseline base.json --update',
+      'prune-limit gate report.json --require "slice >= 0.8" --format github',
+    ],
+  });
+  command.action((target: string, flags: Flags & GateFlags) => runGate(target, flags, context));
+}

@@ -1,0 +1,74 @@
+/** All gates of one run over one report. */
+import type { Report } from '../report/schema.js';
+import { schemaVersion } from '../report/schema-version.js';
+import { type InconclusiveRule, judgeChange, judgeRequirement, overallVerdict } from './judge.js';
+import { type JsonSchema, reportNumber } from './report-numbers.js';
+import { type ChangeBound, parseChangeBound, parseRequirement, type Requirement } from './requirement.js';
+import type { GateLevel, GateReport } from './schema.js';
+
+/** A gate and how serious it is. */
+export interface Gate {
+  demand: Requirement | ChangeBound;
+  level: GateLevel;
+}
+
+/** Gates as options give them: texts by kind, all of level error. */
+export interface GateTexts {
+  require?: readonly string[];
+  maxDrop?: readonly string[];
+  maxRise?: readonly string[];
+}
+
+/**
+ * Reads the texts of gates.
+ *
+ * @throws InputError `gate/requirement` for the first that is none
+ */
+export function readGates({ require = [], maxDrop = [], maxRise = [] }: GateTexts, level: GateLevel): Gate[] {
+  return [
+    ...require.map(parseRequirement),
+    ...maxDrop.map((text) => parseChangeBound('max-drop', text)),
+    ...maxRise.map((text) => parseChangeBound('max-rise', text)),
+  ].map((demand) => ({ demand, level }));
+}
+
+/** A report and where it came from, for messages. */
+export interface JudgedReport {
+  report: Report;
+  source: string;
+}
+
+/**
+ * Judges gates on a report.
+ *
+ * @param baseline needed where a gate bounds a change; null where there is none yet, which leaves such gates out
+ * @param schema JSON Schema of reports
+ * @throws InputError for a field that the schema does not have, or the report, or the baseline
+ */
+export function judgeGates(
+  gates: readonly Gate[],
+  judged: JudgedReport,
+  baseline: JudgedReport | null,
+  rule: InconclusiveRule,
+  schema: JsonSchema,
+): GateReport {
+  const results = gates.flatMap(({ demand, level }) => {
+    const number = reportNumber(demand.path, judged.report, schema, judged.source);
+    if (demand.kind === 'require') {
+      return [judgeRequirement(demand, number, level)];
+    }
+    if (baseline === null) {
+      return [];
+    }
+    const before = reportNumber(demand.path, baseline.report, schema, baseline.source);
+    return [judgeChange(demand, before, number, level)];
+  });
+  return {
+    schemaVersion,
+    ok: true,
+    verdict: overallVerdict(results, rule),
+    report: judged.source,
+    baseline: baseline?.source ?? null,
+    gates: results,
+  };
+}

@@ -1,0 +1,135 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { gateReportSchema } from '../../src/gate/schema.js';
+import { renderJson } from '../../src/report/json.js';
+import type { Report } from '../../src/report/schema.js';
+import { sampleReport, unresolvedReport } from '../report/sample-report.js';
+import { runFake, temporaryFolder } from './fake-host.js';
+
+async function reportIn(folder: string, name: string, report: Report = sampleReport()): Promise<string> {
+  await writeFile(join(folder, name), renderJson(report));
+  return name;
+}
+
+async function gate(arguments_: string[], options: { report?: Report; env?: Record<string, string> } = {}) {
+  const folder = await temporaryFolder();
+  await reportIn(folder, 'report.json', options.report);
+  const result = await runFake(['gate', 'report.json', ...arguments_], { folder, env: options.env });
+  return { ...result, folder };
+}
+
+describe('prune-limit gate', () => {
+  it.each([
+    ['passes', ['--require', 'slice >= 0.88', '--require', 'accuracy >= 90%'], 0, 'pass'],
+    ['fails', ['--require', 'slice >= 0.88', '--require', 'slice >= 0.9'], 1, 'fail'],
+    ['is inconclusive', ['--require', 'gaussianWidth >= 0.93'], 1, 'inconclusive'],
+    ['lets that pass', ['--require', 'gaussianWidth >= 0.93', '--inconclusive', 'pass'], 0, 'pass'],
+  ] as const)('%s', async (_, options, code, verdict) => {
+    const { exitCode, stdout, stderr } = await gate([...options, '--format', 'json']);
+    expect(stderr).toBe('');
+    expect(exitCode).toBe(code);
+    expect(gateReportSchema.parse(JSON.parse(stdout)).verdict).toBe(verdict);
+  });
+
+  it('is inconclusive on an unresolved number', async () => {
+    const result = await gate(['--require', 'gaussianWidth >= 0.01'], { report: unresolvedReport() });
+    expect(result.exitCode).toBe(1);
+    expect(result.stdout).toContain('unresolved');
+  });
+
+  it.each([
+    ['no gate', [], 'say what is asked for'],
+    ['an unknown field', ['--require', 'limits.slise.pruned >= 0.9'], 'did you mean limits.slice.pruned'],
+    ['a missing number', ['--require', 'curve[pruned=0.99].accuracy >= 0.9'], 'is not known'],
+    ['NaN', ['--require', 'slice >= NaN'], 'is no requirement'],
+    ['a bound of change without a baseline', ['--max-drop', 'slice 1 point'], 'need --baseline'],
+    ['a baseline that is not there', ['--max-drop', 'slice 1 point', '--baseline', 'b.json'], 'add --update'],
+  ] as const)('%s is exit code 2, never a pass', async (_, options, message) => {
+    const { exitCode, stderr, stdout } = await gate([...options]);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(message);
+    expect(stderr.trim()).not.toContain('\n');
+    expect(stdout).toBe('');
+  });
+
+  it('refuses the object of a failed run and a report that is none', async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'failed.json'), '{"schemaVersion": 2, "ok": false}');
+    await writeFile(join(folder, 'odd.json'), '{"schemaVersion": 2, "ok": true}');
+    for (const [name, message] of [
+      ['failed.json', 'failed run'],
+      ['odd.json', 'not a report'],
+    ] as const) {
+      const { exitCode, stderr } = await runFake(['gate', name, '--require', 'slice >= 0'], { folder });
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain(message);
+    }
+  });
+
+  it('writes a first baseline, compares with it, and keeps it where a requirement fails', async () => {
+    const folder = await temporaryFolder();
+    const worse = sampleReport();
+    worse.limits.slice.pruned = 0.8;
+    await reportIn(folder, 'good.json');
+    await reportIn(folder, 'worse.json', worse);
+    const baseline = ['--baseline', 'base.json', '--max-drop', 'slice 2 points'];
+    const first = await runFake(['gate', 'good.json', ...baseline, '--update'], { folder });
+    expect(first.exitCode).toBe(0);
+    expect(first.stderr).toContain('baseline written');
+    const fallen = await runFake(['gate', 'worse.json', ...baseline], { folder });
+    expect(fallen.exitCode).toBe(1);
+    const kept = await runFake(
+      ['gate', 'worse.json', ...baseline, '--update', '--require', 'slice >= 0.85'],
+      { folder },
+    );
+    expect(kept.exitCode).toBe(1);
+    expect(kept.stderr).toContain('stays as it is');
+    expect(JSON.parse(await readFile(join(folder, 'base.json'), 'utf8'))).toEqual(sampleReport());
+  });
+
+  it('analyses a model, with the options of analyze', async () => {
+    const folder = await temporaryFolder();
+    const { exitCode, asked } = await runFake(
+      ['gate', 'models/mlp', '--data', 'data', '--seed', '3', '--require', 'slice >= 0.88'],
+      { folder },
+    );
+    expect(exitCode).toBe(0);
+    expect(asked.analyze).toMatchObject([{ seed: 3, data: join(folder, 'data') }]);
+  });
+
+  it('writes JUnit XML and the summary of a GitHub step', async () => {
+    const folder = await temporaryFolder();
+    await reportIn(folder, 'report.json');
+    const summary = join(folder, 'summary.md');
+    const { stdout } = await runFake(
+      ['gate', 'report.json', '--require', 'slice >= 0.9', '--junit', 'gate.xml', '--format', 'github'],
+      { folder, env: { GITHUB_STEP_SUMMARY: summary } },
+    );
+    expect(stdout).toMatch(/^::error title=/);
+    expect(await readFile(join(folder, 'gate.xml'), 'utf8')).toContain('failures="1"');
+    expect(await readFile(summary, 'utf8')).toContain('Failed: 0 passed, 1 failed');
+  });
+
+  it('refuses to write over what it reads', async () => {
+    const { exitCode, stderr } = await gate(['--require', 'slice >= 0', '--junit', 'report.json']);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('is read by this command');
+  });
+});
+
+describe('prune-limit compare', () => {
+  it('prints a table, JSON or Markdown', async () => {
+    const folder = await temporaryFolder();
+    const after = sampleReport();
+    after.limits.slice.pruned = 0.89;
+    await reportIn(folder, 'a.json');
+    await reportIn(folder, 'b.json', after);
+    const run = (format: string) => runFake(['compare', 'a.json', 'b.json', '--format', format], { folder });
+    expect((await run('table')).stdout).toContain('1 number moved');
+    expect(JSON.parse((await run('json')).stdout).numbers).toContainEqual(
+      expect.objectContaining({ name: 'limits.slice.pruned', movement: 'up' }),
+    );
+    expect((await run('markdown')).stdout).toContain('<details>');
+  });
+});
