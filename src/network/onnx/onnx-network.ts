@@ -53,7 +53,7 @@ function noKernel(path: string, leftOut: readonly LeftOutKernel[]): InputError {
     `${path}: there is no prunable weight: ${
       reasons.length === 0
         ? 'no convolution or matrix product takes a constant of two or more axes'
-        : `${reasons.join('; ')}${leftOut.length > 3 ? '; ...' : ''}`
+        : `${reasons.join('; ')}${leftOut.length > 3 ? '; ...' : ''}; simplify the model with onnxsim`
     }`,
   );
 }
