@@ -50,6 +50,20 @@ export const ELEMENT_RULES: Readonly<Record<ElementType, ElementRule>> = {
   bool: { kind: 'boolean', bytes: 1, list: 'int32Data' },
 };
 
+/** Element types of few bits, by their number: what weights are quantised to. */
+const NARROW_TYPES: Readonly<Record<number, string>> = {
+  17: 'float8e4m3fn',
+  18: 'float8e4m3fnuz',
+  19: 'float8e5m2',
+  20: 'float8e5m2fnuz',
+  21: 'uint4',
+  22: 'int4',
+  23: 'float4e2m1',
+  24: 'float8e8m0',
+  25: 'uint2',
+  26: 'int2',
+};
+
 const LISTS: readonly DataList[] = ['floatData', 'int32Data', 'int64Data', 'doubleData', 'uint64Data'];
 
 /** ONNX Runtime and everyone else stay far below; a list of axes has no other end. */
@@ -133,7 +147,8 @@ function elementType(source: WireSource, message: WireMessage, name: string): El
     throw invalidTensor(
       source.path,
       name,
-      `has elements of type ${type ?? `number ${number}`}; supported are float16 to float64, bfloat16, bool and integers of 8 to 64 bits.`,
+      `has elements of type ${type ?? NARROW_TYPES[number] ?? `number ${number}`}; supported are float16 to float64, bfloat16, ` +
+        `bool and integers of 8 to 64 bits${number in NARROW_TYPES ? ': analyse the float model that this one was made from' : ''}.`,
       'checkpoint/unsupported-dtype',
     );
   }

@@ -21,10 +21,6 @@ import { ConstantTensors, constantsOf, constantValue } from './values.js';
 /** Refuses what cannot be computed, before anything is. */
 function checkOperators(plan: Plan): void {
   const { nodes, opset } = plan;
-  const unknown = nodes.find((node) => !isKnown(node));
-  if (unknown !== undefined) {
-    throw unsupported({ node: unknown, opset: unknown.opset ?? opset });
-  }
   const dependent = dependentOnInput(plan);
   const rounding = nodes.find(
     ({ opType, inputs }) => QUANTIZING.has(opType) && inputs.some((name) => dependent.has(name)),
@@ -35,6 +31,10 @@ function checkOperators(plan: Plan): void {
       'activations, whose rounding has no derivatives,',
       remedy(rounding),
     );
+  }
+  const unknown = nodes.find((node) => !isKnown(node));
+  if (unknown !== undefined) {
+    throw unsupported({ node: unknown, opset: unknown.opset ?? opset });
   }
 }
 
@@ -53,7 +53,7 @@ function noKernel(path: string, leftOut: readonly LeftOutKernel[]): InputError {
     `${path}: there is no prunable weight: ${
       reasons.length === 0
         ? 'no convolution or matrix product takes a constant of two or more axes'
-        : `${reasons.join('; ')}${leftOut.length > 3 ? '; ...' : ''}`
+        : `${reasons.join('; ')}${leftOut.length > 3 ? '; ...' : ''}; simplify the model with onnxsim`
     }`,
   );
 }

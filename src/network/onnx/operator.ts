@@ -30,10 +30,15 @@ export type Operator = (call: OperatorCall) => Value[];
 /** Operators by name. */
 export type OperatorTable = Readonly<Record<string, Operator>>;
 
+/** Longest part of a node's name that messages show, its end: names of modules stand in front. */
+const MAX_NAME = 100;
+
 /** The text that names a node in messages. */
 export function nodeText(node: OnnxNode, opset: number): string {
   const domain = node.domain === '' ? '' : `${printable(node.domain)}.`;
-  return `operator ${domain}${printable(node.opType)} (opset ${opset}, node ${quoted(node.name)})`;
+  const { name } = node;
+  const shown = name.length > MAX_NAME ? `...${name.slice(-MAX_NAME)}` : name;
+  return `operator ${domain}${printable(node.opType)} (opset ${opset}, node ${quoted(shown)})`;
 }
 
 /**

@@ -77,7 +77,7 @@ function networkInput({ path, graph }: OnnxCheckpoint): OnnxValue {
   if (graph.inputs.length !== 1) {
     throw new InputError(
       'network/several-inputs',
-      `${path}: the model has ${graph.inputs.length} inputs: prune-limit analyses networks with one`,
+      `${path}: the model has ${graph.inputs.length} inputs${graph.inputs.length === 0 ? '' : ` (${quotedList(graph.inputs.map(({ name }) => name))})`}: prune-limit analyses networks with one; export the model with one, the others as constants`,
     );
   }
   const [input] = graph.inputs;

@@ -8,7 +8,10 @@ export const INFERENCE_MODE = 'export the model in inference mode (model.eval())
 const FLOAT_MODEL = 'analyse the float model that this one was made from';
 
 const KINDS: readonly (readonly [operators: RegExp, remedy: string])[] = [
-  [/^(QuantizeLinear|DequantizeLinear|DynamicQuantizeLinear|QLinear\w*|QGemm|\w*Integer)$/, FLOAT_MODEL],
+  [
+    /^(\w*QuantizeLinear|DequantizeLinear|Q(Linear|Gemm|Attention)\w*|\w*Integer\w*|MatMul(NBits|Bnb4))$/,
+    FLOAT_MODEL,
+  ],
   [/^(RNN|LSTM|GRU)$/, 'recurrent layers are analysed in TensorFlow.js LayersModels'],
   [/^(If|Loop|Scan|Sequence\w*|\w*Sequence|Optional\w*)$/, `export the model without it, or ${SIMPLIFY}`],
   [/^(Random\w*|Multinomial|Bernoulli)$/, INFERENCE_MODE],

@@ -251,6 +251,40 @@ const SHAPING: ShapingCase[] = [
     },
   },
   {
+    name: 'paddings turned around as a matrix, as PyTorch exports them',
+    shape: image,
+    nodes: [
+      node('Reshape', ['pads', 'pairs'], 'matrix'),
+      node('Slice', ['matrix', 'minus', 'low', 'zero', 'minus'], 'turned'),
+      node('Transpose', ['turned'], 'ends', { perm: [1, 0] }),
+      node('Reshape', ['ends', 'minus'], 'list'),
+      node('Cast', ['list'], 'list64', { to: 7 }),
+      one('Pad', {}, ['x', 'list64']),
+    ],
+    rest: {
+      constants: {
+        // The last axis first: its beginning and its end.
+        pads: integerTensor([2, 1, 0, 3, 0, 0, 0, 0]),
+        pairs: integerTensor([-1, 2]),
+        zero: integerTensor([0]),
+        minus: integerTensor([-1]),
+        low: integerTensor([-(2 ** 40)]),
+      },
+    },
+  },
+  {
+    name: 'CastLike of constants, of comparisons and of values',
+    shape: image,
+    nodes: [
+      node('CastLike', ['whole', 'x'], 'number'),
+      node('Greater', ['x', 'number'], 'above'),
+      node('CastLike', ['above', 'x'], 'step'),
+      node('CastLike', ['x', 'number'], 'same'),
+      one('Mul', {}, ['step', 'same']),
+    ],
+    rest: { constants: { whole: integerTensor([0], []) } },
+  },
+  {
     name: 'a constant spread over the batch',
     shape: [4, 3],
     nodes: [
