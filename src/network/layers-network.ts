@@ -42,6 +42,12 @@ async function loadModel(
   let model: LayersModel | null = null;
   try {
     model = await loadLayersModel(io.fromMemory({ modelTopology: topology }));
+    if (!Array.isArray(model.layers)) {
+      throw new InputError(
+        'network/topology',
+        `${checkpoint.path}: modelTopology is a single layer, not a model; save the whole model`,
+      );
+    }
     const variables = layerVariables(model.layers as unknown as LayerWithWeights[]);
     const known = variables.map(({ variable: { originalName: name, shape } }) => ({ name, shape }));
     const storedNames = matchLayerWeights(checkpoint.weights, known, checkpoint.path);
@@ -56,7 +62,11 @@ async function loadModel(
     });
     return { model, storedNames };
   } catch (error) {
-    model?.dispose();
+    try {
+      model?.dispose();
+    } catch {
+      // tfjs-layers refuses to free what it has not built; there is nothing to free, then.
+    }
     throw error instanceof InputError ? error : buildFailure(checkpoint.path, checkpoint.topology, error);
   }
 }
