@@ -1,6 +1,7 @@
 import { io, reshape, type Tensor, type Tensor2D, tensor, tidy } from '@tensorflow/tfjs-core';
 import { type LayersModel, loadLayersModel, type SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { type CheckpointWeight, elementCount, type LayersCheckpoint } from '../checkpoint/checkpoint.js';
+import { requirePlainKeys } from '../checkpoint/json.js';
 import { quoted } from '../checkpoint/printable.js';
 import { InputError } from '../errors.js';
 import { largestWeight } from './bounded-zeros.js';
@@ -189,6 +190,7 @@ export async function createLayersNetwork(
   checkpoint: LayersCheckpoint,
   options: NetworkOptions,
 ): Promise<Network> {
+  requirePlainKeys(checkpoint.topology, checkpoint.path);
   const values = checkpoint.weights.reduce((sum, weight) => sum + weight.values.length, 0);
   checkLayerSizes(checkpoint.topology, values);
   checkDepthwiseDilation(checkpoint.topology);

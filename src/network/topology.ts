@@ -1,4 +1,5 @@
 import type { LayersCheckpoint } from '../checkpoint/checkpoint.js';
+import { requirePlainKeys } from '../checkpoint/json.js';
 import { quoted } from '../checkpoint/printable.js';
 import { InputError } from '../errors.js';
 import { boundedZeros } from './bounded-zeros.js';
@@ -166,7 +167,8 @@ export function layerTypes(topology: Topology): string[] {
 }
 
 /** What the model.json of a LayersModel says of its network. */
-export function describeTopology({ topology, extra }: LayersCheckpoint): NetworkDescription {
+export function describeTopology({ path, topology, extra }: LayersCheckpoint): NetworkDescription {
+  requirePlainKeys([topology, extra], path);
   const configs = [
     (extra as Topology).trainingConfig,
     topology.training_config,
