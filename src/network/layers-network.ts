@@ -14,7 +14,13 @@ import { matchLayerWeights } from './layer-weights.js';
 import { coversExample, type LayersEnding, layersEnding, withoutFinalActivation } from './layers-ending.js';
 import type { InputTable, Network, NetworkOptions, PrunableWeight } from './network.js';
 import { isPrunable, weightFilter } from './prunable.js';
-import { checkDepthwiseDilation, checkInputTypes, checkLayerSizes, forTrainedWeights } from './topology.js';
+import {
+  checkAxes,
+  checkDepthwiseDilation,
+  checkInputTypes,
+  checkLayerSizes,
+  forTrainedWeights,
+} from './topology.js';
 
 /** What tfjs-layers keeps behind a layer's weight. */
 interface LayerVariable {
@@ -193,6 +199,7 @@ export async function createLayersNetwork(
   requirePlainKeys(checkpoint.topology, checkpoint.path);
   const values = checkpoint.weights.reduce((sum, weight) => sum + weight.values.length, 0);
   checkLayerSizes(checkpoint.topology, values);
+  checkAxes(checkpoint.topology);
   checkDepthwiseDilation(checkpoint.topology);
   checkIgnoredOptions(checkpoint.topology);
   const whole = tfjsTopology(checkpoint.topology);
