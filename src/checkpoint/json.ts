@@ -38,7 +38,7 @@ export function parseJsonOfUniqueKeys(bytes: Uint8Array, path: string, what: str
 const RESERVED_KEYS = ['toString', 'valueOf', '__proto__'];
 
 /**
- * Refuses a parsed document with keys that change how its objects behave; no format that is read has them.
+ * Refuses a parsed document with keys that change how its objects behave, before its values are made texts and numbers.
  *
  * @throws InputError `checkpoint/invalid-json`
  */

@@ -1,6 +1,7 @@
 import { io, reshape, type Tensor, type Tensor2D, tensor, tidy } from '@tensorflow/tfjs-core';
 import { type LayersModel, loadLayersModel, type SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { type CheckpointWeight, elementCount, type LayersCheckpoint } from '../checkpoint/checkpoint.js';
+import { requirePlainKeys } from '../checkpoint/json.js';
 import { quoted } from '../checkpoint/printable.js';
 import { InputError } from '../errors.js';
 import { largestWeight } from './bounded-zeros.js';
@@ -13,7 +14,13 @@ import { matchLayerWeights } from './layer-weights.js';
 import { coversExample, type LayersEnding, layersEnding, withoutFinalActivation } from './layers-ending.js';
 import type { InputTable, Network, NetworkOptions, PrunableWeight } from './network.js';
 import { isPrunable, weightFilter } from './prunable.js';
-import { checkDepthwiseDilation, checkInputTypes, checkLayerSizes, forTrainedWeights } from './topology.js';
+import {
+  checkAxes,
+  checkDepthwiseDilation,
+  checkInputTypes,
+  checkLayerSizes,
+  forTrainedWeights,
+} from './topology.js';
 
 /** What tfjs-layers keeps behind a layer's weight. */
 interface LayerVariable {
@@ -42,6 +49,12 @@ async function loadModel(
   let model: LayersModel | null = null;
   try {
     model = await loadLayersModel(io.fromMemory({ modelTopology: topology }));
+    if (!Array.isArray(model.layers)) {
+      throw new InputError(
+        'network/topology',
+        `${checkpoint.path}: modelTopology is a single layer, not a model; save the whole model`,
+      );
+    }
     const variables = layerVariables(model.layers as unknown as LayerWithWeights[]);
     const known = variables.map(({ variable: { originalName: name, shape } }) => ({ name, shape }));
     const storedNames = matchLayerWeights(checkpoint.weights, known, checkpoint.path);
@@ -56,7 +69,11 @@ async function loadModel(
     });
     return { model, storedNames };
   } catch (error) {
-    model?.dispose();
+    try {
+      model?.dispose();
+    } catch {
+      // tfjs-layers refuses to free what it has not built; there is nothing to free, then.
+    }
     throw error instanceof InputError ? error : buildFailure(checkpoint.path, checkpoint.topology, error);
   }
 }
@@ -179,8 +196,10 @@ export async function createLayersNetwork(
   checkpoint: LayersCheckpoint,
   options: NetworkOptions,
 ): Promise<Network> {
+  requirePlainKeys(checkpoint.topology, checkpoint.path);
   const values = checkpoint.weights.reduce((sum, weight) => sum + weight.values.length, 0);
   checkLayerSizes(checkpoint.topology, values);
+  checkAxes(checkpoint.topology);
   checkDepthwiseDilation(checkpoint.topology);
   checkIgnoredOptions(checkpoint.topology);
   const whole = tfjsTopology(checkpoint.topology);

@@ -1,4 +1,5 @@
 import type { LayersCheckpoint } from '../checkpoint/checkpoint.js';
+import { requirePlainKeys } from '../checkpoint/json.js';
 import { quoted } from '../checkpoint/printable.js';
 import { InputError } from '../errors.js';
 import { boundedZeros } from './bounded-zeros.js';
@@ -104,6 +105,38 @@ export function checkLayerSizes(topology: Topology, weightValues: number): void 
   visit(modelEntry(topology));
 }
 
+/** tfjs tensors have at most 6 axes. */
+const MAX_AXES = 6;
+
+/**
+ * Refuses axes that no tensor has: tfjs-layers makes room for as many as a layer names.
+ *
+ * @throws InputError naming the layer and the option
+ */
+export function checkAxes(topology: Topology): void {
+  const visit = (layer: LayerEntry): void => {
+    for (const key of ['axis', 'axes', 'shared_axes', 'dims']) {
+      const axes = [layer.config?.[key] ?? []].flat();
+      if (
+        axes.length > MAX_AXES ||
+        axes.some((axis) => typeof axis === 'number' && Math.abs(axis) > MAX_AXES)
+      ) {
+        throw new InputError(
+          'network/layer-option',
+          `layer ${quoted(layerName(layer) ?? '')} names in ${key} an axis that no tensor has: they have at most ${MAX_AXES}; model.json is damaged, save the model again`,
+        );
+      }
+    }
+    const inner = [layer.config?.layer, layer.config?.cell, ...(layersOf(layer) ?? [])];
+    for (const entry of inner) {
+      if (isObject(entry) && isObject(entry.config)) {
+        visit(entry as unknown as LayerEntry);
+      }
+    }
+  };
+  visit(modelEntry(topology));
+}
+
 /**
  * Refuses layers that tfjs-layers computes wrongly without saying so: it
  * ignores the dilation of a depthwise convolution.
@@ -166,7 +199,8 @@ export function layerTypes(topology: Topology): string[] {
 }
 
 /** What the model.json of a LayersModel says of its network. */
-export function describeTopology({ topology, extra }: LayersCheckpoint): NetworkDescription {
+export function describeTopology({ path, topology, extra }: LayersCheckpoint): NetworkDescription {
+  requirePlainKeys([topology, extra], path);
   const configs = [
     (extra as Topology).trainingConfig,
     topology.training_config,

@@ -444,6 +444,15 @@ describe('what cannot be analysed is refused with a reason', () => {
       },
     ],
     [
+      'a layer that is no model',
+      'network/topology',
+      /modelTopology is a single layer, not a model/,
+      async () => {
+        const checkpoint = await seededCheckpoint(convNet(), 1);
+        return { ...checkpoint, topology: { class_name: 'Flatten', config: { name: 'flat' } } };
+      },
+    ],
+    [
       'an output beyond all memory',
       'network/layer-size',
       /layer "many" gives an output of shape \[100000000,3\]/,
@@ -522,6 +531,18 @@ describe('what cannot be analysed is refused with a reason', () => {
       async () => ({ ...(await seededCheckpoint(convNet(), 1)), topology: { node: [] } }),
     ],
   ];
+
+  it('a layer that tfjs-layers builds and then cannot apply', async () => {
+    const model = sequential({ layers: [layers.conv1d({ filters: 2, kernelSize: 2, inputShape: [4, 1] })] });
+    const checkpoint = await seededCheckpoint(model, 1);
+    savedLayers(checkpoint)[0].config.padding = 'causal';
+    await withNetwork(checkpoint, {}, (network) => {
+      const weights = weightTensors(network, network.weights);
+      const compute = () => network.logits(weights, tf.zeros([1, 4, 1]));
+      expect(compute).toThrow(InputError);
+      expect(compute).toThrow(/cannot compute this model \(The support for CAUSAL padding/);
+    });
+  });
 
   it.each(refusals)('%s', async (_name, code, message, makeCheckpoint, options) => {
     const checkpoint = await makeCheckpoint();

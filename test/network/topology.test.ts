@@ -3,6 +3,7 @@ import { InputError } from '../../src/errors.js';
 import type { Topology } from '../../src/network/layer-entries.js';
 import { finalActivation, withoutFinalActivation } from '../../src/network/layers-ending.js';
 import {
+  checkAxes,
   checkDepthwiseDilation,
   checkInputTypes,
   checkLayerSizes,
@@ -195,6 +196,31 @@ describe('layer sizes', () => {
       expect(() => checkLayerSizes(topology, 1e13)).not.toThrow();
     },
   );
+});
+
+describe('axes', () => {
+  it.each([
+    ['shared_axes', [1, 1e8]],
+    ['axis', -1e8],
+    ['dims', [1, 2, 3, 4, 5, 6, 7]],
+  ])('that no tensor has are refused: %s %j', (key, value) => {
+    const wrong = layer('PReLU', { [key]: value });
+    for (const model of [
+      sequential(wrong),
+      sequential(sequential(wrong)),
+      sequential(layer('Wrap', { layer: wrong })),
+    ]) {
+      expect(() => checkAxes({ ...model })).toThrow(
+        `layer "prelu" names in ${key} an axis that no tensor has`,
+      );
+    }
+  });
+
+  it('that tensors have are taken', () => {
+    checkAxes({
+      ...sequential(layer('PReLU', { shared_axes: [1, 2] }), layer('Softmax', { axis: -1, dims: null })),
+    });
+  });
 });
 
 describe('inputs of a type that numbers cannot become', () => {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { InputError } from '../../errors.js';
 import { type CheckpointDtype, elementCount, type WeightStorage } from '../checkpoint.js';
-import { parseJson, requirePlainKeys } from '../json.js';
+import { parseJson } from '../json.js';
 import { printable, quoted } from '../printable.js';
 import { bytesPerElement } from '../quantization.js';
 
@@ -74,7 +74,6 @@ export interface LayersManifest {
 export function parseManifest(bytes: Uint8Array, path: string): LayersManifest {
   const json = parseJson(bytes, path);
   if (!isRecord(json)) throw notLayersModel(path, 'it holds no JSON object');
-  requirePlainKeys(json, path);
   const {
     format,
     modelTopology: topology,
@@ -86,7 +85,10 @@ export function parseManifest(bytes: Uint8Array, path: string): LayersManifest {
   if (format === 'graph-model' || (isRecord(topology) && 'node' in topology)) throw graphModel(path);
   if (!isRecord(topology)) throw notLayersModel(path, 'it has no modelTopology');
   if (format !== undefined && format !== null && format !== 'layers-model') {
-    throw notLayersModel(path, `its format is ${quoted(String(format))}, not "layers-model"`);
+    throw notLayersModel(
+      path,
+      `its format is ${typeof format === 'string' ? quoted(format) : 'no text'}, not "layers-model"`,
+    );
   }
   if (metadata !== undefined && metadata !== null && !isRecord(metadata)) {
     throw new InputError(

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { InputError } from '../../errors.js';
 import type { Progress } from '../../progress.js';
 import type { Checkpoint, CheckpointWeight } from '../checkpoint.js';
+import { requirePlainKeys } from '../json.js';
 import { printable, quoted, quotedList } from '../printable.js';
 import { requireFinite } from '../quantization.js';
 import { readCheckpoint } from '../registry.js';
@@ -58,6 +59,7 @@ export async function assignWeights<C extends Checkpoint>(
       `${printable(architecture.path)} lists no weights that --weights could give; write model.json with model.save() or tensorflowjs_converter.`,
     );
   }
+  if (architecture.format === 'tfjs-layers') requirePlainKeys(architecture.topology, architecture.path);
   const file = effectiveWeights(
     stored,
     weights.map(({ name }) => name),
