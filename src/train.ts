@@ -1,4 +1,5 @@
 import { relative, resolve, sep } from 'node:path';
+import { tensorMemory } from './analysis/memory.js';
 import type { LayersCheckpoint } from './checkpoint/checkpoint.js';
 import { convertStorage } from './checkpoint/quantization.js';
 import { writeCheckpoint } from './checkpoint/registry.js';
@@ -29,6 +30,7 @@ async function readData(
   const { train, test, warnings } = await readDataset(config.data, {
     ...(labelColumn !== null && { labelColumn }),
     ...(layout !== null && { layout }),
+    memoryBytes: tensorMemory({ memoryLimitBytes: null }),
   });
   stage.end();
   warnings.forEach((warning) => {

@@ -14,6 +14,7 @@ import { lossPair, requireOneDecision } from '../network/loss-pair.js';
 import type { Network } from '../network/network.js';
 import type { Progress } from '../progress.js';
 import { chooseLoss } from './choose-loss.js';
+import { tensorMemory } from './memory.js';
 import type { ResourceScope } from './resources.js';
 import { requireTableRows } from './table-rows.js';
 
@@ -154,6 +155,7 @@ export type ProblemConfig = Pick<
   | 'exclude'
   | 'backend'
   | 'threads'
+  | 'memoryLimitBytes'
 >;
 
 /**
@@ -170,6 +172,7 @@ export async function openProblem(
   const dataset = await readDataset(config.data, {
     labelColumn: config.labelColumn ?? undefined,
     layout: config.layout ?? undefined,
+    memoryBytes: tensorMemory(config),
   });
   if (dataset.train === null) {
     throw new InputError(

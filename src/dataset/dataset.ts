@@ -1,7 +1,7 @@
 /** The types every data format is read into. */
 
 /** Data formats that can be read. */
-export type DatasetFormat = 'idx' | 'cifar-10' | 'cifar-100' | 'npz' | 'csv';
+export type DatasetFormat = 'idx' | 'cifar-10' | 'cifar-100' | 'npz' | 'csv' | 'images';
 
 /**
  * How the numbers of one example are ordered: `NHWC` images with channels last (also grey images of
@@ -60,4 +60,6 @@ export interface ReadDatasetOptions {
   labelColumn?: string;
   /** How images of rank 3 are stored in an npz; the other formats of images have an order of their own. */
   layout?: ImageLayout;
+  /** What decoded images and the numbers of a table may take, in bytes; no limit without it. */
+  memoryBytes?: number;
 }

@@ -8,12 +8,15 @@ import type { Source } from './source/open.js';
 /** Whether a folder holds a format; `perhaps` gives way to any other format that is there. */
 export type Match = 'yes' | 'perhaps' | 'no';
 
+/** What a person may say that not every format listens to. */
+export type FormatOption = 'labelColumn' | 'layout';
+
 /** A data format. */
 export interface Format {
   /** For messages. */
   name: string;
   /** Options that mean something for the format. */
-  options: readonly (keyof ReadDatasetOptions)[];
+  options: readonly FormatOption[];
   matchesFile(file: SourceFile): boolean;
   matchesFolder(folder: SourceFolder): Match | Promise<Match>;
   /** Reads what matched; throws an InputError when it is damaged or inconsistent. */

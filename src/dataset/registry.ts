@@ -6,20 +6,21 @@ import { startsWith } from '../formats/signature.js';
 import { CIFAR_FORMAT } from './cifar/cifar.js';
 import { CSV_FORMAT } from './csv/csv.js';
 import type { Dataset, ReadDatasetOptions } from './dataset.js';
-import type { Format } from './format.js';
+import type { Format, FormatOption } from './format.js';
 import { looksLikeIdx } from './idx/array.js';
 import { IDX_FORMAT } from './idx/idx.js';
+import { IMAGES_FORMAT } from './images/images.js';
 import { locate } from './locate.js';
 import { NPZ_FORMAT } from './npz/npz.js';
 import type { SourceFile } from './source/file.js';
 import { openSource } from './source/open.js';
 
 const UNDERSTOOD =
-  'give a directory of IDX files (MNIST), a directory of CIFAR .bin files, a .npz archive, a .csv file, or a directory with train.csv and test.csv';
+  'give IDX files (MNIST), CIFAR .bin files, a .npz, a table (CSV) or images in a folder for each class: the folder, or an archive of it';
 
-const FORMATS: readonly Format[] = [IDX_FORMAT, CIFAR_FORMAT, NPZ_FORMAT, CSV_FORMAT];
+const FORMATS: readonly Format[] = [IDX_FORMAT, CIFAR_FORMAT, NPZ_FORMAT, IMAGES_FORMAT, CSV_FORMAT];
 
-const OPTION_NAMES: Record<keyof ReadDatasetOptions, string> = {
+const OPTION_NAMES: Record<FormatOption, string> = {
   labelColumn: '--label-column',
   layout: '--layout',
 };

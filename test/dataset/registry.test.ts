@@ -22,7 +22,7 @@ describe('readDataset', () => {
   });
 
   it.each<[string, string, Uint8Array | string, RegExp]>([
-    ['an empty file', 'dataset/empty', '', /is empty; give a directory of IDX/],
+    ['an empty file', 'dataset/empty', '', /is empty; give IDX files/],
     ['a single .npy', 'dataset/format', npy('|u1', [1], Uint8Array.of(1)), /no labels/],
     ['a single IDX file', 'dataset/format', idx([1, 1], [1]), /give the directory/],
     ['a single gzip file', 'dataset/format', gzipSync(idx([1, 1], [1])), /give the directory/],

@@ -75,7 +75,7 @@ interface TestTable {
 async function readTest(
   files: readonly SourceFile[],
   train: CsvTable | null,
-  labelColumn: string | undefined,
+  options: ReadDatasetOptions,
 ): Promise<TestTable> {
   const notes: string[] = [];
   for (const [index, file] of files.entries()) {
@@ -87,17 +87,17 @@ async function readTest(
     const aside = files
       .slice(index + 1)
       .map(({ path }) => `${path}: is left aside; ${file.name} is the test set`);
-    return { table: await readTable(file, labelColumn), notes: [...notes, ...aside] };
+    return { table: await readTable(file, options), notes: [...notes, ...aside] };
   }
   return { table: null, notes };
 }
 
-function readTable(file: SourceFile, labelColumn: string | undefined): Promise<CsvTable> {
+function readTable(file: SourceFile, options: ReadDatasetOptions): Promise<CsvTable> {
   const foreign = foreignFile(file);
   if (foreign) {
     throw foreign;
   }
-  return readCsvTable(file, labelColumn);
+  return readCsvTable(file, options);
 }
 
 /** Tables without a column that only numbers their rows, where it does so in each, and what is to be said of that. */
@@ -131,12 +131,12 @@ function withoutRowNumbers(tables: readonly CsvTable[]): { tables: readonly CsvT
  * @throws InputError for cells that are not finite numbers, an unclear label column, no rows, or a test file
  *   whose columns differ from the training file's
  */
-async function readCsv(source: Source, { labelColumn }: ReadDatasetOptions): Promise<Dataset> {
+async function readCsv(source: Source, options: ReadDatasetOptions): Promise<Dataset> {
   const { path } = source;
   const files: TableFiles =
     source.kind === 'file' ? { train: source.file, tests: [] } : chooseTables(source.folder.files, path);
-  const train = files.train && (await readTable(files.train, labelColumn));
-  const test = await readTest(files.tests, train, labelColumn);
+  const train = files.train && (await readTable(files.train, options));
+  const test = await readTest(files.tests, train, options);
   if (train && test.table) {
     checkAlike(train, test.table);
   }

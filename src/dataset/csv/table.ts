@@ -2,6 +2,7 @@
 
 import { InputError } from '../../errors.js';
 import { quoted } from '../../formats/quoted.js';
+import type { ReadDatasetOptions } from '../dataset.js';
 import type { SourceFile } from '../source/file.js';
 import { findLabelColumn, isHeader, isNumeric } from './label-column.js';
 import { type Row, readRows } from './rows.js';
@@ -36,7 +37,11 @@ class FloatRows {
   private values: Float32Array;
   private rows = 0;
 
-  constructor(private readonly width: number) {
+  constructor(
+    private readonly width: number,
+    private readonly maxBytes: number,
+    private readonly path: string,
+  ) {
     this.values = new Float32Array(FIRST_ROWS * width);
   }
 
@@ -44,6 +49,12 @@ class FloatRows {
   next(): Float32Array {
     const start = this.rows++ * this.width;
     if (start + this.width > this.values.length) {
+      if (2 * this.values.byteLength > this.maxBytes) {
+        throw new InputError(
+          'dataset/memory',
+          `${this.path}: its numbers take more than ${Math.floor(this.values.byteLength / 2 ** 20)} MiB, and twice that is beyond the memory limit; raise --memory-limit, or give fewer rows`,
+        );
+      }
       const grown = new Float32Array(this.values.length * 2);
       grown.set(this.values);
       this.values = grown;
@@ -165,11 +176,15 @@ export async function readFirstRow(file: SourceFile): Promise<string[] | null> {
 /**
  * Reads a table: rows of numeric features and one label column.
  *
- * @param labelColumn name or index of the label column (see `findLabelColumn`)
+ * @param options.labelColumn name or index of the label column (see `findLabelColumn`)
+ * @param options.memoryBytes what its numbers may take
  * @throws InputError with line and column for a cell that is not a finite number, for rows of different length or with
  *   names, comments, an unclear label column, a file without rows
  */
-export async function readCsvTable(file: SourceFile, labelColumn?: string): Promise<CsvTable> {
+export async function readCsvTable(
+  file: SourceFile,
+  { labelColumn, memoryBytes = Number.POSITIVE_INFINITY }: ReadDatasetOptions,
+): Promise<CsvTable> {
   const { path } = file;
   let columns: Columns | null = null;
   let rows: FloatRows | null = null;
@@ -177,7 +192,7 @@ export async function readCsvTable(file: SourceFile, labelColumn?: string): Prom
   for await (const row of readRows(file)) {
     if (columns === null || rows === null) {
       columns = columnsOf(row, labelColumn, path);
-      rows = new FloatRows(columns.width - 1);
+      rows = new FloatRows(columns.width - 1, memoryBytes, path);
       if (columns.header) {
         continue;
       }

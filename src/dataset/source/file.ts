@@ -143,15 +143,15 @@ export async function diskFile(path: string, name: string): Promise<SourceFile> 
 /**
  * All bytes of a file.
  *
- * @throws InputError when it cannot be read or is larger than MAX_FILE_BYTES
+ * @throws InputError when it cannot be read or is larger than `maxBytes`
  */
-export async function readBytes(path: string): Promise<Uint8Array> {
+export async function readBytes(path: string, maxBytes = MAX_FILE_BYTES): Promise<Uint8Array> {
   try {
     const { size } = await stat(path);
-    if (size > MAX_FILE_BYTES) {
+    if (size > maxBytes) {
       throw new InputError(
         'dataset/too-large',
-        `${path}: ${size} bytes, more than the ${MAX_FILE_BYTES} that can be read at once; keep fewer examples in it`,
+        `${path}: ${size} bytes, more than the ${maxBytes} that are read at once; make it smaller`,
       );
     }
     const buffer = await readFile(path);

@@ -2,6 +2,7 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { InputError } from '../../errors.js';
 import { diskFile, readBytes, type SourceFile } from './file.js';
 
 /** Files of a folder that are looked into: sets have a handful, and what is not looked at first is hardly data. */
@@ -9,6 +10,9 @@ const MAX_SNIFFED_FILES = 256;
 
 /** What names of pictures end in. They are taken by name: a folder of them has too many to look into. */
 const IMAGE_NAME = /\.(png|jpe?g|bmp|gif|webp|tiff?|ppm|pgm)$/i;
+
+/** Compressed bytes of one picture; an input of a network has some thousands. */
+const MAX_IMAGE_BYTES = 2 ** 26;
 
 /** A picture, by its name. */
 export interface ImageFile {
@@ -85,7 +89,11 @@ export async function openFolder(path: string): Promise<SourceFolder> {
   const images = names
     .filter((name) => IMAGE_NAME.test(name))
     .sort()
-    .map((name) => ({ name, path: join(path, name), read: () => readBytes(join(path, name)) }));
+    .map((name) => ({
+      name,
+      path: join(path, name),
+      read: () => readBytes(join(path, name), MAX_IMAGE_BYTES),
+    }));
   return { path, files, images, folders: folders.sort((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
@@ -120,6 +128,17 @@ interface Row {
   parts: readonly string[];
 }
 
+/** The bytes of a picture in an archive. */
+async function readImage(file: SourceFile): Promise<Uint8Array> {
+  if (file.size > MAX_IMAGE_BYTES) {
+    throw new InputError(
+      'dataset/too-large',
+      `${file.path}: ${file.size} bytes, more than the ${MAX_IMAGE_BYTES} that are read at once; make it smaller`,
+    );
+  }
+  return file.read(MAX_IMAGE_BYTES);
+}
+
 function folderOf(path: string, rows: readonly Row[]): SourceFolder {
   const here = new Map<string, Member>();
   const below = new Map<string, Row[]>();
@@ -141,7 +160,7 @@ function folderOf(path: string, rows: readonly Row[]): SourceFolder {
     images: names
       .filter((name) => IMAGE_NAME.test(name))
       .sort()
-      .map((name) => ({ name, path: `${path}/${name}`, read: () => open(name).read() })),
+      .map((name) => ({ name, path: `${path}/${name}`, read: () => readImage(open(name)) })),
     folders: [...below]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, inside]) => ({
