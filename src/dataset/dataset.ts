@@ -1,7 +1,7 @@
 /** The types every data format is read into. */
 
 /** Data formats that can be read. */
-export type DatasetFormat = 'idx' | 'cifar-10' | 'cifar-100' | 'npz' | 'csv' | 'images';
+export type DatasetFormat = 'idx' | 'cifar-10' | 'cifar-100' | 'npz' | 'csv' | 'images' | 'parquet';
 
 /**
  * How the numbers of one example are ordered: `NHWC` images with channels last (also grey images of
@@ -56,7 +56,7 @@ export interface Dataset {
 
 /** What a person may say about data that does not say it itself. */
 export interface ReadDatasetOptions {
-  /** csv only: the name of the label column, or its 0-based index. */
+  /** csv and parquet: the name of the label column, or its 0-based index. */
   labelColumn?: string;
   /** How images of rank 3 are stored in an npz; the other formats of images have an order of their own. */
   layout?: ImageLayout;

@@ -12,13 +12,21 @@ import { IDX_FORMAT } from './idx/idx.js';
 import { IMAGES_FORMAT } from './images/images.js';
 import { locate } from './locate.js';
 import { NPZ_FORMAT } from './npz/npz.js';
+import { PARQUET_FORMAT } from './parquet/parquet.js';
 import type { SourceFile } from './source/file.js';
 import { openSource } from './source/open.js';
 
 const UNDERSTOOD =
-  'give IDX files (MNIST), CIFAR .bin files, a .npz, a table (CSV) or images in a folder for each class: the folder, or an archive of it';
+  'give IDX files (MNIST), CIFAR .bin files, a .npz, a table (CSV, Parquet) or images in a folder for each class: the folder, or an archive of it';
 
-const FORMATS: readonly Format[] = [IDX_FORMAT, CIFAR_FORMAT, NPZ_FORMAT, IMAGES_FORMAT, CSV_FORMAT];
+const FORMATS: readonly Format[] = [
+  IDX_FORMAT,
+  CIFAR_FORMAT,
+  NPZ_FORMAT,
+  IMAGES_FORMAT,
+  PARQUET_FORMAT,
+  CSV_FORMAT,
+];
 
 const OPTION_NAMES: Record<FormatOption, string> = {
   labelColumn: '--label-column',

@@ -6,12 +6,12 @@ import type { Dataset, Labels, ReadDatasetOptions, Split } from '../dataset.js';
 import { unscaledBytesWarning } from '../features.js';
 import { foreignFile } from '../foreign.js';
 import type { Format } from '../format.js';
+import { isHeader, isNumeric } from '../label-column.js';
 import { labelsFromNumbers, labelsFromWords } from '../labels.js';
 import type { SourceFile } from '../source/file.js';
 import type { Source } from '../source/open.js';
 import { isText } from '../source/text.js';
 import { chooseTables, hasTables, type TableFiles } from './files.js';
-import { isHeader, isNumeric } from './label-column.js';
 import { type CsvTable, numbersRows, readCsvTable, readFirstRow, withoutFirstColumn } from './table.js';
 
 function labelsOf(tables: readonly CsvTable[], path: string): Labels[] {

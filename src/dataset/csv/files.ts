@@ -1,9 +1,10 @@
 /** Which files of a folder are the tables to read, by their names. */
 
 import { InputError } from '../../errors.js';
+import { isNumeric } from '../label-column.js';
+import { PARTS, type Part, partOf } from '../parts.js';
 import type { SourceFile } from '../source/file.js';
 import { isText } from '../source/text.js';
-import { isNumeric } from './label-column.js';
 import { separatorOf } from './rows.js';
 
 /** The tables of a set that a folder has. */
@@ -13,25 +14,10 @@ export interface TableFiles {
   tests: SourceFile[];
 }
 
-type Part = 'train' | 'test' | 'validation';
-
 const TABLE = /\.(csv|tsv)(\.gz)?$/i;
 
 /** Names that UCI's repository uses (https://archive.ics.uci.edu); only their content tells a table. */
 const TEXT = /\.(txt|data|dat|tra|tes|test)(\.gz)?$/i;
-
-/** Not those of strains and constraints, nor the latest and fastest. */
-const PARTS: readonly [Part, RegExp][] = [
-  ['train', /(?<!s)train|\.tra(?:\.gz)?$/i],
-  ['test', /(?<!la|fas|con|pro|grea)test|\.tes(?:\.gz)?$/i],
-  ['validation', /(?:^|[^a-z])(?:val|valid|validation|dev)(?:[^a-z]|$)/i],
-];
-
-/** The one part that a name speaks of; null for none and for several. */
-function partOf(name: string): Part | null {
-  const parts = PARTS.filter(([, pattern]) => pattern.test(name));
-  return parts.length === 1 ? parts[0][0] : null;
-}
 
 /** Whether text begins with rows of two and more cells, most of the second row's being numbers. */
 function looksTabular(file: SourceFile): boolean {
@@ -90,7 +76,7 @@ export function hasTables(files: readonly SourceFile[]): 'named' | 'one' | 'text
  */
 export function chooseTables(files: readonly SourceFile[], folder: string): TableFiles {
   const tables = tablesOf(files);
-  const [train, test, validation] = PARTS.map(([part]) => fileOf(tables, part, folder));
+  const [train, test, validation] = PARTS.map((part) => fileOf(tables, part, folder));
   const others = tables.filter((file) => partOf(file.name) === null);
   const tests = [test, validation].filter((file) => file !== null);
   if (train !== null) {

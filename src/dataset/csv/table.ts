@@ -3,8 +3,8 @@
 import { InputError } from '../../errors.js';
 import { quoted } from '../../formats/quoted.js';
 import type { ReadDatasetOptions } from '../dataset.js';
+import { findLabelColumn, isHeader, isNumeric } from '../label-column.js';
 import type { SourceFile } from '../source/file.js';
-import { findLabelColumn, isHeader, isNumeric } from './label-column.js';
 import { type Row, readRows } from './rows.js';
 
 /** Rows that room is made for at first; the room doubles when it is full. */

@@ -1,141 +1,39 @@
 /** Folders of images by class, PNG or JPEG. */
 
-import { InputError } from '../../errors.js';
 import type { Dataset, ReadDatasetOptions, Split } from '../dataset.js';
+import { decodeSets } from '../decoding/decode-sets.js';
 import type { Format } from '../format.js';
 import type { SourceFolder } from '../source/folder.js';
-import { CHANNELS, createImageDecoder, type ImageDecoder, type ImageHeader } from './decode.js';
-import { hasImageSets, type LabelledImage, listImages } from './folders.js';
-
-/** Images that are read and decoded at the same time: more than there are threads, so that none waits for a file. */
-const AT_ONCE = 32;
-
-/** The size that all images must have, and the image that has it. */
-interface ImageSize {
-  height: number;
-  width: number;
-  path: string;
-}
-
-/** Images of a split, three planes each. */
-interface DecodedImages {
-  values: Uint8Array;
-  allGrey: boolean;
-  withAlpha: number;
-}
-
-function checkSize({ height, width }: ImageHeader, path: string, size: ImageSize): void {
-  if (height !== size.height || width !== size.width) {
-    throw new InputError(
-      'dataset/image-size',
-      `${path.slice(-80)}: ${width} x ${height} pixels, but ${size.path.slice(-80)} has ${size.width} x ${size.height}; resize them all to the size that the network takes`,
-    );
-  }
-}
-
-async function sizeOf(decoder: ImageDecoder, { image }: LabelledImage): Promise<ImageSize> {
-  const { height, width } = await decoder.header(await image.read(), image);
-  return { height, width, path: image.path };
-}
-
-function checkMemory(images: number, { height, width }: ImageSize, path: string, memoryBytes: number): void {
-  const needed = images * height * width * CHANNELS;
-  if (needed > memoryBytes) {
-    const fit = Math.floor(memoryBytes / (height * width * CHANNELS));
-    throw new InputError(
-      'dataset/memory',
-      `${path}: ${images} images of ${width} x ${height} pixels take ${Math.ceil(needed / 2 ** 20)} MiB, and ${fit} fit into the memory limit; raise --memory-limit, or give a folder with fewer`,
-    );
-  }
-}
-
-/** Reads all images once, some at a time; the first in order that fails is the one that is reported. */
-async function decodeAll(
-  decoder: ImageDecoder,
-  images: readonly LabelledImage[],
-  size: ImageSize,
-): Promise<DecodedImages> {
-  const imageBytes = size.height * size.width * CHANNELS;
-  const values = new Uint8Array(images.length * imageBytes);
-  let allGrey = true;
-  let withAlpha = 0;
-  const read = async ({ image }: LabelledImage, index: number): Promise<void> => {
-    const bytes = await image.read();
-    const header = await decoder.header(bytes, image);
-    checkSize(header, image.path, size);
-    values.set(await decoder.pixels(bytes, image, header), index * imageBytes);
-    allGrey &&= header.isGrey;
-    withAlpha += header.hasAlpha ? 1 : 0;
-  };
-  for (let start = 0; start < images.length; start += AT_ONCE) {
-    const results = await Promise.allSettled(
-      images.slice(start, start + AT_ONCE).map((image, offset) => read(image, start + offset)),
-    );
-    const failed = results.find((result) => result.status === 'rejected');
-    if (failed) {
-      throw failed.reason;
-    }
-  }
-  return { values, allGrey, withAlpha };
-}
-
-/** The first plane of each image, in the same memory. */
-function firstPlanes(values: Uint8Array, pixels: number): Uint8Array {
-  const count = values.length / (CHANNELS * pixels);
-  for (let image = 0; image < count; image++) {
-    values.copyWithin(image * pixels, image * CHANNELS * pixels, (image * CHANNELS + 1) * pixels);
-  }
-  return values.subarray(0, count * pixels);
-}
+import { hasImageSets, listImages } from './folders.js';
 
 /**
- * Reads folders of images by class (see `listImages`). Images that are all grey have shape `[height, width]`, others
- * `[3, height, width]`: the file has no order of its own, and torch, whose loaders take such folders, makes it this one, so
- * that an input whose shape does not tell the order gets what it was trained on. Classes are numbered by their sorted names.
+ * Reads folders of images by class (see `listImages` and `decodeSets`). Classes are numbered by their sorted names.
  *
- * @throws InputError for images that are damaged, of several sizes or of a kind that is not read, and where they do not
- *   fit into the memory limit
+ * @throws InputError for folders or images that are not read
  */
 async function readImages(path: string, folder: SourceFolder, options: ReadDatasetOptions): Promise<Dataset> {
   const { train, test, classes, notes } = await listImages(folder);
-  const decoder = await createImageDecoder();
   const sets = [train, test].filter((set) => set !== null);
-  const size = await sizeOf(decoder, sets[0][0]);
-  const count = sets.reduce((total, set) => total + set.length, 0);
-  checkMemory(count, size, path, options.memoryBytes ?? Number.POSITIVE_INFINITY);
-  const decoded: DecodedImages[] = [];
-  for (const set of sets) {
-    decoded.push(await decodeAll(decoder, set, size));
-  }
-  const allGrey = decoded.every((set) => set.allGrey);
-  const withAlpha = decoded.reduce((total, set) => total + set.withAlpha, 0);
+  const files = sets.map((set) => set.map(({ image }) => image));
+  const decoded = await decodeSets(files, path, options.memoryBytes);
   const numberOf = new Map(classes.map((name, index) => [name, index]));
-  const splits = sets.map((set, index): Split => {
-    const { values } = decoded[index];
-    return {
+  const splits = sets.map(
+    (set, index): Split => ({
       count: set.length,
-      shape: allGrey ? [size.height, size.width] : [CHANNELS, size.height, size.width],
-      layout: allGrey ? 'NHWC' : 'NCHW',
-      values: allGrey ? firstPlanes(values, size.height * size.width) : values,
-      byteImages: true,
+      ...decoded.sets[index],
       labels: {
         kind: 'classes',
         values: Int32Array.from(set, ({ className }) => numberOf.get(className) as number),
         classCount: classes.length,
       },
-    };
-  });
+    }),
+  );
   return {
     path,
     format: 'images',
     train: train && splits[0],
     test: test && splits[splits.length - 1],
-    warnings: [
-      ...notes,
-      ...(withAlpha > 0
-        ? [`${path}: ${withAlpha} image(s) have an alpha channel, which is dropped, as torchvision does`]
-        : []),
-    ],
+    warnings: [...notes, ...decoded.notes],
   };
 }
 

@@ -1,7 +1,7 @@
 /** Which column of a table is the label, and whether its first row names the columns. */
 
-import { InputError } from '../../errors.js';
-import { quoted } from '../../formats/quoted.js';
+import { InputError } from '../errors.js';
+import { quoted } from '../formats/quoted.js';
 
 /** Names of columns that are taken for the label without being told, in lower case. */
 const LABEL_NAMES: readonly string[] = ['label', 'class', 'target', 'y'];
