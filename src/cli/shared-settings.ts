@@ -11,7 +11,7 @@ export const dataSettings: Settings<DataSettings> = {
   data: {
     option: 'data',
     value: 'PATH',
-    help: 'data set: a folder of IDX or CIFAR files, an .npz or a .csv file',
+    help: 'data set: IDX, CIFAR, npz, CSV, Parquet or image folders',
     examples: ['data/mnist'],
     read: read.text,
     path: true,
@@ -19,7 +19,7 @@ export const dataSettings: Settings<DataSettings> = {
   labelColumn: {
     option: 'label-column',
     value: 'NAME',
-    help: 'column of a CSV file that holds the label',
+    help: 'column of a CSV or Parquet file that holds the label',
     defaultText: 'one called label, class, target or y',
     examples: ['label'],
     read: read.text,

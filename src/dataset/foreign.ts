@@ -47,6 +47,14 @@ const isPyTorch = (file: Sniffed): boolean =>
 
 const textOf = ({ head }: Sniffed): string => Buffer.from(head).toString('latin1');
 
+/** The first line that is no comment declares the relation. */
+function isArff(file: Sniffed): boolean {
+  const first = textOf(file)
+    .split('\n')
+    .find((line) => !/^\s*(?:%|$)/.test(line));
+  return first !== undefined && /^\s*@relation\s/i.test(first);
+}
+
 const KINDS: readonly ForeignKind[] = [
   { matches: isUtf16, what: 'is UTF-16 text', remedy: 'save it as UTF-8' },
   {
@@ -55,7 +63,7 @@ const KINDS: readonly ForeignKind[] = [
     remedy: 'write a CSV file with a column for each feature and one for the label',
   },
   {
-    matches: (file) => /^(?:\s*%[^\n]*\n|\s*\n)*\s*@relation\s/i.test(textOf(file)),
+    matches: isArff,
     what: 'is an ARFF file (Weka)',
     remedy: 'save its rows as CSV, with the names of the attributes as header',
   },
@@ -72,9 +80,9 @@ const KINDS: readonly ForeignKind[] = [
   {
     matches: (file) =>
       isPickle(file) && /(^|[\\/])(data_batch_\d+|test_batch|batches\.meta|train|test|meta)$/.test(file.name),
-    what: "belongs to CIFAR's python version, whose pickles can run code and are never loaded",
+    what: "belongs to CIFAR's python version, pickles that can run code and are never loaded",
     remedy:
-      'take the binary version (cifar-10-binary.tar.gz or cifar-100-binary.tar.gz) from https://www.cs.toronto.edu/~kriz/cifar.html',
+      'take the binary version (cifar-10-binary.tar.gz) from https://www.cs.toronto.edu/~kriz/cifar.html',
   },
   {
     matches: isPickle,

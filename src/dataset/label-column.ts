@@ -9,7 +9,7 @@ const LABEL_NAMES: readonly string[] = ['label', 'class', 'target', 'y'];
 /** Rows from this width on are images rather than tables. */
 const IMAGE_WIDTH = 64;
 
-const NUMBER = /^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*$/;
+const NUMBER = /^\s*[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?\s*$/;
 
 /** Names that number the columns: `pixel783`, `28x28`, `px_3`, `f12`, `V5`, `attr7`, `17`. */
 const NUMBERED = /^[a-z]*[ _.-]?\d+(?:[x_.-]\d+)*$/i;

@@ -26,8 +26,19 @@ async function formatsOf(folder: SourceFolder, formats: readonly Format[]): Prom
   return sure.length > 0 ? sure : formats.filter((_, index) => matches[index] === 'perhaps');
 }
 
+/** Folders one after another, as each takes file descriptors; one that may not be read, as lost+found, is passed over. */
 async function openAll(folders: readonly SubFolder[]): Promise<SourceFolder[]> {
-  return Promise.all(folders.slice(0, MAX_FOLDERS).map((folder) => folder.open()));
+  const opened: SourceFolder[] = [];
+  for (const folder of folders.slice(0, MAX_FOLDERS)) {
+    try {
+      opened.push(await folder.open());
+    } catch (error) {
+      if (!(error instanceof InputError)) {
+        throw error;
+      }
+    }
+  }
+  return opened;
 }
 
 /** The first places with data, level by level. */

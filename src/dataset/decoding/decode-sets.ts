@@ -6,7 +6,7 @@ import type { ImageFile } from '../source/folder.js';
 import { CHANNELS, createImageDecoder, type ImageDecoder, type ImageHeader } from './decoder.js';
 
 /** Images that are read and decoded at the same time: more than there are threads, so that none waits for a file. */
-const AT_ONCE = 32;
+const AT_ONCE = 8;
 
 /** The size that all images must have, and the image that has it. */
 interface ImageSize {

@@ -119,22 +119,31 @@ export function memoryFile(
 /**
  * A regular file on disk with its first bytes.
  *
- * @throws errors of the file system as they are
+ * @throws InputError when it cannot be read
  */
 export async function diskFile(path: string, name: string): Promise<SourceFile> {
+  try {
+    const { size, head } = await sniff(path);
+    return sourceFile({
+      name,
+      path,
+      size,
+      head,
+      read: () => readBytes(path),
+      stream: () => createReadStream(path),
+    });
+  } catch (error) {
+    throw fileError(path, error);
+  }
+}
+
+async function sniff(path: string): Promise<{ size: number; head: Uint8Array }> {
   const handle = await open(path, 'r');
   try {
     const { size } = await handle.stat();
     const buffer = new Uint8Array(Math.min(HEAD_BYTES, size));
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
-    return sourceFile({
-      name,
-      path,
-      size,
-      head: buffer.subarray(0, bytesRead),
-      read: () => readBytes(path),
-      stream: () => createReadStream(path),
-    });
+    return { size, head: buffer.subarray(0, bytesRead) };
   } finally {
     await handle.close();
   }

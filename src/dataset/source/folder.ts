@@ -3,7 +3,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../errors.js';
-import { diskFile, readBytes, type SourceFile } from './file.js';
+import { diskFile, fileError, readBytes, type SourceFile } from './file.js';
 
 /** Files of a folder that are looked into: sets have a handful, and what is not looked at first is hardly data. */
 const MAX_SNIFFED_FILES = 256;
@@ -64,12 +64,15 @@ function isHidden(name: string): boolean {
 /**
  * A folder on disk. Links are followed.
  *
- * @throws errors of the file system as they are
+ * @throws InputError when it, or a file that is looked into, cannot be read
  */
 export async function openFolder(path: string): Promise<SourceFolder> {
   const names: string[] = [];
   const folders: SubFolder[] = [];
-  for (const entry of await readdir(path, { withFileTypes: true })) {
+  const entries = await readdir(path, { withFileTypes: true }).catch((error: unknown) => {
+    throw fileError(path, error);
+  });
+  for (const entry of entries) {
     const { name } = entry;
     const target = join(path, name);
     if (isHidden(name)) {
@@ -104,11 +107,15 @@ export interface Member {
   open(name: string): SourceFile;
 }
 
+/** Longest name that file systems take, in most of which it is counted in bytes. */
+const MAX_NAME_LENGTH = 255;
+
 /** Deeper members are no data set, and a crafted archive must not cost a folder for each of its bytes. */
 const MAX_DEPTH = 16;
 
 /**
- * The members of an archive as folders. Members with `..`, hidden ones and those 17 and more folders deep are left out.
+ * The members of an archive as folders. Members with `..`, hidden ones, those 17 and more folders deep and those
+ * with names of more than 255 characters are left out.
  *
  * @param path of the archive, for messages
  */
@@ -118,7 +125,8 @@ export function archiveFolder(path: string, members: readonly Member[]): SourceF
       member,
       parts: member.name.split('/').filter((part) => part !== '' && part !== '.'),
     }))
-    .filter(({ parts }) => parts.length > 0 && parts.length <= MAX_DEPTH && !parts.some(isHidden));
+    .filter(({ parts }) => parts.length > 0 && parts.length <= MAX_DEPTH)
+    .filter(({ parts }) => !parts.some((part) => isHidden(part) || part.length > MAX_NAME_LENGTH));
   return folderOf(path, rows);
 }
 

@@ -21,16 +21,14 @@ export function folderFiles(source: Source): readonly SourceFile[] {
  * @throws InputError when the path does not exist, cannot be read or is neither file nor folder
  */
 export async function openSource(path: string): Promise<Source> {
-  try {
-    const status = await stat(path);
-    if (status.isFile()) {
-      return { kind: 'file', path, file: await diskFile(path, path) };
-    }
-    if (status.isDirectory()) {
-      return { kind: 'folder', path, folder: await openFolder(path) };
-    }
-  } catch (error) {
-    throw error instanceof InputError ? error : fileError(path, error);
+  const status = await stat(path).catch((error: unknown) => {
+    throw fileError(path, error);
+  });
+  if (status.isFile()) {
+    return { kind: 'file', path, file: await diskFile(path, path) };
+  }
+  if (status.isDirectory()) {
+    return { kind: 'folder', path, folder: await openFolder(path) };
   }
   throw new InputError(
     'dataset/not-a-file',

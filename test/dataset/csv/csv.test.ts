@@ -296,6 +296,28 @@ describe('a directory of CSV files', () => {
     expect([train?.count, test?.count]).toEqual([2, 2]);
   });
 
+  it.each([
+    ['line ends', `${'\n'.repeat(4000)}x`],
+    ['digits', `a,y\n${'1'.repeat(2 ** 20)}x,1\n`],
+    ['blanks', `a,y\n1${' '.repeat(2 ** 20)}x,1\n`],
+  ])(
+    'is refused without delay when it holds many %s',
+    async (_title, text) => {
+      await expectInputError(() => readDataset(fileWith('d.csv', text)), 'dataset/[a-z-]+');
+    },
+    20_000,
+  );
+
+  it('is refused where its numbers take more than the memory limit', async () => {
+    const path = fileWith('d.csv', `a,y\n${'1,0\n'.repeat(1000)}`);
+    expect((await readDataset(path, { memoryBytes: 4096 })).train?.count).toBe(1000);
+    await expectInputError(
+      () => readDataset(path, { memoryBytes: 4095 }),
+      'dataset/memory',
+      /--memory-limit/,
+    );
+  });
+
   it('is not guessed where several files may be one part', async () => {
     const directory = directoryWith({ 'X_train.csv': TRAIN, 'y_train.csv': 'label\n0\n1\n' });
     await expectInputError(() => readDataset(directory), 'dataset/ambiguous', /X_train\.csv, y_train\.csv/);
