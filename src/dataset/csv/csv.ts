@@ -164,12 +164,11 @@ export const CSV_FORMAT: Format = {
   matchesFile: isText,
   matchesFolder: ({ files, folders }) => {
     const tables = hasTables(files);
-    // One table beside folders may only describe what these hold, as texts may of other files.
-    return tables === 'named' || (tables === 'one' && folders.length === 0)
-      ? 'yes'
-      : tables === 'no'
-        ? 'no'
-        : 'perhaps';
+    if (tables === 'named' || (tables === 'one' && folders.length === 0)) {
+      return 'yes';
+    }
+    // One table beside folders may only describe what these hold, as several may, and texts what other files do.
+    return tables === 'no' || (tables === 'several' && folders.length > 0) ? 'no' : 'perhaps';
   },
   read: readCsv,
 };

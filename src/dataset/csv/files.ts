@@ -60,13 +60,16 @@ function tablesOf(files: readonly SourceFile[]): readonly SourceFile[] {
 }
 
 /** Whether a folder holds files to read, before they are chosen. */
-export function hasTables(files: readonly SourceFile[]): 'named' | 'one' | 'text' | 'no' {
+export function hasTables(files: readonly SourceFile[]): 'named' | 'one' | 'several' | 'text' | 'no' {
   const tables = tablesOf(files);
   const named = areNamed(tables);
-  if (tables.length === 0 || !(named || tables.length === 1)) {
+  if (tables.length === 0) {
     return 'no';
   }
-  return TABLE.test(tables[0].name) ? (named ? 'named' : 'one') : 'text';
+  if (!TABLE.test(tables[0].name)) {
+    return named || tables.length === 1 ? 'text' : 'no';
+  }
+  return named ? 'named' : tables.length === 1 ? 'one' : 'several';
 }
 
 /**
@@ -81,6 +84,13 @@ export function chooseTables(files: readonly SourceFile[], folder: string): Tabl
   const tests = [test, validation].filter((file) => file !== null);
   if (train !== null) {
     return { train, tests };
+  }
+  if (tests.length === 0 && others.length > 1) {
+    const names = others.slice(0, 4).map(({ name }) => name.slice(0, 40));
+    throw new InputError(
+      'dataset/ambiguous',
+      `${folder}: several tables (${names.join(', ')}), and no name says train or test; give one of them`,
+    );
   }
   // `adult.data` beside `adult.test`: what is not the test set is the training set.
   const isRest = others.length === 1 && (test === null || TEXT.test(others[0].name));
