@@ -41,8 +41,11 @@ function restoreRemovedNodeFunctions(): void {
 async function loadBackend(name: BackendName): Promise<string | null> {
   try {
     if (name === 'tensorflow') {
-      restoreRemovedNodeFunctions();
       const library: string = '@tensorflow/tfjs-node';
+      if (packageVersion(library) === null) {
+        return 'not installed';
+      }
+      restoreRemovedNodeFunctions();
       await import(library);
     } else if (name === 'wasm') {
       const { setThreadsCount } = await import('@tensorflow/tfjs-backend-wasm');
