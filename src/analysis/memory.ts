@@ -15,12 +15,14 @@ function ownBytes(limit: number): number {
 
 /** `300K`, `24M`, `1.5G`, rounded up: as `--memory-limit` takes it. */
 function asLimit(bytes: number): string {
+  const units = [
+    ['G', 2 ** 30],
+    ['M', 2 ** 20],
+    ['K', 2 ** 10],
+  ] as const;
+  // The largest unit that says it exactly, or to a tenth.
   const [unit, size] =
-    bytes < 10 * 2 ** 20
-      ? (['K', 2 ** 10] as const)
-      : bytes < 10 * 2 ** 30
-        ? (['M', 2 ** 20] as const)
-        : (['G', 2 ** 30] as const);
+    units.find(([, size]) => bytes >= size && (bytes % size === 0 || bytes >= 10 * size)) ?? units[2];
   return `${Math.ceil(bytes / size)}${unit}`;
 }
 

@@ -101,8 +101,9 @@ describe('requireRoom', () => {
     ['a byte more is rounded up', 7 * 2 ** 10 + 1, '9K'],
     ['70 MiB', 70 * 2 ** 20, '80M'],
     ['from 1 GiB on the own part is 128 MiB', 3 * 2 ** 30, '3200M'],
+    ['and said in the largest unit that fits', 11 * 2 ** 30 - 2 ** 27, '11G'],
   ])('%s', (_, leastBytes, least) => {
-    const size = { K: 2 ** 10, M: 2 ** 20 }[least.slice(-1)]!;
+    const size = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }[least.slice(-1)]!;
     const limit = size * Number.parseInt(least, 10);
     requireRoom({ memoryLimitBytes: limit }, leastBytes);
     requireRoom({ memoryLimitBytes: null }, Number.POSITIVE_INFINITY);
