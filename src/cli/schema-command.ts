@@ -3,24 +3,37 @@ import { toJson } from '../report/text.js';
 import type { Context } from './context.js';
 import { addHelpAfter } from './help.js';
 
+async function schemaOf(of: string): Promise<Record<string, unknown>> {
+  switch (of) {
+    case 'config':
+      return (await import('./config-schema.js')).configJsonSchema();
+    case 'gate':
+      return (await import('../gate/schema.js')).gateJsonSchema();
+    case 'compare':
+      return (await import('../gate/schema.js')).comparisonJsonSchema();
+    case 'inspect':
+      return (await import('../report/inspection.js')).inspectionJsonSchema();
+    default:
+      return (await import('../report/schema.js')).reportJsonSchema();
+  }
+}
+
 /** Adds the command `schema` to the program. */
 export function addSchemaCommand(program: Command, context: Context): void {
   const command = program
     .command('schema')
-    .summary('print the JSON Schema of the report or of prune-limit.json')
+    .summary('print the JSON Schema of a report, a result or prune-limit.json')
     .description(
-      'Prints the JSON Schema (draft 2020-12) of the JSON report that analyze writes, or of a configuration file.',
+      'Prints the JSON Schema (draft 2020-12) of the JSON report that analyze writes, of the results of gate, compare and inspect, or of a configuration file.',
     )
     .addArgument(
-      new Argument('[of]', 'what the schema is of').choices(['report', 'config']).default('report'),
+      new Argument('[of]', 'what the schema is of')
+        .choices(['report', 'config', 'gate', 'compare', 'inspect'])
+        .default('report'),
     )
     .helpOption('-h, --help', 'show this help')
-    .action(async (of: 'report' | 'config') => {
-      const schema =
-        of === 'config'
-          ? (await import('./config-schema.js')).configJsonSchema()
-          : (await import('../report/schema.js')).reportJsonSchema();
-      await context.stdout.write(toJson(schema));
+    .action(async (of: string) => {
+      await context.stdout.write(toJson(await schemaOf(of)));
     });
   addHelpAfter(command, {
     examples: [

@@ -71,3 +71,13 @@ export type GateVerdict = GateResult['verdict'];
 export type GateLevel = GateResult['level'];
 export type ReportComparison = z.infer<typeof comparisonSchema>;
 export type MovedNumber = z.infer<typeof movedNumberSchema>;
+
+/** The JSON Schema (draft 2020-12) of the result of `gate`. */
+export function gateJsonSchema(): Record<string, unknown> {
+  return { ...z.toJSONSchema(gateReportSchema, { io: 'input' }), title: 'prune-limit gate' };
+}
+
+/** The JSON Schema (draft 2020-12) of the result of `compare`. */
+export function comparisonJsonSchema(): Record<string, unknown> {
+  return { ...z.toJSONSchema(comparisonSchema, { io: 'input' }), title: 'prune-limit compare' };
+}

@@ -63,6 +63,11 @@ export const inspectionSchema = z
 export type Inspection = z.infer<typeof inspectionSchema>;
 export type InspectedWeight = z.infer<typeof inspectedWeightSchema>;
 
+/** The JSON Schema (draft 2020-12) of the result of `inspect`. */
+export function inspectionJsonSchema(): Record<string, unknown> {
+  return { ...z.toJSONSchema(inspectionSchema, { io: 'input' }), title: 'prune-limit inspect' };
+}
+
 function zerosWords({ weights, zeros, sparsity }: Inspection['all']): string {
   const share = sparsity === null ? '' : ` (${text.percent(sparsity)})`;
   return `${text.whole(zeros)} of ${text.whole(weights)}${share}`;
