@@ -105,9 +105,15 @@ function readAmount(flags: Flags & PruneFlags): Pick<PruneConfig, 'ratio' | 'atL
 }
 
 /** Where the checkpoint goes, checked: a folder, or the file of an ONNX model. */
-async function checkOutput(output: string, { format, path }: Checkpoint): Promise<string> {
+async function checkOutput(
+  output: string,
+  { format, path }: Checkpoint,
+  weights: string | null,
+): Promise<string> {
   if (format !== 'onnx') {
-    await checkOutputFolder('--output', output, dirname(path));
+    for (const input of weights === null ? [path] : [path, weights]) {
+      await checkOutputFolder('--output', output, dirname(input));
+    }
     return output;
   }
   const file = await fileToWrite(output, basename(path));
@@ -178,7 +184,7 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
       '--sparse is for ONNX models; a TensorFlow.js layers model has no sparse weights, leave it out',
     );
   }
-  const output = await checkOutput(givenOutput, checkpoint);
+  const output = await checkOutput(givenOutput, checkpoint, weights);
 
   const request = {
     flags,
