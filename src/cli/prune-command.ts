@@ -108,9 +108,15 @@ function readAmount(flags: Flags & PruneFlags): Pick<PruneConfig, 'ratio' | 'atL
 }
 
 /** Where the checkpoint goes, checked: a folder, or the file of an ONNX model. */
-async function checkOutput(output: string, { format, path }: Checkpoint): Promise<string> {
+async function checkOutput(
+  output: string,
+  { format, path }: Checkpoint,
+  weights: string | null,
+): Promise<string> {
   if (format !== 'onnx') {
-    await checkOutputFolder('--output', output, dirname(path));
+    for (const input of weights === null ? [path] : [path, weights]) {
+      await checkOutputFolder('--output', output, dirname(input));
+    }
     return output;
   }
   const file = await fileToWrite(output, basename(path));
@@ -189,7 +195,7 @@ export async function pruneModel(
       '--sparse is for ONNX models; a TensorFlow.js layers model has no sparse weights, leave it out',
     );
   }
-  const output = await checkOutput(givenOutput, checkpoint);
+  const output = await checkOutput(givenOutput, checkpoint, weights);
 
   const request = {
     flags,

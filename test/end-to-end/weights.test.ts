@@ -128,7 +128,7 @@ describe('analyze --weights', () => {
       '--json',
       weights,
     );
-    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('is read by this command')]);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('is a file of --weights')]);
   });
 
   it('is one line and exit code 2 where the file does not fit', async () => {
