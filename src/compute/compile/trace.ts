@@ -146,7 +146,11 @@ function renumbered(graph: Graph): Graph {
 
 /** A traced program for any batch size. */
 export interface GraphTemplate {
-  /** The program for batches of a given size. */
+  /**
+   * The program for batches of a given size.
+   *
+   * @throws NotCompilableError for a size that the program is another one for
+   */
   instantiate(batchSize: number): Graph;
 }
 
@@ -226,6 +230,10 @@ export function traceTemplate(
       values: new Map(
         [...small.values].map(([id, { shape, type }]) => {
           const grown = extrapolate(shape, large.values.get(id)?.shape, batchSize) as number[];
+          // What fills a batch of fixed size up shrinks as the batch grows.
+          if (grown.some((extent) => extent < 0)) {
+            throw new NotCompilableError('the program is not the same for every batch size');
+          }
           return [id, { shape: grown, type }];
         }),
       ),

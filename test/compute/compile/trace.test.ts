@@ -1,5 +1,6 @@
 import {
   add,
+  concat,
   dispose,
   engine,
   exp,
@@ -13,6 +14,7 @@ import {
   type Tensor,
   tensor,
   valueAndGrads,
+  zeros,
 } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../../src/compute/backend.js';
@@ -196,6 +198,11 @@ describe('templates', () => {
     [
       'a structure that depends on the batch size',
       ({ x }) => ({ y: x.shape[0] === 2 ? exp(x) : exp(exp(x)) }),
+      /not the same for every batch size/,
+    ],
+    [
+      'a batch that is filled up to a fixed size, beyond that size',
+      ({ x }) => ({ y: concat([x, zeros([4 - x.shape[0], 3])], 0) }),
       /not the same for every batch size/,
     ],
     [
