@@ -76,7 +76,7 @@ describe('prune-limit gate', () => {
     const baseline = ['--baseline', 'base.json', '--max-drop', 'slice 2 points'];
     const first = await runFake(['gate', 'good.json', ...baseline, '--update'], { folder });
     expect(first.exitCode).toBe(0);
-    expect(first.stderr).toContain('baseline written');
+    expect(first.stderr).toContain('is written anew');
     const fallen = await runFake(['gate', 'worse.json', ...baseline], { folder });
     expect(fallen.exitCode).toBe(1);
     const kept = await runFake(
@@ -114,7 +114,7 @@ describe('prune-limit gate', () => {
   it('refuses to write over what it reads', async () => {
     const { exitCode, stderr } = await gate(['--require', 'slice >= 0', '--junit', 'report.json']);
     expect(exitCode).toBe(2);
-    expect(stderr).toContain('is read by this command');
+    expect(stderr).toContain('which this command reads');
   });
 });
 
