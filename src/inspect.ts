@@ -65,6 +65,7 @@ export async function inspect(path: string): Promise<Inspection> {
   const weights = read.weights.map(inspectWeight);
   const sum = (form: 'dense' | 'positions' | 'bitmask'): number =>
     weights.reduce((total, { bytes }) => total + bytes[form], 0);
+  const elements = weights.reduce((total, weight) => total + weight.weights, 0);
   return {
     schemaVersion,
     ok: true,
@@ -78,7 +79,7 @@ export async function inspect(path: string): Promise<Inspection> {
       bitmask: sum('bitmask'),
       ...(await fileSizes(read.files)),
     },
-    breakEvenDensity: { ...breakEvenDensity },
+    breakEvenDensity: elements === 0 ? null : breakEvenDensity(sum('dense') / elements),
     weights,
   };
 }

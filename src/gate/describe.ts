@@ -142,11 +142,12 @@ export function hasMoved({ movement }: MovedNumber): boolean {
   return movement !== 'same' && movement !== 'within';
 }
 
-/** What moved between two reports: first what did, then all else. */
+/** What moved between two reports: first what did, then what may have, then all else by name. */
 export function describeComparison(comparison: ReportComparison): ReportDocument {
   const { numbers, settings, before, after } = comparison;
   const moved = numbers.filter(hasMoved);
-  const rest = numbers.filter((number) => !hasMoved(number));
+  const within = numbers.filter(({ movement }) => movement === 'within');
+  const same = numbers.filter(({ movement }) => movement === 'same');
   const summary =
     moved.length === 0
       ? 'Nothing moved beyond the intervals of both reports.'
@@ -176,7 +177,10 @@ export function describeComparison(comparison: ReportComparison): ReportDocument
             }),
           ]
         : []),
-      ...(rest.length > 0 ? [numbersSection('Not moved', rest)] : []),
+      ...(within.length > 0 ? [numbersSection('Within uncertainty', within)] : []),
+      ...(same.length > 0
+        ? [section('The same', { paragraphs: [same.map(({ name }) => text.printable(name)).join(', ')] })]
+        : []),
     ],
   };
 }

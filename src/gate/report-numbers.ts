@@ -80,19 +80,19 @@ const SUGGESTION_SHARE = 0.4;
 
 function suggestion(name: string, schema: JsonSchema): string {
   const candidates = [...Object.keys(shortNames), ...numberNames(schema)];
-  const near = candidates
+  const [nearest, ...others] = candidates
     .map((candidate) => ({
       candidate,
       // `slice.pruned` is near to `limits.slice.pruned`
       edits: candidate.endsWith(`.${name}`) ? 0 : distance(name.toLowerCase(), candidate.toLowerCase()),
     }))
     .filter(({ candidate, edits }) => edits <= SUGGESTION_SHARE * Math.max(name.length, candidate.length))
-    .sort((a, b) => a.edits - b.edits)
-    .slice(0, 3)
-    .map(({ candidate }) => candidate);
-  return near.length > 0
-    ? `did you mean ${near.join(' or ')}?`
-    : 'prune-limit schema report lists all fields, and names such as limits.slice.pruned join them with dots';
+    .sort((a, b) => a.edits - b.edits);
+  if (nearest !== undefined) {
+    const asNear = others.filter(({ edits }) => edits === nearest.edits).slice(0, 2);
+    return `did you mean ${[nearest, ...asNear].map(({ candidate }) => candidate).join(' or ')}?`;
+  }
+  return 'prune-limit schema report lists all fields, and names such as limits.slice.pruned join them with dots';
 }
 
 /**

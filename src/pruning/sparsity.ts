@@ -175,5 +175,10 @@ export function storedSizes(elements: number, nonzero: number, elementBytes: num
   };
 }
 
-/** Densities (kept shares) below which the forms are smaller than dense numbers of four bytes: 1/3 and 31/32. */
-export const breakEvenDensity = { positions: 4 / (4 + INDEX_BYTES), bitmask: 1 - 1 / 32 } as const;
+/**
+ * Densities (kept shares) below which the forms are smaller than dense numbers;
+ * of four bytes: 1/3 and 31/32.
+ */
+export function breakEvenDensity(elementBytes: number): { positions: number; bitmask: number } {
+  return { positions: elementBytes / (elementBytes + INDEX_BYTES), bitmask: 1 - 1 / (8 * elementBytes) };
+}

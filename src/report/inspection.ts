@@ -55,7 +55,8 @@ export const inspectionSchema = z
     }),
     breakEvenDensity: z
       .object({ positions: fraction, bitmask: fraction })
-      .describe('kept shares of 4-byte numbers below which these forms are smaller'),
+      .nullable()
+      .describe('kept shares below which these forms are smaller; null without weights'),
     weights: z.array(inspectedWeightSchema),
   })
   .describe('Result of prune-limit inspect.');
@@ -108,12 +109,14 @@ function weightsSection({ weights }: Inspection): Section {
   });
 }
 
+/** `; pays where less than 33.3 % is kept` */
+function paysWords(density: number | undefined): string {
+  return density === undefined ? '' : `; pays where less than ${text.percent(density)} is kept`;
+}
+
 /** What `inspect` found, in words. */
 export function describeInspection(inspection: Inspection): ReportDocument {
-  const {
-    bytes,
-    breakEvenDensity: { positions, bitmask },
-  } = inspection;
+  const { bytes, breakEvenDensity } = inspection;
   return {
     title: `prune-limit inspect: ${text.printable(inspection.path)} (${inspection.format})`,
     sections: [
@@ -129,11 +132,11 @@ export function describeInspection(inspection: Inspection): ReportDocument {
           ['dense', `${text.whole(bytes.dense)} bytes of weights`],
           [
             'sparse',
-            `${bytesWords(bytes.positions, bytes.dense)} as values and positions, smaller where less than ${text.percent(positions)} is kept`,
+            `${bytesWords(bytes.positions, bytes.dense)}, values and positions${paysWords(breakEvenDensity?.positions)}`,
           ],
           [
             'bitmask',
-            `${bytesWords(bytes.bitmask, bytes.dense)} as values and a bit for each, smaller where less than ${text.percent(bitmask)} is kept`,
+            `${bytesWords(bytes.bitmask, bytes.dense)}, values and a bit for each${paysWords(breakEvenDensity?.bitmask)}`,
           ],
         ],
       }),

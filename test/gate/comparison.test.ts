@@ -70,14 +70,14 @@ describe('comparison of reports', () => {
     expect(describeComparison(comparison).sections.map(({ title }) => title)).toEqual([
       'Summary',
       'Moved',
-      'Not moved',
+      'The same',
     ]);
     const comment = renderPullRequestComment(comparison);
     const [seen, folded] = comment.split('<details>');
     expect(seen).toContain('limits.slice.pruned');
     expect(seen).toContain('+0.9 points');
     expect(folded).toContain('accuracy.test');
-    expect(folded).toMatch(/<summary>Not moved<\/summary>\n\n## Not moved\n\n\|/);
+    expect(folded).toMatch(/<summary>The same<\/summary>\n\n## The same\n\nloss/);
     expect(folded).toMatch(/\n<\/details>\n$/);
   });
 });

@@ -61,11 +61,12 @@ describe('zeros of a weight', () => {
 });
 
 describe('sizes', () => {
-  it('are equal at the break-even densities', () => {
-    const elements = 96_000;
-    const positions = storedSizes(elements, breakEvenDensity.positions * elements, 4);
+  it.each([1, 2, 4, 8])('are equal at the break-even densities of numbers of %i bytes', (elementBytes) => {
+    const elements = 64 * 9 * 5 * 100;
+    const density = breakEvenDensity(elementBytes);
+    const positions = storedSizes(elements, Math.round(density.positions * elements), elementBytes);
     expect(positions.positions).toBe(positions.dense);
-    const bitmask = storedSizes(elements, breakEvenDensity.bitmask * elements, 4);
+    const bitmask = storedSizes(elements, Math.round(density.bitmask * elements), elementBytes);
     expect(bitmask.bitmask).toBe(bitmask.dense);
   });
 });
