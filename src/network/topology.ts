@@ -160,7 +160,7 @@ export function checkDepthwiseDilation(topology: Topology): void {
 }
 
 /**
- * Refuses inputs of a type that examples of numbers cannot become.
+ * Refuses inputs of a type that examples of numbers cannot become, and shapes of inputs that are none.
  *
  * @param topology in Keras 2's form
  * @throws InputError naming the layer and the type
@@ -174,6 +174,15 @@ export function checkInputTypes(topology: Topology): void {
         throw new InputError(
           'network/input-type',
           `layer ${quoted(layerName(layer) ?? '')} takes inputs of type ${typeof dtype === 'string' ? quoted(dtype) : 'that is no text'}: prune-limit analyses networks of real numbers; export the model with an input of float32`,
+        );
+      }
+      const shape = layer.config?.batch_input_shape ?? [];
+      const isExtent = (extent: unknown) =>
+        extent === null || (typeof extent === 'number' && Number.isInteger(extent) && extent > 0);
+      if (!Array.isArray(shape) || !shape.slice(1).every(isExtent)) {
+        throw new InputError(
+          'network/input-shape',
+          `layer ${quoted(layerName(layer) ?? '')} has an input shape that is no list of whole numbers from 1: model.json is damaged, save the model again`,
         );
       }
       visit(layer);

@@ -234,11 +234,21 @@ describe('inputs of a type that numbers cannot become', () => {
     }
   });
 
+  it.each([[[null, []]], [[null, 4, '4']], [[null, 0]], [[null, 1.5]], ['4']])(
+    'or of no shape: %j',
+    (shape) => {
+      const first = layer('Dense', { batch_input_shape: shape });
+      expect(() => checkInputTypes({ ...sequential(first) })).toThrow(
+        /layer "dense" has an input shape that is no list/,
+      );
+    },
+  );
+
   it('are those of inputs alone', () => {
     checkInputTypes({
       ...sequential(
         layer('InputLayer', { dtype: 'float32' }),
-        layer('InputLayer', { dtype: 'int32' }),
+        layer('InputLayer', { dtype: 'int32', batch_input_shape: [32, null, 3] }),
         layer('InputLayer'),
         layer('Dense', { dtype: 'string' }),
       ),
