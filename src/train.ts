@@ -109,7 +109,6 @@ function metadataOf(config: TrainConfig, reached: Reached): Record<string, unkno
       ...(normalize !== null && { normalize }),
       ...(labelColumn !== null && { labelColumn }),
       ...(layout !== null && { layout }),
-      memoryBytes: tensorMemory({ memoryLimitBytes: null }),
       loss: 'cross-entropy',
     },
     training: {

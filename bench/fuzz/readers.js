@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { tensor, tidy, zeros } from '@tensorflow/tfjs-core';
 import { unzipSync } from 'fflate';
 import { readCheckpoint } from '../../dist/checkpoint/registry.js';
@@ -61,6 +62,14 @@ function insideMember(bytes, random) {
   const name = names[random.integer(names.length)];
   return seeds.zip({ ...members, [name]: mutateHead(members[name], random) });
 }
+
+/** What is gzipped, its checksum made right again. */
+const insideGzip = (mutate) =>
+  mutateInside(
+    (bytes) => Uint8Array.from(gunzipSync(bytes)),
+    mutate,
+    (content) => Uint8Array.from(gzipSync(content)),
+  );
 
 /** The checkpoint and its outputs for two examples, as an analysis builds and runs it. */
 async function build(checkpoint) {
@@ -210,6 +219,33 @@ export const READERS = [
     files: () => ({ 'data.csv': seeds.csvFile() }),
     targets: [{ file: 'data.csv', mutate: mutateText }],
     read: readData({ labelColumn: 'label' }),
+  },
+  {
+    name: 'CSV, gzipped',
+    share: 1,
+    files: () => ({ 'data.csv.gz': Uint8Array.from(gzipSync(seeds.csvFile())) }),
+    targets: [
+      { file: 'data.csv.gz', mutate: mutateBytes, checked: true },
+      { file: 'data.csv.gz', mutate: insideGzip(mutateText) },
+    ],
+    read: readData({ labelColumn: 'label' }),
+  },
+  {
+    name: 'CSV in a zip',
+    share: 1,
+    files: () => ({ 'data.zip': seeds.zip({ 'data.csv': seeds.csvFile() }) }),
+    targets: [{ file: 'data.zip', mutate: mutateBytes, checked: true }],
+    read: readData({ labelColumn: 'label' }),
+  },
+  {
+    name: 'CIFAR tar.gz',
+    share: 1,
+    files: () => ({ 'cifar-10-binary.tar.gz': seeds.cifarArchive() }),
+    targets: [
+      { file: 'cifar-10-binary.tar.gz', mutate: mutateBytes, checked: true },
+      { file: 'cifar-10-binary.tar.gz', mutate: insideGzip(mutateHead) },
+    ],
+    read: readData(),
   },
   {
     name: 'IDX',

@@ -546,6 +546,42 @@ export function cifarFiles() {
   return { 'data_batch_1.bin': batch(3), 'data_batch_2.bin': batch(5), 'test_batch.bin': batch(7) };
 }
 
+/** A tar archive (POSIX ustar). */
+export function tar(members) {
+  const parts = Object.entries(members).flatMap(([name, bytes]) => {
+    const head = new Uint8Array(512);
+    const put = (text, at) => head.set(encoder.encode(text), at);
+    const octal = (number, digits) => `${number.toString(8).padStart(digits, '0')}\0`;
+    put(name, 0);
+    put(octal(0o644, 7), 100);
+    put(octal(0, 7), 108);
+    put(octal(0, 7), 116);
+    put(octal(bytes.length, 11), 124);
+    put(octal(0, 11), 136);
+    put('        ', 148);
+    put('0', 156);
+    put('ustar\x0000', 257);
+    put(
+      `${octal(
+        head.reduce((sum, byte) => sum + byte, 0),
+        6,
+      )} `,
+      148,
+    );
+    return [head, bytes, new Uint8Array((512 - (bytes.length % 512)) % 512)];
+  });
+  return Uint8Array.from(Buffer.concat([...parts, new Uint8Array(1024)]));
+}
+
+/** CIFAR-10's archive as it is downloaded. */
+export function cifarArchive() {
+  const members = Object.entries(cifarFiles()).map(([name, bytes]) => [
+    `cifar-10-batches-bin/${name}`,
+    bytes,
+  ]);
+  return Uint8Array.from(gzipSync(tar(Object.fromEntries(members))));
+}
+
 /** A table with a header, quotes and a label column. */
 export function csvFile() {
   const rows = Array.from({ length: COUNT }, (_, i) =>

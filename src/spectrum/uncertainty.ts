@@ -16,11 +16,14 @@
  * and MLPNet against long runs, 12 seeds each. Half-width and root mean square
  * error in points; the tolerance is 1 point, and `--probes 1` ends at 120 steps:
  *
- *     options              runs    held  half-width  rms error  ratio  settled  products
- *     default               204  96.1 %        0.90       0.47   1.91     80 %       298
- *     --probes 1            204  98.0 %        1.55       0.69   2.25     12 %       113
- *     --curvature ggn       204  98.0 %        0.87       0.41   2.10     80 %       205
- *     --bound sharp         204  95.6 %        0.85       0.49   1.76     80 %       348
+ *     options                       runs    held  half-width  rms error  ratio  settled  products
+ *     default                        204  96.1 %        0.90       0.47   1.91     80 %       298
+ *     --tolerance 0.1                204  97.1 %        0.54       0.37   1.46     35 %       578
+ *     --probes 1                     204  98.0 %        1.55       0.69   2.25     12 %       113
+ *     --curvature ggn                204  98.0 %        0.87       0.41   2.10     80 %       205
+ *     --negative clip                204  98.5 %        0.96       0.46   2.10     79 %       384
+ *     --bound sharp                  204  95.6 %        0.85       0.49   1.76     80 %       348
+ *     --reorthogonalization none     204  98.5 %        1.27       0.55   2.30     34 %       524
  */
 import { type Deflation, deflated, deflationOf } from './deflation.js';
 import { extrapolate, type QuadratureEstimate } from './extrapolation.js';

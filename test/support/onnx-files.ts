@@ -1,4 +1,5 @@
 /** ONNX files, made in memory. */
+import { createHash } from 'node:crypto';
 import { ONNX_ATTRIBUTE_TYPES, ONNX_TYPES, onnxSchema } from '../../src/onnx-schema.js';
 
 /** An attribute as tests write it: a tensor is one, `{ float: x }` and `{ floats: [..] }` are not integers. */
@@ -224,4 +225,12 @@ export function encodeModel(spec: ModelSpec): Uint8Array {
 /** The bytes of a ModelProto. */
 export function encodeMessage(message: Record<string, unknown>): Uint8Array {
   return onnxSchema.lookupType('Model').encode(message).finish();
+}
+
+/** The file of a model as `prune` writes it: the mark is its last field, over all bytes before it. */
+export function markedModel(spec: ModelSpec): Buffer {
+  const bytes = encodeModel(spec);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const mark = { key: 'writtenBy', value: `prune-limit sha256:${sha256}` };
+  return Buffer.concat([bytes, encodeMessage({ metadataProps: [mark] })]);
 }

@@ -1,5 +1,4 @@
 /** `prune` of ONNX models from file to file; which weights are prunable is the network's affair, faked here. */
-import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
@@ -7,7 +6,7 @@ import type { Checkpoint } from '../../../src/checkpoint/checkpoint.js';
 import { readCheckpoint } from '../../../src/checkpoint/registry.js';
 import { silentProgress } from '../../../src/progress.js';
 import { prune } from '../../../src/prune.js';
-import { encodeModel, type ModelSpec } from '../../support/onnx-files.js';
+import { encodeModel, type ModelSpec, markedModel } from '../../support/onnx-files.js';
 import { directoryOf, expectInputError } from '../fixtures.js';
 
 /** A network in which the weight `w` is prunable. */
@@ -30,13 +29,6 @@ const model = (metadata: Record<string, string>): ModelSpec => ({
   metadata,
 });
 
-/** The file of a model as `prune` writes it: the mark is its last field, over all bytes before it. */
-function marked(spec: ModelSpec): Buffer {
-  const sha256 = createHash('sha256').update(encodeModel(spec)).digest('hex');
-  const metadata = { ...spec.metadata, writtenBy: `prune-limit sha256:${sha256}` };
-  return Buffer.from(encodeModel({ ...spec, metadata }));
-}
-
 function configOf(path: string, output: string, sparse = false) {
   const amount = { ratio: 0.9, atLimit: null, report: null, include: [], exclude: [], analyze: null };
   return { model: path, output, sparse, ...amount };
@@ -54,7 +46,7 @@ it('prunes the prunable weights and leaves all else, with a relative path to the
   expect(kept.filter((value) => value !== 0)).toHaveLength(10);
   const expected = model({ first: 'x', pruneLimit: '{"data":"../../data","seed":1}', last: 'y' });
   const initializers = [{ name: 'w', shape: [10, 10], values: kept }, expected.initializers![1]!];
-  expect(readFileSync(output)).toEqual(marked({ ...expected, initializers }));
+  expect(readFileSync(output)).toEqual(markedModel({ ...expected, initializers }));
 });
 
 it.each([
@@ -66,7 +58,7 @@ it.each([
   const checkpoint = await readCheckpoint(folder);
   const output = join(folder, 'pruned.onnx');
   await prune({ ...configOf(checkpoint.path, output), ratio: 0 }, silentProgress, checkpoint);
-  expect(readFileSync(output)).toEqual(marked(spec));
+  expect(readFileSync(output)).toEqual(markedModel(spec));
 });
 
 it('refuses an output over the data of the input before anything is computed', async () => {
@@ -99,10 +91,10 @@ it('replaces its own output, others only when forced', async () => {
   await expectInputError(run({}), 'output/exists', '--force');
   expect(readFileSync(output)).toEqual(Buffer.from(encodeModel(spec)));
   await run({ force: true, ratio: 0 });
-  expect(readFileSync(output)).toEqual(marked(spec));
+  expect(readFileSync(output)).toEqual(markedModel(spec));
   await run({ ratio: 0.5 });
   const own = readFileSync(output);
-  expect(own).not.toEqual(marked(spec));
+  expect(own).not.toEqual(markedModel(spec));
   // Changed since by one bit, or by something behind it.
   for (const changed of [
     own.map((byte, i) => (i === 80 ? byte ^ 1 : byte)),
