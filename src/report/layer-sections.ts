@@ -41,9 +41,7 @@ function layerSection({ weights, sensitivity }: Layers): Section {
     shape.join('x'),
     text.whole(size),
     text.quantity(norm),
-    ...(own === null
-      ? []
-      : [text.quantity(own.increaseAlone), text.quantity(own.increaseWithinWhole), shareWords(own.share)]),
+    ...(own === null ? [] : [text.quantity(own.increaseAlone), shareWords(own.share)]),
   ]);
   if (sensitivity === null) {
     return section('Layers', {
@@ -56,18 +54,18 @@ function layerSection({ weights, sensitivity }: Layers): Section {
   const { predictedIncrease, strongestPair: pair } = sensitivity;
   return section('Layers: predicted loss increase at the slice limit', {
     grid: {
-      head: [...head, 'pruned alone', 'within the whole', 'share'],
+      head: [...head, 'pruned alone', 'share of whole'],
       rows,
-      numeric: [2, 3, 4, 5, 6],
+      numeric: [2, 3, 4, 5],
     },
     notes: [
-      'within the whole: with half of what each pair of layers does only together; these sum to ' +
-        `${text.quantity(predictedIncrease)}, the predicted increase of pruning all`,
+      `the whole: ${text.quantity(predictedIncrease)}, predicted where all layers are pruned; in the shares of it, which sum ` +
+        'to 100 %, each layer has half of what a pair does only together',
       ...(pair === null
         ? []
         : [
             `strongest pair: ${text.printable(pair.first)} and ${text.printable(pair.second)}, ` +
-              `${text.quantity(pair.increase)} only together (${shareWords(pair.share)} of that sum)`,
+              `${text.quantity(pair.increase)} only together (${shareWords(pair.share)} of the whole)`,
           ]),
     ],
   });
