@@ -3,6 +3,7 @@ import type { ExampleEvaluator } from './analysis/computation.js';
 import { connectedPruning } from './analysis/connectivity.js';
 import { evaluateDense, toleratedIncrease } from './analysis/epsilon.js';
 import { findBetterOrder } from './analysis/image-order.js';
+import { measureLayers } from './analysis/layers.js';
 import { estimateLimits } from './analysis/limits.js';
 import { measurePruning } from './analysis/measurement.js';
 import { explainNativeFailure } from './analysis/native-failure.js';
@@ -102,6 +103,22 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
         progress,
       ),
     );
+    const layers = await watch.time('layers', () =>
+      measureLayers(
+        {
+          curvature,
+          layers: network.prunable,
+          weights: network.weights,
+          ranking,
+          gradient,
+          predict,
+          slice,
+          spectrumProducts: spectrum.products,
+        },
+        config.layers,
+        progress,
+      ),
+    );
     return assembleReport({
       config,
       checkpoint,
@@ -118,6 +135,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       slice,
       connected,
       measured,
+      layers,
       seconds: watch.seconds,
     });
   }).catch(explainNativeFailure);

@@ -54,6 +54,8 @@ export interface AnalyzeConfig {
   accuracyTolerancePoints: number;
   /** Pruned fractions of the measured curve, ascending, in [0, 1). */
   ratios: number[];
+  /** Sensitivities of layers: where they take few products, or always. */
+  layers: 'auto' | 'always';
   /** Globs over weight names; empty: every prunable weight. */
   include: string[];
   exclude: string[];
@@ -87,6 +89,7 @@ export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'weights' | 'data'> 
   tolerancePoints: 1,
   accuracyTolerancePoints: 0.5,
   ratios: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99],
+  layers: 'auto',
   include: [],
   exclude: [],
   seed: 0,

@@ -41,6 +41,8 @@ export interface AnalyzeOptions extends DataOptions {
   accuracyTolerance?: number;
   /** Pruned fractions in [0, 1). */
   ratios?: number[];
+  /** Sensitivities of layers: `"auto"` (or false) where they take few products, `"always"` (or true). */
+  layers?: boolean | AnalyzeConfig['layers'];
   /** Globs over weight names. */
   include?: string | string[];
   exclude?: string | string[];

@@ -25,6 +25,7 @@ const analyzeNames: Record<Exclude<keyof AnalyzeOptions, 'model'>, true> = {
   reorthogonalization: true,
   accuracyTolerance: true,
   ratios: true,
+  layers: true,
   include: true,
   exclude: true,
   seed: true,

@@ -4,6 +4,7 @@ import { continuousRadiusSquared } from '../pruning/magnitude.js';
 import { type Report, schemaVersion } from '../report/schema.js';
 import { expertWarnings } from '../report/warnings.js';
 import type { Findings } from './findings.js';
+import { layersReport } from './layers-report.js';
 import { countedMeasure } from './limits.js';
 import {
   actualReport,
@@ -122,6 +123,7 @@ export function assembleReport(findings: Findings): Report {
     actual,
     comparison: comparisonRows(limits, actual),
     curve: measured.curve,
+    layers: layersReport(network, findings.ranking, limits, actual, findings.layers),
     selfCheck: {
       relativeError: Math.max(selfCheck.productError, selfCheck.gradientError),
       tolerance: SELF_CHECK_TOLERANCE,

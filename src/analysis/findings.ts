@@ -5,6 +5,7 @@ import type { Evaluation } from '../network/evaluation.js';
 import type { MagnitudeRanking } from '../pruning/magnitude.js';
 import type { ConnectedPruning } from './connectivity.js';
 import type { BetterOrder } from './image-order.js';
+import type { LayerSensitivities } from './layers.js';
 import type { LimitSpectrum } from './limits.js';
 import type { MeasuredPruning } from './measurement.js';
 import type { OpenedComputation } from './open-computation.js';
@@ -32,6 +33,8 @@ export interface Findings {
   slice: SlicePrediction;
   connected: ConnectedPruning;
   measured: MeasuredPruning;
+  /** Null where they were not computed. */
+  layers: LayerSensitivities | null;
   /** Seconds by stage. */
   seconds: Record<string, number>;
 }

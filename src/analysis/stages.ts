@@ -10,4 +10,5 @@ export const analysisStages = {
   slice: 'slice limit',
   curve: 'pruning curve',
   measured: 'measured limits',
+  layers: 'layer sensitivities',
 } as const;

@@ -129,6 +129,14 @@ export const analyzeSettings: Settings<AnalyzeSettings> = {
     examples: ['0.5,0.8,0.9', '50%,80%,90%'],
     read: read.prunedFractions,
   },
+  layers: {
+    option: 'layers',
+    flag: true,
+    help: 'always compute what each layer adds to the predicted loss increase; auto: where it takes few products',
+    defaultText: analyzeDefaults.layers,
+    examples: ['always', 'auto'],
+    read: read.alwaysOrAuto,
+  },
   include: {
     option: 'include',
     value: 'GLOB',

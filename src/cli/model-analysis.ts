@@ -94,6 +94,7 @@ export function addAnalyzeOptions(command: Command): void {
   addOptionGroup(command, 'Pruning:', analyzeSettings, [
     'ratios',
     'accuracyTolerancePoints',
+    'layers',
     'include',
     'exclude',
   ]);

@@ -28,7 +28,8 @@ export function addOption(command: Command, setting: Setting<never> | Setting<un
   const short = setting.short === undefined ? '' : `-${setting.short}, `;
   const help =
     setting.defaultText === undefined ? setting.help : `${setting.help} (default: ${setting.defaultText})`;
-  const option = new Option(`${short}--${setting.option} <${setting.value}>`, help);
+  const value = setting.flag ? '' : ` <${setting.value}>`;
+  const option = new Option(`${short}--${setting.option}${value}`, help);
   if (setting.repeatable) {
     option.argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value]);
   }

@@ -65,6 +65,17 @@ export function oneOf<const T extends string>(...choices: T[]): Reader<T> {
   };
 }
 
+/** Reads a choice between always and as seems right; a flag that is given is always. */
+export const alwaysOrAuto: Reader<'always' | 'auto'> = (value) => {
+  if (value === true || value === 'always') {
+    return 'always';
+  }
+  if (value === false || value === 'auto') {
+    return 'auto';
+  }
+  throw new ValueError('is neither true nor false, nor "always" or "auto"');
+};
+
 /** Reads a whole number within bounds. */
 export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER): Reader<number> {
   return (value) => {

@@ -2,6 +2,7 @@
  * What a report says, in words. All wording of reports is here and in the
  * files of sections beside it.
  */
+import { layerSections } from './layer-sections.js';
 import { theoryNames } from './limit-names.js';
 import { boundsSection, comparisonSection, limitsSection } from './limit-sections.js';
 import type { Report } from './schema.js';
@@ -168,6 +169,7 @@ export function describeReport(report: Report): ReportDocument {
       boundsSection(report),
       comparisonSection(report),
       curveSection(report),
+      ...layerSections(report),
     ],
   };
 }

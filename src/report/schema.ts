@@ -8,6 +8,7 @@
  * be added; a change of meaning raises `schemaVersion`.
  */
 import { z } from 'zod';
+import { layersSchema } from './layers-schema.js';
 import {
   actualSchema,
   boundsSchema,
@@ -171,6 +172,10 @@ const optionsSchema = z.object({
   tolerancePoints: z.number(),
   accuracyTolerancePoints: z.number(),
   ratios: z.array(fraction),
+  layers: z
+    .enum(['auto', 'always'])
+    .optional()
+    .describe('auto: sensitivities take at most a quarter of the products of the spectrum'),
   include: z.array(z.string()),
   exclude: z.array(z.string()),
   seed: z.int(),
@@ -207,6 +212,7 @@ export const reportSchema = z
       .describe(
         'one-shot magnitude pruning of this checkpoint, measured: every fraction that was evaluated, ascending',
       ),
+    layers: layersSchema.optional(),
     selfCheck: selfCheckSchema,
     options: optionsSchema.describe('the resolved options that the numbers depend on'),
     warnings: z.array(z.string()),

@@ -64,7 +64,7 @@ describe('analyze', () => {
       ...['--curvature', 'ggn', '--negative', 'clip', '--bound', 'sharp', '--probes', '4', '--steps', '80'],
       ...['--tolerance', '0.1', '--accuracy-tolerance', '0', '--ratios', '0.9,0.5', '--seed', '3'],
       ...['--include', 'a/*', '--include', 'b', '--exclude', 'c', '--backend', 'cpu', '--threads', '2'],
-      ...['--memory-limit', '1M', '--reorthogonalization', 'full'],
+      ...['--memory-limit', '1M', '--reorthogonalization', 'full', '--layers'],
       ...['--product-plan', 'whole', '--dump-graph', 'graphs'],
     ];
     const { asked } = await runFake(args, { folder });
@@ -90,6 +90,7 @@ describe('analyze', () => {
         tolerancePoints: 0.1,
         accuracyTolerancePoints: 0,
         ratios: [0.5, 0.9],
+        layers: 'always',
         include: ['a/*', 'b'],
         exclude: ['c'],
         seed: 3,

@@ -37,7 +37,24 @@ describe('what analyze says', () => {
     expect(stdout).not.toMatch(/\.\.\.$|done in|note:/m);
     expect(stderr).toMatch(/^note: data: .* \(from .*userDefinedMetadata\.pruneLimit\)$/m);
     // What takes less than a second is not worth a line.
-    expect(stderr).toMatch(/^(note: .*\n|\d+ of 11: .*: done in \d+ s\n)+$/);
+    expect(stderr).toMatch(/^(note: .*\n|\d+ of 12: .*: done in \d+ s\n)+$/);
+  });
+
+  it('the layers, whose increases within the whole sum to that of the whole', async () => {
+    const { layers, spectrum, limits, model: read } = await analyzed(model, ...quick, '--layers');
+    expect(layers!.weights.reduce((sum, { size }) => sum + size, 0)).toBe(read.prunable);
+    expect(layers!.products).toBe(layers!.weights.length);
+    const { pruned, predictedIncrease } = layers!.sensitivity!;
+    expect(pruned).toBe(limits.slice.pruned);
+    const sum = layers!.weights.reduce((total, weight) => total + weight.sensitivity!.increaseWithinWhole, 0);
+    expect(sum / predictedIncrease).toBeCloseTo(1, 4);
+    const kept = layers!.weights.reduce((total, weight) => total + weight.size * weight.kept.slice, 0);
+    expect(kept / read.prunable).toBeCloseTo(1 - limits.slice.pruned, 2);
+    // Few products are taken unasked.
+    const unasked = await analyzed(model, ...quick);
+    expect(unasked.layers!.sensitivity !== null).toBe(layers!.products <= spectrum.products / 4);
+    const fewer = await analyzed(model, ...quick, '--steps', '2');
+    expect(fewer.layers).toMatchObject({ products: 0, sensitivity: null });
   });
 
   it('nothing on stderr with --quiet', async () => {

@@ -53,6 +53,13 @@ describe('renderTable', () => {
     expect(line('NCHW')).toBe('data/mnist (idx, images flattened channels first)');
   });
 
+  test('layers are shown where the report has them, and --layers where their sensitivities are missing', () => {
+    const report = sampleReport();
+    expect(renderTable(report, plain)).not.toContain('--layers');
+    expect(renderTable(unresolvedReport(), plain)).toContain('--layers');
+    expect(renderTable({ ...report, layers: undefined }, plain)).not.toContain('Layers');
+  });
+
   test('no number is shown for an unresolved limit, nor for one that hangs on it', () => {
     const text = renderTable(unresolvedReport(), plain);
     expect(text).toContain("paper's estimate is unresolved:\n  between 88.0 % and 96.0 %");
