@@ -1,7 +1,7 @@
 import { appendFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
-import type { JudgedReport } from '../gate/run-gates.js';
+import type { Gate, JudgedReport } from '../gate/run-gates.js';
 import type { GateReport } from '../gate/schema.js';
 import type { Progress } from '../progress.js';
 import { toJson } from '../report/text.js';
@@ -92,11 +92,18 @@ async function render(
   }
 }
 
+/** Where the baseline is, and what names it. */
+interface Baseline {
+  path: string;
+  named: string;
+}
+
 /** The baseline; null where `--update` is to make the first one. */
-async function readBaseline(path: string | null, update: boolean): Promise<JudgedReport | null> {
-  if (path === null) {
+async function readBaseline(baseline: Baseline | null, update: boolean): Promise<JudgedReport | null> {
+  if (baseline === null) {
     return null;
   }
+  const { path, named } = baseline;
   try {
     return { report: await readStoredReport(path), source: path };
   } catch (error) {
@@ -108,10 +115,49 @@ async function readBaseline(path: string | null, update: boolean): Promise<Judge
     throw absent
       ? new InputError(
           'gate/no-baseline',
-          `--baseline ${path}: there is no such file; add --update to write the first one`,
+          `${named} ${path}: there is no such file; add --update to write the first one`,
         )
       : error;
   }
+}
+
+/**
+ * What is asked for: by options, else by the configuration file. A baseline that only the file names is left alone
+ * where nothing is compared with it.
+ */
+async function readDemands(
+  flags: Flags & GateFlags,
+  model: string | null,
+  context: Context,
+): Promise<{ gates: Gate[]; baseline: Baseline | null; configFile: string | null }> {
+  const update = flags.update === true;
+  const { readGates } = await import('../gate/run-gates.js');
+  const asked = readGates(flags, 'error');
+  const { findConfiguredGates } = await import('./gate-config.js');
+  const configured = await findConfiguredGates(flags, model, context.cwd);
+  const gates = asked.length > 0 ? asked : (configured?.gates ?? []);
+  if (gates.length === 0 && !update) {
+    throw new InputError(
+      'usage/no-gate',
+      'say what is asked for with --require, --max-drop or --max-rise, for example --require "limits.slice.pruned >= 0.9", or with "gate" in prune-limit.json',
+    );
+  }
+  const needed = update || gates.some(({ demand }) => demand.kind !== 'require');
+  const configuredBaseline =
+    needed && configured !== null && configured.baseline !== null
+      ? { path: configured.baseline, named: `${configured.file}: "baseline"` }
+      : null;
+  const baseline =
+    flags.baseline === undefined
+      ? configuredBaseline
+      : { path: pathFrom(context.cwd, flags.baseline), named: '--baseline' };
+  if (baseline === null && needed) {
+    throw new InputError(
+      'usage/baseline',
+      'gates of change and --update need --baseline FILE, the JSON report to compare with, or "baseline" in prune-limit.json',
+    );
+  }
+  return { gates, baseline, configFile: configured?.file ?? null };
 }
 
 async function runGate(target: string, flags: Flags & GateFlags, context: Context): Promise<void> {
@@ -120,38 +166,34 @@ async function runGate(target: string, flags: Flags & GateFlags, context: Contex
   const rule =
     flags.inconclusive === undefined ? 'fail' : readSetting(inconclusiveSetting, flags.inconclusive, null);
   const update = flags.update === true;
-  const { readGates, judgeGates } = await import('../gate/run-gates.js');
-  const gates = readGates(flags, 'error');
-  if (gates.length === 0 && !update) {
-    throw new InputError(
-      'usage/no-gate',
-      'say what is asked for with --require, --max-drop or --max-rise, for example --require "limits.slice.pruned >= 0.9"',
-    );
-  }
-  const baselinePath = flags.baseline === undefined ? null : pathFrom(context.cwd, flags.baseline);
-  if (baselinePath === null && (update || gates.some(({ demand }) => demand.kind !== 'require'))) {
-    throw new InputError(
-      'usage/baseline',
-      '--max-drop, --max-rise and --update need --baseline FILE, the JSON report to compare with',
-    );
-  }
   const path = pathFrom(context.cwd, target);
+  const stored = await readReportIfOne(path);
+  const { gates, baseline, configFile } = await readDemands(flags, stored === null ? path : null, context);
+  const baselinePath = baseline?.path ?? null;
   const outputs: Output[] = [
     ...(flags.junit === undefined ? [] : [{ option: '--junit', path: pathFrom(context.cwd, flags.junit) }]),
     ...(update ? [{ option: '--baseline', path: baselinePath! }] : []),
   ];
   const progress = await context.progress(flags.quiet === true, modelAnalysisStages);
-  const baseline = await readBaseline(baselinePath, update);
-  const stored = await readReportIfOne(path);
+  const before = await readBaseline(baseline, update);
   if (stored !== null) {
     for (const output of outputs) {
       await checkOutputFile(output.option, output.path);
     }
-    await checkApart([...stdoutOutput(context.host), ...outputs], [fileInput('the report', path)]);
+    await checkApart(
+      [...stdoutOutput(context.host), ...outputs],
+      [
+        fileInput('the report', path),
+        ...(configFile === null ? [] : [fileInput('the configuration file', configFile)]),
+      ],
+    );
   }
   const report = stored ?? (await analyzeModel(target, flags, context, progress, outputs, []));
-  const { reportJsonSchema } = await import('../report/schema.js');
-  const result = judgeGates(gates, { report, source: target }, baseline, rule, reportJsonSchema());
+  const [{ judgeGates }, { reportJsonSchema }] = await Promise.all([
+    import('../gate/run-gates.js'),
+    import('../report/schema.js'),
+  ]);
+  const result = judgeGates(gates, { report, source: target }, before, rule, reportJsonSchema());
 
   const required = result.gates.filter(({ kind, level }) => kind === 'require' && level === 'error');
   const keep = update && required.some(({ verdict }) => verdict === 'fail');
@@ -216,6 +258,7 @@ export function addGateCommand(program: Command, context: Context): void {
   ]);
   addHelpAfter(command, {
     paragraphs: [
+      'Without --require, --max-drop and --max-rise, the gates are those of the key "gate" in prune-limit.json.',
       'Fields are named as in the JSON report, with dots: limits.slice.pruned, accuracy.test, curve[pruned=0.9].accuracy. Short names: slice, gaussianWidth, sharp, connected, loss, accuracy.',
     ],
     examples: [
