@@ -11,3 +11,10 @@ export const analysisStages = {
   curve: 'pruning curve',
   measured: 'measured limits',
 } as const;
+
+/** The stages of a compressed model that is measured beside its dense one, in order. */
+export const prunedModelStages = {
+  reading: 'reading the pruned model',
+  weights: 'comparing weights',
+  measuring: 'measuring the pruned model',
+} as const;

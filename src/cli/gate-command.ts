@@ -1,5 +1,6 @@
 import { appendFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { prunedModelStages } from '../analysis/stages.js';
 import { InputError } from '../errors.js';
 import type { Gate, JudgedReport } from '../gate/run-gates.js';
 import type { GateReport } from '../gate/schema.js';
@@ -9,11 +10,11 @@ import { analyzeSettings } from './analyze-settings.js';
 import type { Context } from './context.js';
 import { deliver } from './delivery.js';
 import { exitCodes } from './failure.js';
+import { analyzedSubject, type GateTarget, storedSubject } from './gate-subject.js';
 import { addHelpAfter } from './help.js';
-import { fileInput } from './inputs.js';
-import { addAnalyzeOptions, analyzeModel, modelAnalysisStages } from './model-analysis.js';
+import { addAnalyzeOptions, modelAnalysisStages } from './model-analysis.js';
 import { addOption, addOutputOptions } from './options.js';
-import { checkApart, checkOutputFile, type Output, stdoutOutput } from './output.js';
+import type { Output } from './output.js';
 import { renderDocumentAs, renderReport } from './render-report.js';
 import { type Flags, pathFrom } from './resolve-config.js';
 import { readFlags, readSetting, type Setting } from './settings.js';
@@ -26,6 +27,7 @@ interface GateFlags {
   maxRise?: string[];
   baseline?: string;
   update?: boolean;
+  pruned?: string;
   inconclusive?: string;
   junit?: string;
   format?: string;
@@ -131,7 +133,7 @@ async function readDemands(
   context: Context,
 ): Promise<{ gates: Gate[]; baseline: Baseline | null; configFile: string | null }> {
   const update = flags.update === true;
-  const { readGates } = await import('../gate/run-gates.js');
+  const { readGates, requirePruned } = await import('../gate/run-gates.js');
   const asked = readGates(flags, 'error');
   const { findConfiguredGates } = await import('./gate-config.js');
   const configured = await findConfiguredGates(flags, model, context.cwd);
@@ -142,6 +144,7 @@ async function readDemands(
       'say what is asked for with --require, --max-drop or --max-rise, for example --require "limits.slice.pruned >= 0.9", or with "gate" in prune-limit.json',
     );
   }
+  requirePruned(gates, flags.pruned !== undefined);
   const needed = update || gates.some(({ demand }) => demand.kind !== 'require');
   const configuredBaseline =
     needed && configured !== null && configured.baseline !== null
@@ -174,26 +177,21 @@ async function runGate(target: string, flags: Flags & GateFlags, context: Contex
     ...(flags.junit === undefined ? [] : [{ option: '--junit', path: pathFrom(context.cwd, flags.junit) }]),
     ...(update ? [{ option: '--baseline', path: baselinePath! }] : []),
   ];
-  const progress = await context.progress(flags.quiet === true, modelAnalysisStages);
-  const before = await readBaseline(baseline, update);
-  if (stored !== null) {
-    for (const output of outputs) {
-      await checkOutputFile(output.option, output.path);
-    }
-    await checkApart(
-      [...stdoutOutput(context.host), ...outputs],
-      [
-        fileInput('the report', path),
-        ...(configFile === null ? [] : [fileInput('the configuration file', configFile)]),
-      ],
-    );
-  }
-  const report = stored ?? (await analyzeModel(target, flags, context, progress, outputs, []));
-  const [{ judgeGates }, { reportJsonSchema }] = await Promise.all([
-    import('../gate/run-gates.js'),
-    import('../report/schema.js'),
+  const progress = await context.progress(flags.quiet === true, [
+    ...modelAnalysisStages,
+    ...(flags.pruned === undefined ? [] : Object.values(prunedModelStages)),
   ]);
-  const result = judgeGates(gates, { report, source: target }, before, rule, reportJsonSchema());
+  const before = await readBaseline(baseline, update);
+  const asked: GateTarget = { target, path, prunedFile: flags.pruned ?? null, outputs, configFile };
+  const subject = await (stored === null
+    ? analyzedSubject(asked, flags, context, progress)
+    : storedSubject(stored, asked, flags, context, progress));
+  const { report } = subject;
+  const [{ judgeGates }, { gateSubjectJsonSchema }] = await Promise.all([
+    import('../gate/run-gates.js'),
+    import('../gate/schema.js'),
+  ]);
+  const result = judgeGates(gates, { ...subject, source: target }, before, rule, gateSubjectJsonSchema());
 
   const required = result.gates.filter(({ kind, level }) => kind === 'require' && level === 'error');
   const keep = update && required.some(({ verdict }) => verdict === 'fail');
@@ -250,6 +248,10 @@ export function addGateCommand(program: Command, context: Context): void {
     addOption(command, setting as Setting<unknown>);
   }
   command.option('--baseline <FILE>', 'JSON report that changes are measured from');
+  command.option(
+    '--pruned <FILE>',
+    'compressed model, or its weights, to judge beside the dense one: fields pruned.sparsity, pruned.headroom, ...',
+  );
   command.option('--update', 'write the baseline anew, unless a requirement fails');
   addOption(command, inconclusiveSetting as Setting<unknown>);
   addAnalyzeOptions(command);
@@ -259,13 +261,15 @@ export function addGateCommand(program: Command, context: Context): void {
   addHelpAfter(command, {
     paragraphs: [
       'Without --require, --max-drop and --max-rise, the gates are those of the key "gate" in prune-limit.json.',
-      'Fields are named as in the JSON report, with dots: limits.slice.pruned, accuracy.test, curve[pruned=0.9].accuracy. Short names: slice, gaussianWidth, sharp, connected, loss, accuracy.',
+      'Fields are named as in the JSON report, with dots: limits.slice.pruned, accuracy.test, curve[pruned=0.9].accuracy. Short names: slice, gaussianWidth, sharp, connected, loss, accuracy, sparsity, headroom.',
+      'With --pruned: pruned.sparsity over the prunable weights of the dense model, pruned.loss, pruned.lossIncrease and pruned.accuracy as measured on the same data, pruned.headroom (limits.slice.pruned less the sparsity), pruned.gaussianWidth.headroom, pruned.sharp.headroom.',
     ],
     examples: [
       'prune-limit gate models/mlp --require "slice >= 0.8" --require "accuracy >= 97%"',
       'prune-limit gate report.json --baseline base.json --max-drop "limits.slice.pruned 2 points"',
       'prune-limit gate report.json --baseline base.json --update',
       'prune-limit gate report.json --require "slice >= 0.8" --format github',
+      'prune-limit gate dense.onnx --data data --pruned pruned.onnx --require "sparsity >= 0.8" --require "headroom >= 0"',
     ],
   });
   command.action((target: string, flags: Flags & GateFlags) => runGate(target, flags, context));
