@@ -19,6 +19,14 @@ export interface CountedZeros {
   zeros: number;
 }
 
+/** How a network does on the examples of an analysis. */
+export interface MeasuredPerformance {
+  /** Mean over the training examples, NaN or infinite where the network overflows. */
+  loss: number;
+  /** On the test examples; null without any, or where labels are no classes. */
+  accuracy: number | null;
+}
+
 type FlatWeights = Pick<Network, 'prunable' | 'weights'>;
 
 /** A network's weights without the network. */
@@ -105,19 +113,45 @@ export function measurePruned(
   checkpoint: Checkpoint,
   denseLoss: string,
   progress: Progress,
-): Promise<{ loss: number; accuracy: number | null }> {
+): Promise<MeasuredPerformance> {
+  return measured({ ...config, include: [], exclude: [] }, checkpoint, null, progress, (loss) => {
+    if (loss !== denseLoss) {
+      throw new InputError(
+        'gate/other-loss',
+        `${printable(checkpoint.path)}: its loss is ${loss}, that of the dense model ${denseLoss}; name it with --loss for both`,
+      );
+    }
+  });
+}
+
+/**
+ * Loss and accuracy of a model with other prunable weights, as `measurePruned`.
+ *
+ * @param flat the prunable weights that `config` chooses, length D
+ */
+export function measureWeights(
+  config: AnalyzeConfig,
+  checkpoint: Checkpoint,
+  flat: Float32Array,
+  progress: Progress,
+): Promise<MeasuredPerformance> {
+  return measured(config, checkpoint, flat, progress, () => {});
+}
+
+function measured(
+  config: AnalyzeConfig,
+  checkpoint: Checkpoint,
+  flat: Float32Array | null,
+  progress: Progress,
+  checkLoss: (loss: string) => void,
+): Promise<MeasuredPerformance> {
   return asStage(progress, prunedModelStages.measuring, () =>
     resourceScope(async (scope) => {
-      const whole = { ...config, include: [], exclude: [], dumpGraph: null };
-      const problem = await openProblem(whole, checkpoint, progress, scope);
-      if (problem.loss !== denseLoss) {
-        throw new InputError(
-          'gate/other-loss',
-          `${printable(checkpoint.path)}: its loss is ${problem.loss}, that of the dense model ${denseLoss}; name it with --loss for both`,
-        );
-      }
-      const { weights } = problem.network;
-      const { train, test } = await openComputation(problem, whole, progress, scope);
+      const undumped = { ...config, dumpGraph: null };
+      const problem = await openProblem(undumped, checkpoint, progress, scope);
+      checkLoss(problem.loss);
+      const weights = flat ?? problem.network.weights;
+      const { train, test } = await openComputation(problem, undumped, progress, scope);
       const { meanLoss } = await train.at(weights);
       return { loss: meanLoss, accuracy: test === null ? null : (await test.at(weights)).accuracy };
     }),

@@ -5,7 +5,7 @@ import { schemaVersion } from '../report/schema-version.js';
 import { printable } from '../report/text.js';
 import { parsePath } from './field-path.js';
 import { type InconclusiveRule, judgeChange, judgeRequirement, overallVerdict } from './judge.js';
-import { type JsonSchema, reportNumber } from './report-numbers.js';
+import { type JsonSchema, reportNumber, requireKnownNumber } from './report-numbers.js';
 import { type ChangeBound, parseChangeBound, parseRequirement, type Requirement } from './requirement.js';
 import type { GateLevel, GateReport, PrunedFindings } from './schema.js';
 
@@ -33,6 +33,17 @@ export function readGates({ require = [], maxDrop = [], maxRise = [] }: GateText
     ...maxDrop.map((text) => parseChangeBound('max-drop', text)),
     ...maxRise.map((text) => parseChangeBound('max-rise', text)),
   ].map((demand) => ({ demand, level }));
+}
+
+/**
+ * Checks the fields that gates name, before there is a report.
+ *
+ * @throws InputError for the first that the schema does not have
+ */
+export function checkFields(gates: readonly Gate[], schema: JsonSchema): void {
+  for (const { demand } of gates) {
+    requireKnownNumber(demand.path, schema);
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { gateReportSchema } from '../../src/gate/schema.js';
@@ -59,4 +59,32 @@ it('refuses a report whose model is another one by now', async () => {
   const { exitCode, stderr } = await gate(stale, '--pruned', pruned, '--require', 'headroom >= 0');
   expect(exitCode).toBe(2);
   expect(stderr).toContain('is not the model of');
+});
+
+it('prune --gate writes what passes, and nothing else', async () => {
+  const folder = join(newFolder(), 'gated');
+  const prune = (...args: string[]) =>
+    runReal('prune', model, '--ratio', '0.5', '-o', folder, '--format', 'json', ...quick, ...args);
+  const row = report.curve.find((point) => point.pruned === 0.5)!;
+  const failed = await prune('--gate', `pruned.accuracy >= ${row.accuracy! + 0.001}`);
+  expect(failed.exitCode).toBe(1);
+  expect(existsSync(folder)).toBe(false);
+  expect(JSON.parse(failed.stdout)).toMatchObject({ files: [], gates: [{ verdict: 'fail' }] });
+
+  const passed = await prune('--gate', `pruned.accuracy >= ${row.accuracy}`, '--gate', 'sparsity <= 0.5');
+  expect(passed.stderr).toBe('');
+  expect(passed.exitCode).toBe(0);
+  expect(JSON.parse(passed.stdout).gates).toHaveLength(2);
+  expect(readFileSync(join(folder, 'weights.bin'))).toEqual(readFileSync(join(pruned, 'weights.bin')));
+});
+
+it.each([
+  [['--gate', 'pruned.acuracy >= 0.5'], 'did you mean pruned.accuracy'],
+  [['--gate', 'sparsity'], 'is no requirement'],
+  [['--gate', 'sparsity >= 0', '--report', 'r.json'], 'leave out --report'],
+])('prune %j is refused before the work', async (args, message) => {
+  const amount = args.includes('--report') ? '--at-limit' : '--ratio=0.5';
+  const { exitCode, stderr } = await runReal('prune', model, '-o', join(newFolder(), 'x'), ...args, amount);
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain(message);
 });
