@@ -9,7 +9,8 @@ import { readConfigFile } from './config-file.js';
 import { readSetting, type Setting, settingKey } from './settings.js';
 import { suggestion } from './suggestion.js';
 
-const configFileName = 'prune-limit.json';
+/** The name of configuration files. */
+export const configFileName = 'prune-limit.json';
 
 /** Keys of a configuration file that only the command `gate` reads. */
 const gateKeys = ['gate', 'baseline'] as const;
