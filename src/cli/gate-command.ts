@@ -133,7 +133,8 @@ async function readDemands(
   context: Context,
 ): Promise<{ gates: Gate[]; baseline: Baseline | null; configFile: string | null }> {
   const update = flags.update === true;
-  const { readGates, requirePruned } = await import('../gate/run-gates.js');
+  const { checkFields, readGates, requirePruned } = await import('../gate/run-gates.js');
+  const { gateSubjectJsonSchema } = await import('../gate/schema.js');
   const asked = readGates(flags, 'error');
   const { findConfiguredGates } = await import('./gate-config.js');
   const configured = await findConfiguredGates(flags, model, context.cwd);
@@ -144,6 +145,8 @@ async function readDemands(
       'say what is asked for with --require, --max-drop or --max-rise, for example --require "limits.slice.pruned >= 0.9", or with "gate" in prune-limit.json',
     );
   }
+  // A misspelt field must not be told after a long analysis.
+  checkFields(gates, gateSubjectJsonSchema());
   requirePruned(gates, flags.pruned !== undefined);
   const needed = update || gates.some(({ demand }) => demand.kind !== 'require');
   const configuredBaseline =

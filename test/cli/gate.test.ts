@@ -98,6 +98,31 @@ describe('prune-limit gate', () => {
     expect(asked.analyze).toMatchObject([{ seed: 3, data: join(folder, 'data') }]);
   });
 
+  it('tells a misspelt field, and a compressed model that is not given, before the analysis', async () => {
+    for (const [text, message] of [
+      ['limits.slise.pruned >= 0.9', 'did you mean limits.slice.pruned'],
+      ['headroom >= 0', 'name it with --pruned FILE'],
+    ] as const) {
+      const { exitCode, stderr, asked } = await runFake(['gate', 'm', '--data', 'd', '--require', text]);
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain(message);
+      expect(asked.analyze).toEqual([]);
+    }
+  });
+
+  it('judges a compressed model beside a model that is analysed', async () => {
+    const { exitCode, stdout } = await runFake(
+      ['gate', 'm', '--data', 'd', '--pruned', 'p', '--require', 'sparsity >= 80%', '--format', 'json'],
+      { folder: await temporaryFolder() },
+    );
+    expect(exitCode).toBe(0);
+    // 80 of 100 weights are 0; the loss of the sample is 0.19861 and its slice limit 0.8812.
+    const { pruned } = gateReportSchema.parse(JSON.parse(stdout));
+    expect(pruned).toMatchObject({ path: 'p', sparsity: 0.8, loss: 0.25, accuracy: 0.95 });
+    expect(pruned?.lossIncrease).toBeCloseTo(0.05139, 10);
+    expect(pruned?.headroom).toBeCloseTo(0.0812, 10);
+  });
+
   it('writes JUnit XML and the summary of a GitHub step', async () => {
     const folder = await temporaryFolder();
     await reportIn(folder, 'report.json');
