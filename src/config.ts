@@ -118,8 +118,10 @@ export interface PruneConfig {
   report: string | null;
   include: string[];
   exclude: string[];
-  /** How to find the limit where no report is given. */
+  /** How to find the limit where no report is given, and to measure for `gates`. */
   analyze: AnalyzeConfig | null;
+  /** Requirements on the pruned network without which nothing is written; with any, `analyze` is given. */
+  gates?: readonly string[];
 }
 
 /** What `train` is asked to do. */

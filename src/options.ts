@@ -65,6 +65,8 @@ export interface PruneOptions extends AnalyzeOptions {
   output: string;
   /** A report of `analyze`, as JSON, to take the limit from. */
   report?: string;
+  /** Requirements on the pruned network, such as `pruned.headroom >= 0`, without which nothing is written: `files` is empty then. */
+  gate?: readonly string[];
   sparse?: boolean;
 }
 

@@ -9,14 +9,19 @@ import { prepareBackend } from './compute/backend.js';
 import type { PruneConfig } from './config.js';
 import { InputError } from './errors.js';
 import { createNetwork } from './network/create-network.js';
-import type { Progress } from './progress.js';
+import type { PrunableWeight } from './network/network.js';
+import { asStage, type Progress } from './progress.js';
+import { judgePruning } from './prune-gate.js';
 import { withPrunableWeights } from './pruning/checkpoint.js';
 import { prunedCount, pruneSmallest, rankByMagnitude } from './pruning/magnitude.js';
-import type { PruneSummary } from './report/prune-summary.js';
+import { gateRefused, type PruneSummary } from './report/prune-summary.js';
 import { limitToPruneTo, type ReportedLimits, readReportedLimits } from './report/pruning-limits.js';
+import type { Report } from './report/schema.js';
 
 /** How far to prune, and which weights. */
 interface PruningAmount {
+  /** Where the model was analysed for it. */
+  analyzed: Report | null;
   prunedFraction: number;
   include: readonly string[];
   exclude: readonly string[];
@@ -60,19 +65,22 @@ async function amount(
   progress: Progress,
   checkpoint: Checkpoint,
 ): Promise<PruningAmount> {
-  if (config.atLimit === null) {
-    return { prunedFraction: config.ratio ?? 0, include: config.include, exclude: config.exclude };
+  const { atLimit, report: file, include, exclude } = config;
+  const analyzed = config.analyze === null ? null : await analyze(config.analyze, progress, checkpoint);
+  if (atLimit === null) {
+    return { analyzed, prunedFraction: config.ratio ?? 0, include, exclude };
   }
-  let report: ReportedLimits;
-  if (config.report !== null) {
-    report = await readReport(config.report, checkpoint);
-  } else if (config.analyze !== null) {
-    report = await analyze(config.analyze, progress, checkpoint);
-  } else {
+  const report: ReportedLimits | null = file === null ? analyzed : await readReport(file, checkpoint);
+  if (report === null) {
     throw new Error('a limit is asked for without a report or a way to get one');
   }
-  const { include, exclude } = report.options;
-  return { prunedFraction: limitToPruneTo(report, config.atLimit), include, exclude };
+  const { options } = report;
+  return {
+    analyzed,
+    prunedFraction: limitToPruneTo(report, atLimit),
+    include: options.include,
+    exclude: options.exclude,
+  };
 }
 
 /** The metadata with the path of the data, which is relative to the checkpoint, as seen from another folder. */
@@ -109,7 +117,8 @@ function withRatio(error: unknown, ratio: number): unknown {
 
 /**
  * Prunes a checkpoint once by global magnitude and writes it to a folder of
- * its own, or a file, for an ONNX model. The input is only read.
+ * its own, or a file, for an ONNX model, unless one of `config.gates` is not
+ * passed. The input is only read.
  *
  * @param config its `output` is that file's own path, not a folder for it
  * @throws InputError when the report is not of this checkpoint, the limit is
@@ -127,40 +136,71 @@ export async function prune(
   if (config.analyze !== null) {
     await requireSpace(folder, await bytesOf((await checkpointFiles(checkpoint)).read));
   }
-  const { prunedFraction, include, exclude } = await amount(config, progress, checkpoint);
-  // A LayersModel is only built, for which the plain backend loads fastest; an ONNX graph is run on a few examples.
-  const stage = progress.stage('pruning', 1);
-  await prepareBackend(checkpoint.format === 'onnx' ? 'wasm' : 'cpu');
-  return resourceScope<PruneSummary>(async (scope) => {
-    const network = scope.own(
-      await createNetwork(checkpoint, { include, exclude, keepFinalActivation: true }),
-    );
-    const ranking = rankByMagnitude(network.weights);
-    const prunedWeights = prunedCount(prunedFraction, network.dimension);
-    if (prunedWeights === network.dimension) {
-      throw new InputError(
-        'prune/everything',
-        `this would set all ${prunedWeights} prunable weights to 0 and leave no network; prune less, for example with --ratio 0.9`,
+  const { analyzed, prunedFraction, include, exclude } = await amount(config, progress, checkpoint);
+  const { network, pruned, ...counts } = await pruneNetwork(
+    checkpoint,
+    { prunedFraction, include, exclude },
+    progress,
+  );
+  const summary = {
+    output: config.output,
+    prunedFraction,
+    ...counts,
+    source: config.atLimit ?? ('ratio' as const),
+  };
+  const { gates: asked = [] } = config;
+  const gates =
+    asked.length === 0 || analyzed === null || config.analyze === null
+      ? {}
+      : { gates: await judgePruning(asked, analyzed, config.analyze, checkpoint, pruned, progress) };
+  if (gateRefused(gates)) {
+    return { ...summary, files: [], modelBytes: null, ...gates };
+  }
+  const metadata = metadataSeenFrom(folder, checkpoint);
+  const files = await writeCheckpoint(
+    { ...withPrunableWeights(checkpoint, network, pruned), metadata },
+    config.output,
+    { sparse, mark: true },
+  ).catch((error: unknown) => {
+    throw analyzed === null || config.atLimit === null ? error : withRatio(error, prunedFraction);
+  });
+  const modelBytes = config.sparse ? await sizes(checkpoint.path, config.output) : null;
+  return { ...summary, files, modelBytes, ...gates };
+}
+
+/** The prunable weights of a checkpoint's network, the smallest of them set to 0. */
+function pruneNetwork(
+  checkpoint: Checkpoint,
+  { prunedFraction, include, exclude }: Omit<PruningAmount, 'analyzed'>,
+  progress: Progress,
+): Promise<
+  Pick<PruneSummary, 'prunedWeights' | 'prunableWeights' | 'threshold'> & {
+    network: readonly PrunableWeight[];
+    pruned: Float32Array;
+  }
+> {
+  return asStage(progress, 'pruning', async () => {
+    // A LayersModel is only built, for which the plain backend loads fastest; an ONNX graph is run on a few examples.
+    await prepareBackend(checkpoint.format === 'onnx' ? 'wasm' : 'cpu');
+    return resourceScope(async (scope) => {
+      const network = scope.own(
+        await createNetwork(checkpoint, { include, exclude, keepFinalActivation: true }),
       );
-    }
-    const pruned = pruneSmallest(network.weights, ranking, prunedWeights);
-    const metadata = metadataSeenFrom(folder, checkpoint);
-    const files = await writeCheckpoint(
-      { ...withPrunableWeights(checkpoint, network.prunable, pruned), metadata },
-      config.output,
-      { sparse, mark: true },
-    ).catch((error: unknown) => {
-      throw config.analyze === null ? error : withRatio(error, prunedFraction);
+      const ranking = rankByMagnitude(network.weights);
+      const prunedWeights = prunedCount(prunedFraction, network.dimension);
+      if (prunedWeights === network.dimension) {
+        throw new InputError(
+          'prune/everything',
+          `this would set all ${prunedWeights} prunable weights to 0 and leave no network; prune less, for example with --ratio 0.9`,
+        );
+      }
+      return {
+        network: network.prunable,
+        pruned: pruneSmallest(network.weights, ranking, prunedWeights),
+        prunedWeights,
+        prunableWeights: network.dimension,
+        threshold: prunedWeights === 0 ? 0 : Math.abs(network.weights[ranking.order[prunedWeights - 1]]),
+      };
     });
-    return {
-      output: config.output,
-      files,
-      prunedFraction,
-      prunedWeights,
-      prunableWeights: network.dimension,
-      threshold: prunedWeights === 0 ? 0 : Math.abs(network.weights[ranking.order[prunedWeights - 1]]),
-      source: config.atLimit ?? 'ratio',
-      modelBytes: config.sparse ? await sizes(checkpoint.path, config.output) : null,
-    };
-  }).finally(() => stage.end());
+  });
 }

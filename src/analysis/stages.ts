@@ -12,3 +12,10 @@ export const analysisStages = {
   measured: 'measured limits',
   layers: 'layer sensitivities',
 } as const;
+
+/** The stages of a compressed model that is measured beside its dense one, in order. */
+export const prunedModelStages = {
+  reading: 'reading the pruned model',
+  weights: 'comparing weights',
+  measuring: 'measuring the pruned model',
+} as const;

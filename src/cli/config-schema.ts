@@ -1,6 +1,7 @@
 /** The JSON Schema of a configuration file, for editors: what `$schema` in it can name. */
 import { z } from 'zod';
 import { type AnalyzeSettings, analyzeSettings } from './analyze-settings.js';
+import { gateKeySchemas } from './gate-config.js';
 import { settingKey } from './settings.js';
 
 const count = z.int().min(1);
@@ -40,9 +41,10 @@ const valueSchemas: Record<keyof AnalyzeSettings, z.ZodType> = {
   dumpGraph: z.string(),
 };
 
-/** The schema as zod has it: every key of an option, and `$schema`; null is as good as absent. */
+/** The schema as zod has it: every key of an option, those of `gate`, and `$schema`; null is as good as absent. */
 export const configFileSchema = z.strictObject({
   $schema: z.string().optional(),
+  ...gateKeySchemas,
   ...Object.fromEntries(
     (Object.keys(valueSchemas) as (keyof AnalyzeSettings)[]).map((key) => {
       const { help, defaultText } = analyzeSettings[key];

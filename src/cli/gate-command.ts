@@ -1,7 +1,8 @@
 import { appendFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { prunedModelStages } from '../analysis/stages.js';
 import { InputError } from '../errors.js';
-import type { JudgedReport } from '../gate/run-gates.js';
+import type { Gate, JudgedReport } from '../gate/run-gates.js';
 import type { GateReport } from '../gate/schema.js';
 import type { Progress } from '../progress.js';
 import { toJson } from '../report/text.js';
@@ -9,11 +10,11 @@ import { analyzeSettings } from './analyze-settings.js';
 import type { Context } from './context.js';
 import { deliver } from './delivery.js';
 import { exitCodes } from './failure.js';
+import { analyzedSubject, type GateTarget, storedSubject } from './gate-subject.js';
 import { addHelpAfter } from './help.js';
-import { fileInput } from './inputs.js';
-import { addAnalyzeOptions, analyzeModel, modelAnalysisStages } from './model-analysis.js';
+import { addAnalyzeOptions, modelAnalysisStages } from './model-analysis.js';
 import { addOption, addOutputOptions } from './options.js';
-import { checkApart, checkOutputFile, type Output, stdoutOutput } from './output.js';
+import type { Output } from './output.js';
 import { renderDocumentAs, renderReport } from './render-report.js';
 import { type Flags, pathFrom } from './resolve-config.js';
 import { readFlags, readSetting, type Setting } from './settings.js';
@@ -26,6 +27,7 @@ interface GateFlags {
   maxRise?: string[];
   baseline?: string;
   update?: boolean;
+  pruned?: string;
   inconclusive?: string;
   junit?: string;
   format?: string;
@@ -92,11 +94,18 @@ async function render(
   }
 }
 
+/** Where the baseline is, and what names it. */
+interface Baseline {
+  path: string;
+  named: string;
+}
+
 /** The baseline; null where `--update` is to make the first one. */
-async function readBaseline(path: string | null, update: boolean): Promise<JudgedReport | null> {
-  if (path === null) {
+async function readBaseline(baseline: Baseline | null, update: boolean): Promise<JudgedReport | null> {
+  if (baseline === null) {
     return null;
   }
+  const { path, named } = baseline;
   try {
     return { report: await readStoredReport(path), source: path };
   } catch (error) {
@@ -108,10 +117,53 @@ async function readBaseline(path: string | null, update: boolean): Promise<Judge
     throw absent
       ? new InputError(
           'gate/no-baseline',
-          `--baseline ${path}: there is no such file; add --update to write the first one`,
+          `${named} ${path}: there is no such file; add --update to write the first one`,
         )
       : error;
   }
+}
+
+/**
+ * What is asked for: by options, else by the configuration file. A baseline that only the file names is left alone
+ * where nothing is compared with it.
+ */
+async function readDemands(
+  flags: Flags & GateFlags,
+  model: string | null,
+  context: Context,
+): Promise<{ gates: Gate[]; baseline: Baseline | null; configFile: string | null }> {
+  const update = flags.update === true;
+  const { checkFields, readGates, requirePruned } = await import('../gate/run-gates.js');
+  const { gateSubjectJsonSchema } = await import('../gate/schema.js');
+  const asked = readGates(flags, 'error');
+  const { findConfiguredGates } = await import('./gate-config.js');
+  const configured = await findConfiguredGates(flags, model, context.cwd);
+  const gates = asked.length > 0 ? asked : (configured?.gates ?? []);
+  if (gates.length === 0 && !update) {
+    throw new InputError(
+      'usage/no-gate',
+      'say what is asked for with --require, --max-drop or --max-rise, for example --require "limits.slice.pruned >= 0.9", or with "gate" in prune-limit.json',
+    );
+  }
+  // A misspelt field must not be told after a long analysis.
+  checkFields(gates, gateSubjectJsonSchema());
+  requirePruned(gates, flags.pruned !== undefined);
+  const needed = update || gates.some(({ demand }) => demand.kind !== 'require');
+  const configuredBaseline =
+    needed && configured !== null && configured.baseline !== null
+      ? { path: configured.baseline, named: `${configured.file}: "baseline"` }
+      : null;
+  const baseline =
+    flags.baseline === undefined
+      ? configuredBaseline
+      : { path: pathFrom(context.cwd, flags.baseline), named: '--baseline' };
+  if (baseline === null && needed) {
+    throw new InputError(
+      'usage/baseline',
+      'gates of change and --update need --baseline FILE, the JSON report to compare with, or "baseline" in prune-limit.json',
+    );
+  }
+  return { gates, baseline, configFile: configured?.file ?? null };
 }
 
 async function runGate(target: string, flags: Flags & GateFlags, context: Context): Promise<void> {
@@ -120,38 +172,29 @@ async function runGate(target: string, flags: Flags & GateFlags, context: Contex
   const rule =
     flags.inconclusive === undefined ? 'fail' : readSetting(inconclusiveSetting, flags.inconclusive, null);
   const update = flags.update === true;
-  const { readGates, judgeGates } = await import('../gate/run-gates.js');
-  const gates = readGates(flags, 'error');
-  if (gates.length === 0 && !update) {
-    throw new InputError(
-      'usage/no-gate',
-      'say what is asked for with --require, --max-drop or --max-rise, for example --require "limits.slice.pruned >= 0.9"',
-    );
-  }
-  const baselinePath = flags.baseline === undefined ? null : pathFrom(context.cwd, flags.baseline);
-  if (baselinePath === null && (update || gates.some(({ demand }) => demand.kind !== 'require'))) {
-    throw new InputError(
-      'usage/baseline',
-      '--max-drop, --max-rise and --update need --baseline FILE, the JSON report to compare with',
-    );
-  }
   const path = pathFrom(context.cwd, target);
+  const stored = await readReportIfOne(path);
+  const { gates, baseline, configFile } = await readDemands(flags, stored === null ? path : null, context);
+  const baselinePath = baseline?.path ?? null;
   const outputs: Output[] = [
     ...(flags.junit === undefined ? [] : [{ option: '--junit', path: pathFrom(context.cwd, flags.junit) }]),
     ...(update ? [{ option: '--baseline', path: baselinePath! }] : []),
   ];
-  const progress = await context.progress(flags.quiet === true, modelAnalysisStages);
-  const baseline = await readBaseline(baselinePath, update);
-  const stored = await readReportIfOne(path);
-  if (stored !== null) {
-    for (const output of outputs) {
-      await checkOutputFile(output.option, output.path);
-    }
-    await checkApart([...stdoutOutput(context.host), ...outputs], [fileInput('the report', path)]);
-  }
-  const report = stored ?? (await analyzeModel(target, flags, context, progress, outputs, []));
-  const { reportJsonSchema } = await import('../report/schema.js');
-  const result = judgeGates(gates, { report, source: target }, baseline, rule, reportJsonSchema());
+  const progress = await context.progress(flags.quiet === true, [
+    ...modelAnalysisStages,
+    ...(flags.pruned === undefined ? [] : Object.values(prunedModelStages)),
+  ]);
+  const before = await readBaseline(baseline, update);
+  const asked: GateTarget = { target, path, prunedFile: flags.pruned ?? null, outputs, configFile };
+  const subject = await (stored === null
+    ? analyzedSubject(asked, flags, context, progress)
+    : storedSubject(stored, asked, flags, context, progress));
+  const { report } = subject;
+  const [{ judgeGates }, { gateSubjectJsonSchema }] = await Promise.all([
+    import('../gate/run-gates.js'),
+    import('../gate/schema.js'),
+  ]);
+  const result = judgeGates(gates, { ...subject, source: target }, before, rule, gateSubjectJsonSchema());
 
   const required = result.gates.filter(({ kind, level }) => kind === 'require' && level === 'error');
   const keep = update && required.some(({ verdict }) => verdict === 'fail');
@@ -208,6 +251,10 @@ export function addGateCommand(program: Command, context: Context): void {
     addOption(command, setting as Setting<unknown>);
   }
   command.option('--baseline <FILE>', 'JSON report that changes are measured from');
+  command.option(
+    '--pruned <FILE>',
+    'compressed model, or its weights, to judge beside the dense one: fields pruned.sparsity, pruned.headroom, ...',
+  );
   command.option('--update', 'write the baseline anew, unless a requirement fails');
   addOption(command, inconclusiveSetting as Setting<unknown>);
   addAnalyzeOptions(command);
@@ -216,13 +263,16 @@ export function addGateCommand(program: Command, context: Context): void {
   ]);
   addHelpAfter(command, {
     paragraphs: [
-      'Fields are named as in the JSON report, with dots: limits.slice.pruned, accuracy.test, curve[pruned=0.9].accuracy. Short names: slice, gaussianWidth, sharp, connected, loss, accuracy.',
+      'Without --require, --max-drop and --max-rise, the gates are those of the key "gate" in prune-limit.json.',
+      'Fields are named as in the JSON report, with dots: limits.slice.pruned, accuracy.test, curve[pruned=0.9].accuracy. Short names: slice, gaussianWidth, sharp, connected, loss, accuracy, sparsity, headroom.',
+      'With --pruned: pruned.sparsity over the prunable weights of the dense model, pruned.loss, pruned.lossIncrease and pruned.accuracy as measured on the same data, pruned.headroom (limits.slice.pruned less the sparsity), pruned.gaussianWidth.headroom, pruned.sharp.headroom.',
     ],
     examples: [
       'prune-limit gate models/mlp --require "slice >= 0.8" --require "accuracy >= 97%"',
       'prune-limit gate report.json --baseline base.json --max-drop "limits.slice.pruned 2 points"',
       'prune-limit gate report.json --baseline base.json --update',
       'prune-limit gate report.json --require "slice >= 0.8" --format github',
+      'prune-limit gate dense.onnx --data data --pruned pruned.onnx --require "sparsity >= 0.8" --require "headroom >= 0"',
     ],
   });
   command.action((target: string, flags: Flags & GateFlags) => runGate(target, flags, context));

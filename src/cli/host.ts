@@ -38,6 +38,20 @@ export interface Work {
   train(config: TrainConfig, progress: Progress): Promise<TrainSummary>;
   diagnose(progress: Progress): Promise<DoctorReport>;
   inspect(path: string): Promise<Inspection>;
+  /** Zeros of a compressed model among the prunable weights of its dense one. */
+  prunedZeros(
+    dense: Checkpoint,
+    pruned: { checkpoint: Checkpoint; file: string },
+    filter: Pick<AnalyzeConfig, 'include' | 'exclude'>,
+    progress: Progress,
+  ): Promise<{ weights: number; zeros: number }>;
+  /** Loss and accuracy of a compressed model on the examples of an analysis. */
+  measurePruned(
+    config: AnalyzeConfig,
+    checkpoint: Checkpoint,
+    denseLoss: string,
+    progress: Progress,
+  ): Promise<{ loss: number; accuracy: number | null }>;
 }
 
 /** The real work, each part loaded when it is needed: `--help` must not load a numeric library. */
@@ -56,4 +70,6 @@ export const lazyWork: Work = {
   train: async (...args) => (await import('../train.js')).train(...args),
   diagnose: async (...args) => (await import('../doctor.js')).diagnose(...args),
   inspect: async (...args) => (await import('../inspect.js')).inspect(...args),
+  prunedZeros: async (...args) => (await import('../pruned-model.js')).prunedZeros(...args),
+  measurePruned: async (...args) => (await import('../pruned-model.js')).measurePruned(...args),
 };

@@ -1,6 +1,8 @@
 /** The analysis of a model as commands ask for it: options, configuration files, metadata of the model. */
 import type { Command } from 'commander';
 import { analysisStages } from '../analysis/stages.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import type { AnalyzeConfig } from '../config.js';
 import type { Progress } from '../progress.js';
 import type { Report } from '../report/schema.js';
 import { analyzeSettings, configSetting, weightsSetting } from './analyze-settings.js';
@@ -22,21 +24,27 @@ import type { Setting } from './settings.js';
 /** The stages of the progress of `analyzeModel`. */
 export const modelAnalysisStages: readonly string[] = [readingStage, ...Object.values(analysisStages)];
 
+/** A model that was read, and how it is to be analysed. */
+export interface PreparedAnalysis {
+  checkpoint: Checkpoint;
+  config: AnalyzeConfig;
+}
+
 /**
- * Reads and analyses a model.
+ * Reads a model and settles how it is analysed.
  *
  * @param outputs files that the command is going to write: refused before the work where they could not be written,
  *   or are read
  * @param inputs what the command reads besides
  */
-export async function analyzeModel(
+export async function prepareAnalysis(
   model: string,
   flags: Flags,
   context: Surroundings,
   progress: Progress,
   outputs: readonly Output[],
   inputs: readonly Input[],
-): Promise<Report> {
+): Promise<PreparedAnalysis> {
   const weights = readWeightsOption(flags, context.cwd);
   const checkpoint = await readModel(pathFrom(context.cwd, model), weights, progress, context);
   const config = await resolveAnalyzeConfig(
@@ -61,8 +69,30 @@ export async function analyzeModel(
       ...inputs,
     ],
   );
+  return { checkpoint, config };
+}
+
+/** Carries out an analysis. */
+export async function analyzePrepared(
+  { checkpoint, config }: PreparedAnalysis,
+  context: Surroundings,
+  progress: Progress,
+): Promise<Report> {
   const { validateReport } = await import('../report/schema.js');
   return validateReport(await context.work.analyze(config, progress, checkpoint));
+}
+
+/** Reads and analyses a model, as `prepareAnalysis` and `analyzePrepared`. */
+export async function analyzeModel(
+  model: string,
+  flags: Flags,
+  context: Surroundings,
+  progress: Progress,
+  outputs: readonly Output[],
+  inputs: readonly Input[],
+): Promise<Report> {
+  const prepared = await prepareAnalysis(model, flags, context, progress, outputs, inputs);
+  return analyzePrepared(prepared, context, progress);
 }
 
 /** Adds the options of an analysis to a command, in the groups of its help. */

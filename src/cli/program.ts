@@ -5,6 +5,7 @@ import { type Context, pageOf } from './context.js';
 import { addDoctorCommand } from './doctor-command.js';
 import { addGateCommand } from './gate-command.js';
 import { addHelpAfter, helpItem } from './help.js';
+import { addInitCommand } from './init-command.js';
 import { addInspectCommand } from './inspect-command.js';
 import { addPruneCommand } from './prune-command.js';
 import { addReportCommand } from './report-command.js';
@@ -38,6 +39,7 @@ export function createProgram(context: Context): Command {
   addTrainCommand(program, context);
   addInspectCommand(program, context);
   addGateCommand(program, context);
+  addInitCommand(program, context);
   addCompareCommand(program, context);
   addReportCommand(program, context);
   addSchemaCommand(program, context);

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { type Command, Option } from 'commander';
+import { prunedModelStages } from '../analysis/stages.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { fileToWrite } from '../checkpoint/files.js';
 import type { AnalyzeConfig, PruneConfig } from '../config.js';
@@ -13,6 +14,7 @@ import { toJson } from '../report/text.js';
 import { analyzeSettings, configSetting, weightsSetting } from './analyze-settings.js';
 import type { Context, Surroundings } from './context.js';
 import { deliver } from './delivery.js';
+import { exitCodes } from './failure.js';
 import { addHelpAfter } from './help.js';
 import { configOption, dataInput, fileInput, type Input, modelInputs } from './inputs.js';
 import { modelAnalysisStages } from './model-analysis.js';
@@ -29,7 +31,7 @@ import {
 import { readFlags, readSetting, type Setting } from './settings.js';
 import { pathOptions, refuseStdin, refuseStdout } from './standard-streams.js';
 import { trainSettings } from './train-settings.js';
-import { oneOf, prunedFraction } from './values.js';
+import { oneOf, prunedFraction, text } from './values.js';
 
 /** Options of `prune` besides those of `analyze`. */
 export interface PruneFlags {
@@ -38,6 +40,7 @@ export interface PruneFlags {
   atLimit?: string | true;
   output?: string;
   report?: string;
+  gate?: string[];
   sparse?: boolean;
   force?: boolean;
   format?: string;
@@ -60,6 +63,15 @@ const limitSetting: Setting<NonNullable<PruneConfig['atLimit']>> = {
     'gaussian-width:low, sharp:low, or as measured: loss, accuracy, no-significant-fall',
   examples: ['slice', 'gaussian-width:low', 'accuracy'],
   read: oneOf(...limitChoices),
+};
+
+const gateSetting: Setting<string> = {
+  option: 'gate',
+  value: 'EXPR',
+  help: 'write nothing unless the pruned model keeps this, as --require of gate; it is measured for that; repeatable',
+  examples: ['"pruned.headroom >= 0"', '"pruned.accuracy >= 97%"'],
+  read: text,
+  repeatable: true,
 };
 
 const outputSetting: Setting<string> = {
@@ -154,9 +166,26 @@ function exists(path: string): Promise<boolean> {
   );
 }
 
-/** Whether the limit to prune to is found by an analysis, and not told by a report. */
-function analyzesFirst({ atLimit, report }: PruneFlags): boolean {
-  return atLimit !== undefined && report === undefined;
+/** Whether the model is analysed: for the limit to prune to where no report tells it, or for gates. */
+function analyzesFirst({ atLimit, report, gate }: PruneFlags): boolean {
+  return gate !== undefined || (atLimit !== undefined && report === undefined);
+}
+
+/** The gates, checked as far as that can be done before the work. */
+async function readPruneGates({ gate = [], report }: PruneFlags): Promise<readonly string[]> {
+  if (gate.length === 0) {
+    return [];
+  }
+  if (report !== undefined) {
+    throw new InputError(
+      'usage/report',
+      '--gate analyses the model itself, to measure the pruned one beside it; leave out --report',
+    );
+  }
+  const { checkFields, readGates } = await import('../gate/run-gates.js');
+  const { gateSubjectJsonSchema } = await import('../gate/schema.js');
+  checkFields(readGates({ require: gate }, 'error'), gateSubjectJsonSchema());
+  return gate;
 }
 
 /** The analysis stops when a limit is settled: it must be the one that is asked for. */
@@ -180,6 +209,7 @@ export async function pruneModel(
   refuseStdin({ '<model>': model, ...pathOptions(flags, ['data', 'weights', 'report']) });
   refuseStdout(pathOptions(flags, ['output']));
   const amount = readAmount(flags);
+  const gates = await readPruneGates(flags);
   if (flags.output === undefined) {
     throw new InputError(
       'usage/output',
@@ -221,6 +251,7 @@ export async function pruneModel(
       include,
       exclude,
       analyze,
+      ...(gates.length > 0 && { gates }),
     },
     progress,
     checkpoint,
@@ -232,13 +263,17 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
   const progress = await context.progress(flags.quiet === true, [
     ...(analyzesFirst(flags) ? modelAnalysisStages : [readingStage]),
     'pruning',
+    ...(flags.gate === undefined ? [] : [prunedModelStages.measuring]),
   ]);
   const summary = await pruneModel(model, flags, context, progress);
-  const { renderPruneSummary } = await import('../report/prune-summary.js');
+  const { gateRefused, renderPruneSummary } = await import('../report/prune-summary.js');
   const stdout =
     format === 'json'
       ? toJson({ schemaVersion, ok: true, ...summary })
       : renderPruneSummary(summary, await context.colors(), context.page);
+  if (gateRefused(summary)) {
+    context.host.exitCode = exitCodes.gateFailed;
+  }
   await deliver({ stdout }, progress, context);
 }
 
@@ -260,6 +295,7 @@ export function addPruneCommand(program: Command, context: Context): void {
   command.addOption(new Option('--at-limit [NAME]', limitSetting.help));
   command.optionsGroup('Pruning:');
   addOption(command, outputSetting as Setting<unknown>);
+  addOption(command, gateSetting as Setting<unknown>);
   command.option('--force', 'replace files at --output that prune-limit did not write, too');
   command.option(
     '--sparse',
@@ -269,7 +305,7 @@ export function addPruneCommand(program: Command, context: Context): void {
   addOption(command, configSetting as Setting<unknown>);
   command.option('--report <FILE>', 'take the limit from this JSON report of analyze');
   addOptionGroup(command, 'Pruning:', analyzeSettings, ['include', 'exclude']);
-  addOptionGroup(command, 'Finding the limit, where no report is given:', analyzeSettings, [
+  addOptionGroup(command, 'Finding the limit without --report, and measuring:', analyzeSettings, [
     'data',
     'labelColumn',
     'layout',
@@ -289,6 +325,7 @@ export function addPruneCommand(program: Command, context: Context): void {
       'prune-limit prune models/mlp --at-limit -o models/mlp-pruned',
       'prune-limit prune resnet20.onnx --at-limit slice -o resnet20-pruned.onnx',
       'prune-limit prune models/mlp --at-limit gaussian-width:low --report report.json -o models/sparse',
+      'prune-limit prune models/mlp --ratio 0.9 -o models/mlp-90 --gate "headroom >= 0" --gate "pruned.accuracy >= 97%"',
       'prune-limit prune model.onnx --ratio 0.95 --sparse -o pruned.onnx',
     ],
   });

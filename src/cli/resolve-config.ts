@@ -9,7 +9,11 @@ import { readConfigFile } from './config-file.js';
 import { readSetting, type Setting, settingKey } from './settings.js';
 import { suggestion } from './suggestion.js';
 
-const configFileName = 'prune-limit.json';
+/** The name of configuration files. */
+export const configFileName = 'prune-limit.json';
+
+/** Keys of a configuration file that only the command `gate` reads. */
+const gateKeys = ['gate', 'baseline'] as const;
 
 /** Options as the command line gives them: text by camelCase key, absent where not given. */
 export type Flags = Readonly<Record<string, unknown>>;
@@ -44,8 +48,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function checkKeys(source: Source): void {
-  const known = settingEntries.map(([, setting]) => settingKey(setting));
+function checkKeys(source: Source, also: readonly string[]): void {
+  const known = [...settingEntries.map(([, setting]) => settingKey(setting)), ...also];
   const unknown = Object.keys(source.values).find((key) => key !== '$schema' && !known.includes(key));
   if (unknown !== undefined) {
     const list = '`prune-limit schema config` prints the known ones';
@@ -85,11 +89,11 @@ async function namedSource({ config }: Flags, cwd: string): Promise<Source | nul
 
 /** The configuration file next to the model, else the one in the working directory; says so where there are both. */
 async function foundSource(
-  modelDirectory: string,
+  modelDirectory: string | null,
   cwd: string,
   note: (message: string) => void,
 ): Promise<Source | null> {
-  const files = [modelDirectory, cwd].map((directory) => join(directory, configFileName));
+  const files = [modelDirectory ?? cwd, cwd].map((directory) => join(directory, configFileName));
   for (const [index, file] of files.entries()) {
     const values = await readConfigFile(file);
     if (values === null) {
@@ -105,6 +109,27 @@ async function foundSource(
   return null;
 }
 
+/**
+ * The configuration file that `--config` names, else the one next to the model, else the one in the working directory,
+ * with its keys checked.
+ *
+ * @param modelDirectory null where no model is read
+ * @param cwd the prefix for paths relative to the working directory
+ * @returns null where there is none
+ */
+export async function findConfigFile(
+  flags: Flags,
+  modelDirectory: string | null,
+  cwd: string,
+): Promise<(Source & { file: string }) | null> {
+  const source = (await namedSource(flags, cwd)) ?? (await foundSource(modelDirectory, cwd, () => {}));
+  if (source === null || source.file === null) {
+    return null;
+  }
+  checkKeys(source, gateKeys);
+  return { ...source, file: source.file };
+}
+
 async function findSources(request: ResolveRequest, note: (message: string) => void): Promise<Source[]> {
   const { flags, modelPath, metadata } = request;
   const cwd = workingDirectory(request.cwd);
@@ -112,6 +137,7 @@ async function findSources(request: ResolveRequest, note: (message: string) => v
   const sources: Source[] = [{ file: null, directory: cwd, values: flags }];
   const file = (await namedSource(flags, cwd)) ?? (await foundSource(modelDirectory, cwd, note));
   if (file !== null) {
+    checkKeys(file, gateKeys);
     sources.push(file);
   }
   const pruneLimit = metadata.pruneLimit ?? null;
@@ -120,12 +146,9 @@ async function findSources(request: ResolveRequest, note: (message: string) => v
     if (!isRecord(pruneLimit)) {
       throw new InputError('config/not-an-object', `${file}: not a JSON object`);
     }
-    sources.push({ file, directory: modelDirectory, values: pruneLimit });
-  }
-  for (const source of sources) {
-    if (source.file !== null) {
-      checkKeys(source);
-    }
+    const source = { file, directory: modelDirectory, values: pruneLimit };
+    checkKeys(source, []);
+    sources.push(source);
   }
   return sources;
 }

@@ -3,7 +3,7 @@ import type { Grid, ReportDocument, Section } from '../report/sections.js';
 import { section } from '../report/sections.js';
 import * as text from '../report/text.js';
 import type { Unit } from './report-numbers.js';
-import type { GateReport, GateResult, MovedNumber, ReportComparison } from './schema.js';
+import type { GateReport, GateResult, MovedNumber, PrunedFindings, ReportComparison } from './schema.js';
 
 /** `91.7 %`, `1.5 points`, `0.06140` */
 export function inUnit(value: number, unit: Unit): string {
@@ -76,6 +76,16 @@ function overallWords({ verdict, gates }: GateReport): string {
   return `${{ pass: 'Passed', fail: 'Failed', inconclusive: 'Inconclusive' }[verdict]}: ${counts}.`;
 }
 
+/** `pruned.onnx: 90.0 % of 5000 weights are 0, loss 0.2, accuracy 97.0 %` */
+function prunedWords({ path, sparsity, weights, loss, accuracy }: PrunedFindings): string {
+  const parts = [
+    `${text.percent(sparsity)} of ${weights} weights are 0`,
+    loss === null ? 'the loss is not finite' : `loss ${text.quantity(loss)}`,
+    ...(accuracy === null ? [] : [`accuracy ${text.percent(accuracy)}`]),
+  ];
+  return `${text.printable(path)}: ${parts.join(', ')}`;
+}
+
 /** What a gate found. */
 export function describeGate(report: GateReport): ReportDocument {
   const notes = report.gates
@@ -84,6 +94,9 @@ export function describeGate(report: GateReport): ReportDocument {
   const pairs: [string, string][] = [['report', text.printable(report.report)]];
   if (report.baseline !== null) {
     pairs.push(['baseline', text.printable(report.baseline)]);
+  }
+  if (report.pruned !== null) {
+    pairs.push(['pruned model', prunedWords(report.pruned)]);
   }
   return {
     title: 'prune-limit gate',

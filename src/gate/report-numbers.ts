@@ -111,6 +111,15 @@ function numberSchema(steps: readonly PathStep[], schema: JsonSchema): JsonSchem
   return number;
 }
 
+/**
+ * Checks that a path names a number, before there is anything to look it up in.
+ *
+ * @throws InputError `gate/path`, `gate/unknown-field`
+ */
+export function requireKnownNumber(path: string, schema: JsonSchema): void {
+  numberSchema(parsePath(path), schema);
+}
+
 type Fields = Readonly<Record<string, unknown>>;
 
 function isFields(value: unknown): value is Fields {

@@ -1,10 +1,13 @@
 /** All gates of one run over one report. */
+import { InputError } from '../errors.js';
 import type { Report } from '../report/schema.js';
 import { schemaVersion } from '../report/schema-version.js';
+import { printable } from '../report/text.js';
+import { parsePath } from './field-path.js';
 import { type InconclusiveRule, judgeChange, judgeRequirement, overallVerdict } from './judge.js';
-import { type JsonSchema, reportNumber } from './report-numbers.js';
+import { type JsonSchema, reportNumber, requireKnownNumber } from './report-numbers.js';
 import { type ChangeBound, parseChangeBound, parseRequirement, type Requirement } from './requirement.js';
-import type { GateLevel, GateReport } from './schema.js';
+import type { GateLevel, GateReport, PrunedFindings } from './schema.js';
 
 /** A gate and how serious it is. */
 export interface Gate {
@@ -32,17 +35,48 @@ export function readGates({ require = [], maxDrop = [], maxRise = [] }: GateText
   ].map((demand) => ({ demand, level }));
 }
 
+/**
+ * Checks the fields that gates name, before there is a report.
+ *
+ * @throws InputError for the first that the schema does not have
+ */
+export function checkFields(gates: readonly Gate[], schema: JsonSchema): void {
+  for (const { demand } of gates) {
+    requireKnownNumber(demand.path, schema);
+  }
+}
+
+/**
+ * Refuses gates on the compressed network where there is none, or that compare it with a baseline, which has none.
+ *
+ * @throws InputError `gate/no-pruned`
+ */
+export function requirePruned(gates: readonly Gate[], given: boolean): void {
+  const bad = gates.find(({ demand }) => {
+    const [first] = parsePath(demand.path);
+    return first?.kind === 'field' && first.name === 'pruned' && (!given || demand.kind !== 'require');
+  });
+  if (bad !== undefined) {
+    const why = given
+      ? 'a baseline holds no compressed model to measure a change from; require a bound instead'
+      : 'needs the compressed model; name it with --pruned FILE';
+    throw new InputError('gate/no-pruned', `${printable(JSON.stringify(bad.demand.text))}: ${why}`);
+  }
+}
+
 /** A report and where it came from, for messages. */
 export interface JudgedReport {
   report: Report;
   source: string;
+  /** The compressed network beside it. */
+  pruned?: PrunedFindings | null;
 }
 
 /**
  * Judges gates on a report.
  *
  * @param baseline needed where a gate bounds a change; null where there is none yet, which leaves such gates out
- * @param schema JSON Schema of reports
+ * @param schema JSON Schema of what is judged (`gateSubjectJsonSchema`)
  * @throws InputError for a field that the schema does not have, or the report, or the baseline
  */
 export function judgeGates(
@@ -52,8 +86,10 @@ export function judgeGates(
   rule: InconclusiveRule,
   schema: JsonSchema,
 ): GateReport {
+  const pruned = judged.pruned ?? null;
+  const subject = pruned === null ? judged.report : { ...judged.report, pruned };
   const results = gates.flatMap(({ demand, level }) => {
-    const number = reportNumber(demand.path, judged.report, schema, judged.source);
+    const number = reportNumber(demand.path, subject, schema, judged.source);
     if (demand.kind === 'require') {
       return [judgeRequirement(demand, number, level)];
     }
@@ -69,6 +105,7 @@ export function judgeGates(
     verdict: overallVerdict(results, rule),
     report: judged.source,
     baseline: baseline?.source ?? null,
+    pruned,
     gates: results,
   };
 }

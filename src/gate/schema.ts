@@ -1,5 +1,6 @@
 /** What `gate` and `compare` print as JSON: the one definition. */
 import { z } from 'zod';
+import { reportJsonSchema } from '../report/schema.js';
 import { schemaVersion } from '../report/schema-version.js';
 
 const knownNumber = {
@@ -29,6 +30,36 @@ const gateResultSchema = z.object({
   reason: z.string().nullable(),
 });
 
+const fraction = z.number().min(0).max(1);
+const fractionDifference = z.number().min(-1).max(1);
+
+const headroomSchema = z.object({
+  headroom: fractionDifference.describe('the limit less sparsity; negative beyond the limit'),
+  headroomLow: fractionDifference.describe('lower end of the interval at limits.level'),
+  headroomHigh: fractionDifference.describe('upper end'),
+  settled: z.boolean().describe('of the limit'),
+});
+
+const prunedSchema = z
+  .object({
+    path: z.string(),
+    weights: z.int().min(1).describe('prunable weights of the dense network'),
+    zeros: z.int().min(0).describe('of them that are 0 in the compressed network'),
+    sparsity: fraction.describe('zeros / weights'),
+    loss: z
+      .number()
+      .nullable()
+      .describe('mean over the training examples of the dense report; null where it is not finite'),
+    lossIncrease: z.number().nullable().describe('loss less that of the dense network'),
+    accuracy: fraction
+      .nullable()
+      .describe('on the test examples of the dense report; null without any, or for regression'),
+    headroom: fractionDifference.describe('limits.slice.pruned less sparsity; negative beyond the limit'),
+    gaussianWidth: headroomSchema,
+    sharp: headroomSchema,
+  })
+  .describe('the compressed network of --pruned, beside the dense one of the report');
+
 /** The result of `gate`. */
 export const gateReportSchema = z
   .object({
@@ -37,6 +68,7 @@ export const gateReportSchema = z
     verdict: verdictSchema.describe('of all gates of level error together'),
     report: z.string().describe('the report or the model that was judged'),
     baseline: z.string().nullable(),
+    pruned: prunedSchema.nullable().describe('null without --pruned'),
     gates: z.array(gateResultSchema),
   })
   .describe('Result of prune-limit gate. Percentages are fractions in [0, 1].');
@@ -66,11 +98,19 @@ export const comparisonSchema = z
   .describe('Result of prune-limit compare.');
 
 export type GateReport = z.infer<typeof gateReportSchema>;
+export type PrunedFindings = z.infer<typeof prunedSchema>;
 export type GateResult = z.infer<typeof gateResultSchema>;
 export type GateVerdict = GateResult['verdict'];
 export type GateLevel = GateResult['level'];
 export type ReportComparison = z.infer<typeof comparisonSchema>;
 export type MovedNumber = z.infer<typeof movedNumberSchema>;
+
+/** JSON Schema of what gates are judged on: a report, and `pruned` beside its fields. */
+export function gateSubjectJsonSchema(): Record<string, unknown> {
+  const report = reportJsonSchema() as { properties: Record<string, unknown> };
+  const pruned = z.toJSONSchema(prunedSchema, { io: 'input' });
+  return { ...report, properties: { ...report.properties, pruned } };
+}
 
 /** The JSON Schema (draft 2020-12) of the result of `gate`. */
 export function gateJsonSchema(): Record<string, unknown> {

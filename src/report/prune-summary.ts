@@ -6,6 +6,7 @@ import * as text from './text.js';
 export interface PruneSummary {
   /** Directory of the pruned checkpoint; an ONNX model's file. */
   output: string;
+  /** What was written; none where a gate was not passed. */
   files: string[];
   prunedFraction: number;
   prunedWeights: number;
@@ -16,6 +17,13 @@ export interface PruneSummary {
   source: 'ratio' | LimitChoice;
   /** Size of the model's file as it was and as written, external data apart; null where it was not to be made smaller. */
   modelBytes: { before: number; after: number } | null;
+  /** What was asked of the pruned network, each with what was found in words; left out where nothing was. */
+  gates?: { gate: string; verdict: 'pass' | 'fail' | 'inconclusive'; found: string }[];
+}
+
+/** Whether the pruned network was not written because of a gate. */
+export function gateRefused({ gates = [] }: Pick<PruneSummary, 'gates'>): boolean {
+  return gates.some(({ verdict }) => verdict !== 'pass');
 }
 
 const sources: Record<PruneSummary['source'], string> = {
@@ -41,17 +49,19 @@ function sizeLine({ modelBytes }: PruneSummary): [string, string] {
 
 /** What `prune` did, as text for a terminal. */
 export function renderPruneSummary(summary: PruneSummary, colors: Colors, page: Page = standardPage): string {
+  const refused = gateRefused(summary);
   const lines = pairLines(
     [
       ['pruned', text.prunedAndKept(summary.prunedFraction)],
       ['weights', `${text.whole(summary.prunedWeights)} of ${text.whole(summary.prunableWeights)} set to 0`],
       ['threshold', `magnitudes up to ${text.quantity(summary.threshold)}`],
       ['chosen by', sources[summary.source]],
-      sizeLine(summary),
-      ['written', text.printable(summary.output)],
+      ...(refused ? [] : [sizeLine(summary)]),
+      ...(summary.gates ?? []).map(({ found }): [string, string] => ['gate', text.printable(found)]),
+      ['written', refused ? 'nothing: a gate is not passed' : text.printable(summary.output)],
     ],
     colors,
     page,
   );
-  return `${colors.bold('Pruned checkpoint')}\n${lines.join('\n')}\n`;
+  return `${colors.bold(refused ? 'Pruned network, not written' : 'Pruned checkpoint')}\n${lines.join('\n')}\n`;
 }

@@ -13,7 +13,9 @@ function jsonValue(example: string): unknown {
 
 test('every key of a configuration is in the schema, with the help of its option', () => {
   const { properties } = configJsonSchema() as { properties: Record<string, { description?: string }> };
-  expect(Object.keys(properties).sort()).toEqual(['$schema', ...settings.map(settingKey)].sort());
+  expect(Object.keys(properties).sort()).toEqual(
+    ['$schema', 'gate', 'baseline', ...settings.map(settingKey)].sort(),
+  );
   for (const setting of settings) {
     expect(properties[settingKey(setting)]?.description).toContain(setting.help);
   }
@@ -37,6 +39,15 @@ test.each([
   [{ ratios: [1] }],
   [{ epsilon: 'abc' }],
   [{ normalize: { mean: [0], std: [0] } }],
+  [{ gate: 'slice >= 0.9' }],
+  [{ gate: [{ require: 'slice >= 0.9', maxDrop: 'slice 1 point' }] }],
+  [{ gate: [{ require: 'slice >= 0.9', level: 'info' }] }],
+  [{ baseline: 1 }],
 ])('%j is wrong in the schema', (value) => {
   expect(configFileSchema.safeParse(value).success).toBe(false);
+});
+
+test('gates are texts, or objects of one kind', () => {
+  const gate = ['slice >= 0.9', { maxDrop: 'slice 1 point' }, { require: 'loss <= 1', level: 'warn' }];
+  expect(configFileSchema.safeParse({ gate, baseline: 'base.json' })).toMatchObject({ success: true });
 });

@@ -115,6 +115,8 @@ export function fakeWork(overrides: Partial<Work> = {}, metadata: Record<string,
     inspect: async () => {
       throw new Error('no file to inspect');
     },
+    prunedZeros: async () => ({ weights: 100, zeros: 80 }),
+    measurePruned: async () => ({ loss: 0.25, accuracy: 0.95 }),
     diagnose: async () => ({
       node: 'v20',
       platform: 'linux x64',

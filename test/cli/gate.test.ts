@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { gateReportSchema } from '../../src/gate/schema.js';
@@ -98,6 +98,31 @@ describe('prune-limit gate', () => {
     expect(asked.analyze).toMatchObject([{ seed: 3, data: join(folder, 'data') }]);
   });
 
+  it('tells a misspelt field, and a compressed model that is not given, before the analysis', async () => {
+    for (const [text, message] of [
+      ['limits.slise.pruned >= 0.9', 'did you mean limits.slice.pruned'],
+      ['headroom >= 0', 'name it with --pruned FILE'],
+    ] as const) {
+      const { exitCode, stderr, asked } = await runFake(['gate', 'm', '--data', 'd', '--require', text]);
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain(message);
+      expect(asked.analyze).toEqual([]);
+    }
+  });
+
+  it('judges a compressed model beside a model that is analysed', async () => {
+    const { exitCode, stdout } = await runFake(
+      ['gate', 'm', '--data', 'd', '--pruned', 'p', '--require', 'sparsity >= 80%', '--format', 'json'],
+      { folder: await temporaryFolder() },
+    );
+    expect(exitCode).toBe(0);
+    // 80 of 100 weights are 0; the loss of the sample is 0.19861 and its slice limit 0.8812.
+    const { pruned } = gateReportSchema.parse(JSON.parse(stdout));
+    expect(pruned).toMatchObject({ path: 'p', sparsity: 0.8, loss: 0.25, accuracy: 0.95 });
+    expect(pruned?.lossIncrease).toBeCloseTo(0.05139, 10);
+    expect(pruned?.headroom).toBeCloseTo(0.0812, 10);
+  });
+
   it('writes JUnit XML and the summary of a GitHub step', async () => {
     const folder = await temporaryFolder();
     await reportIn(folder, 'report.json');
@@ -115,6 +140,87 @@ describe('prune-limit gate', () => {
     const { exitCode, stderr } = await gate(['--require', 'slice >= 0', '--junit', 'report.json']);
     expect(exitCode).toBe(2);
     expect(stderr).toContain('which this command reads');
+  });
+});
+
+describe('gates of prune-limit.json', () => {
+  async function folderWith(config: unknown, name = 'prune-limit.json'): Promise<string> {
+    const folder = await temporaryFolder();
+    await reportIn(folder, 'report.json');
+    await writeFile(join(folder, name), JSON.stringify(config));
+    return folder;
+  }
+
+  it('are judged, a warning without a part in the verdict', async () => {
+    const folder = await folderWith({
+      seed: 3,
+      gate: ['slice >= 0.88', { require: 'slice >= 0.99', level: 'warn' }],
+      baseline: 'not-there.json',
+    });
+    const { exitCode, stdout } = await runFake(['gate', 'report.json', '--format', 'json'], { folder });
+    expect(exitCode).toBe(0);
+    const { gates, baseline } = gateReportSchema.parse(JSON.parse(stdout));
+    expect(gates.map(({ verdict, level }) => [verdict, level])).toEqual([
+      ['pass', 'error'],
+      ['fail', 'warn'],
+    ]);
+    expect(baseline).toBeNull();
+  });
+
+  it('are replaced by options, and read from --config', async () => {
+    const folder = await folderWith({ gate: ['slice >= 0.99'] }, 'other.json');
+    const named = ['gate', 'report.json', '--config', 'other.json'];
+    expect((await runFake(named, { folder })).exitCode).toBe(1);
+    expect((await runFake([...named, '--require', 'slice >= 0.88'], { folder })).exitCode).toBe(0);
+  });
+
+  it('have a baseline relative to the file', async () => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, 'ci'));
+    const better = sampleReport();
+    better.limits.slice.pruned = 0.99;
+    await reportIn(folder, 'report.json');
+    await reportIn(join(folder, 'ci'), 'base.json', better);
+    await writeFile(
+      join(folder, 'ci/gates.json'),
+      JSON.stringify({ gate: [{ maxDrop: 'slice 1 point' }], baseline: 'base.json' }),
+    );
+    const { exitCode, stdout } = await runFake(['gate', 'report.json', '--config', 'ci/gates.json'], {
+      folder,
+    });
+    expect(exitCode).toBe(1);
+    expect(stdout).toContain('ci/base.json');
+  });
+
+  it('stand next to the model, and analyze passes them by', async () => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, 'models/mlp'), { recursive: true });
+    await writeFile(join(folder, 'models/mlp/prune-limit.json'), '{"gate": ["slice >= 0.999"], "data": "d"}');
+    expect((await runFake(['gate', 'models/mlp'], { folder })).exitCode).toBe(1);
+    expect((await runFake(['analyze', 'models/mlp'], { folder })).exitCode).toBe(0);
+  });
+
+  it.each([
+    [{ gate: 'slice >= 0.9' }, 'is no list'],
+    [{ gate: [1] }, 'gate[0]: 1 is neither text nor an object'],
+    [{ gate: ['slice'] }, 'gate[0]: "slice" is no requirement'],
+    [{ gate: ['slice >= 0.9', { maxDrop: 'slice 1', maxRise: 'slice 1' }] }, 'gate[1]'],
+    [{ gate: [{ level: 'warn' }] }, 'needs one of require, maxDrop, maxRise'],
+    [{ gate: [{ require: 'slice >= 0.9', level: 'info' }] }, 'is neither error nor warn'],
+    [{ gate: [{ requires: 'slice >= 0.9' }] }, 'did you mean "require"?'],
+    [{ gates: ['slice >= 0.9'] }, 'did you mean "gate"?'],
+    [{ gate: [{ maxDrop: 'slice 1 point' }] }, 'need --baseline'],
+    [{ gate: [{ maxDrop: 'slice 1 point' }], baseline: 'b.json' }, 'prune-limit.json: "baseline" '],
+    [{ gate: ['slice >= 0'], baseline: 1 }, 'is no path'],
+    [{ gate: [] }, 'say what is asked for'],
+  ])('%j is exit code 2', async (config, message) => {
+    const { exitCode, stderr, stdout } = await runFake(['gate', 'report.json'], {
+      folder: await folderWith(config),
+    });
+    expect(stderr).toContain(message);
+    expect(stderr.trim()).not.toContain('\n');
+    expect(exitCode).toBe(2);
+    expect(stdout).toBe('');
   });
 });
 
