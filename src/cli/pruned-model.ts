@@ -77,7 +77,8 @@ export async function denseOfReport(
     progress,
   );
   const data = flags.data === undefined ? pathFrom(context.cwd, report.data.path) : config.data!;
-  const { labelColumn, layout } = config;
+  // What a report does not hold, or need not: it is older than the option.
+  const { labelColumn, layout, layers } = config;
   return {
     checkpoint,
     config: {
@@ -87,6 +88,7 @@ export async function denseOfReport(
       data,
       labelColumn,
       layout,
+      layers: report.options.layers ?? layers,
       dumpGraph: null,
     },
   };
