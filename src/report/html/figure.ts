@@ -15,7 +15,7 @@ export const leftMargin: Record<Width, number> = { wide: 150, narrow: 142 };
 export interface LegendEntry {
   name: string;
   color: string;
-  shape: 'line' | 'dashed' | 'dotted' | 'dot' | 'band';
+  shape: 'line' | 'dashed' | 'dotted' | 'dot' | 'band' | 'cross';
 }
 
 export interface Picture {

@@ -1,6 +1,7 @@
 /** The x axis of measured pictures: the kept fraction, logarithmic, more pruned to the right. */
 import * as Plot from '@observablehq/plot';
 import type { Report } from '../schema.js';
+import { extent } from './extent.js';
 import { type Width, widths } from './figure.js';
 
 /** Least kept fraction that an axis goes down to: beyond float32 indices nothing is told apart. */
@@ -12,7 +13,7 @@ export function smallestKept({ curve, limits }: Report): number {
     ...curve.map((row) => row.kept),
     ...[limits.gaussianWidth, limits.sharp, limits.slice].map((limit) => 1 - limit.pruned),
   ].filter((value) => value > floor);
-  return 0.8 * Math.min(0.5, ...kept);
+  return 0.8 * Math.min(0.5, extent(kept)[0]);
 }
 
 /** The kept fraction of a pruned one, held on the axis. */

@@ -1,7 +1,8 @@
 /** Limits, loss increase and accuracy against the kept fraction, as pictures. */
 import * as Plot from '@observablehq/plot';
-import type { Report } from '../schema.js';
+import type { CurveRow, Report } from '../schema.js';
 import * as text from '../text.js';
+import { extent } from './extent.js';
 import { color, type LegendEntry, type Picture } from './figure.js';
 import { keptAxis, keptOnAxis, smallestKept } from './kept-axis.js';
 import { limitWords, type ShownLimit, shownLimits } from './shown-limits.js';
@@ -88,6 +89,10 @@ function symmetricTicks(low: number, high: number, constant: number): number[] {
   return [...sizes.map((size) => -size).reverse(), 0, ...sizes].filter((tick) => tick >= low && tick <= high);
 }
 
+function lossOverflows({ lossIncrease, insideSublevelSet }: CurveRow): boolean {
+  return lossIncrease === null && insideSublevelSet === false;
+}
+
 function lossPicture(report: Report): Picture {
   const smallest = smallestKept(report);
   const rows = report.curve.filter(({ kept }) => kept >= smallest);
@@ -97,13 +102,15 @@ function lossPicture(report: Report): Picture {
   const predicted = rows.flatMap(({ kept, predictedLossIncrease: increase }) =>
     increase === null ? [] : [{ kept, increase }],
   );
-  const overflows = rows.filter(
-    ({ lossIncrease, insideSublevelSet }) => lossIncrease === null && insideSublevelSet === false,
-  );
+  const overflows = rows.filter(lossOverflows);
   const epsilon = report.epsilon.value;
   const all = [0, epsilon, ...[...measured, ...predicted].map(({ increase }) => increase)];
-  const [low, high] = [Math.min(...all), Math.max(...all)];
-  const constant = (epsilon > 0 ? epsilon : high - low || 1) / 10;
+  const [low, high] = extent(all);
+  // Not so small against the largest loss that the axis overflows or is all decades.
+  const constant = Math.max(
+    (epsilon > 0 ? epsilon : Math.min(high - low, 1) || 1) / 10,
+    1e-12 * Math.max(high, -low),
+  );
   return {
     id: 'loss',
     title: 'Loss increase against the kept part',
@@ -210,6 +217,9 @@ export function measuredLegend(report: Report): LegendEntry[] {
   return [
     { name: 'measured', color: 'measured', shape: 'dot' },
     { name: 'measured limit', color: 'measured', shape: 'dotted' },
+    ...(report.curve.some(lossOverflows)
+      ? [{ name: 'loss overflows', color: 'epsilon', shape: 'cross' } satisfies LegendEntry]
+      : []),
     { name: 'predicted; slice limit', color: 'slice', shape: 'line' },
     { name: 'Gaussian width, with its 95 % interval', color: 'gaussian-width', shape: 'band' },
     { name: 'sharp, with its 95 % interval', color: 'sharp', shape: 'band' },
@@ -218,7 +228,7 @@ export function measuredLegend(report: Report): LegendEntry[] {
       : [{ name: 'connected', color: 'connected', shape: 'line' } satisfies LegendEntry]),
     { name: 'tolerated: epsilon, and the fall of accuracy', color: 'epsilon', shape: 'dashed' },
     ...(unresolved
-      ? [{ name: 'dashed limit: unresolved', color: 'sharp', shape: 'dashed' } satisfies LegendEntry]
+      ? [{ name: 'dashed or hollow: unresolved', color: 'sharp', shape: 'dashed' } satisfies LegendEntry]
       : []),
   ];
 }
@@ -228,7 +238,7 @@ export function measuredCaption(report: Report): string {
   const off = report.curve.filter(({ kept }) => kept < smallestKept(report)).length;
   return (
     'One-shot magnitude pruning of this checkpoint without retraining, against theory; of the limits, those of theory are round and measured ones square. ' +
-    'The axis of the loss is logarithmic away from 0 and linear within a tenth of epsilon of it.' +
+    'The axis of the loss is logarithmic away from 0 and linear close to it.' +
     (off > 0
       ? ` ${text.plural(off, 'point')} at which nothing is kept ${off === 1 ? 'lies' : 'lie'} off the axis.`
       : '')

@@ -77,7 +77,7 @@ function figures(report: Report): string[] {
       theoryCaption(report),
     ),
     spectrum === null
-      ? '<section><h2>Spectrum</h2><p>The report holds no Ritz values to draw.</p></section>'
+      ? '<section><h2>Spectrum</h2><p>The report holds no Ritz values that can be drawn.</p></section>'
       : figureHtml(
           'Spectrum',
           [pictureHtml(spectrum.picture)],

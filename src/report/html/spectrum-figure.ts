@@ -2,6 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import type { Report } from '../schema.js';
 import * as text from '../text.js';
+import { extent } from './extent.js';
 import { color, type LegendEntry, type Picture } from './figure.js';
 import { spectralDensity } from './spectral-density.js';
 
@@ -20,7 +21,7 @@ interface Smoothed {
   least: number;
 }
 
-/** The mean of the probes' quadrature rules, smoothed; null where the report holds no Ritz value. */
+/** The mean of the probes' quadrature rules, smoothed; null where the report holds no Ritz value, or none that can be drawn. */
 function smoothed({ spectrum, model }: Report): Smoothed | null {
   const rules = spectrum.ritz.filter(({ values }) => values.length > 0);
   const nodes = rules.flatMap(({ values }) => values);
@@ -28,10 +29,7 @@ function smoothed({ spectrum, model }: Report): Smoothed | null {
     return null;
   }
   const weights = rules.flatMap((rule) => rule.weights.map((weight) => weight / rules.length));
-  const [smallest, largest] = [
-    nodes.reduce((a, b) => Math.min(a, b)),
-    nodes.reduce((a, b) => Math.max(a, b)),
-  ];
+  const [smallest, largest] = extent(nodes);
   const sigma = relativeSigma * (largest - smallest || Math.abs(largest) || 1);
   const { grid, density } = spectralDensity({ nodes, weights }, { sigma, points: 640 });
   const least = 0.1 / (Math.max(model.prunable, 1) * sigma * Math.sqrt(2 * Math.PI));
@@ -39,7 +37,9 @@ function smoothed({ spectrum, model }: Report): Smoothed | null {
     eigenvalue,
     density: Math.max(density[index], least),
   }));
-  return { sigma, points, least };
+  // Eigenvalues at the ends of float64 have a density that it does not hold.
+  const drawable = least > 0 && points.every(({ density }) => Number.isFinite(density));
+  return drawable ? { sigma, points, least } : null;
 }
 
 function decades(low: number, high: number): number[] {
@@ -64,7 +64,7 @@ function spectrumPicture(report: Report, { points, least }: Smoothed): Picture {
       `Eigenvalues from ${text.quantity(lambdaMin)} to ${text.quantity(lambdaMax)}; ` +
       `negative ones hold ${text.percent(negativeMass)} of the sum of magnitudes.`,
     plot: (width) => ({
-      x: { domain: [Math.min(left, ...leading), Math.max(right, ...leading)] },
+      x: { domain: extent([left, right, ...leading]) },
       y: { type: 'log', domain: [least, most] },
       height: 320,
       marginLeft: 60,
@@ -109,7 +109,7 @@ function spectrumPicture(report: Report, { points, least }: Smoothed): Picture {
   };
 }
 
-/** The picture with its caption; null where the report holds no Ritz value. */
+/** The picture with its caption; null where the report holds no Ritz value that can be drawn. */
 export function spectrumFigure(
   report: Report,
 ): { picture: Picture; legend: LegendEntry[]; caption: string } | null {

@@ -15,18 +15,18 @@ h1 { font-size: 1.4rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin: 2r
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; } .number { text-align: right; } .scroll { overflow-x: auto; } .grid td, .grid th { overflow-wrap: normal; }
-.pairs th { font-weight: 400; color: var(--quiet); white-space: nowrap; }
+.pairs th { font-weight: 400; color: var(--quiet); white-space: nowrap; overflow-wrap: normal; }
 figure { margin: 0; } figcaption { margin-top: .6rem; } figcaption, .note { color: var(--quiet); font-size: .9rem; }
 svg[class] { display: block; max-width: 100%; height: auto; overflow: visible; font-size: 12px; --plot-background: var(--page); } svg.narrow { display: none; }
 .picture { font-weight: 600; font-size: .95rem; margin: 1.2rem 0 .2rem; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; margin: .5rem 0; font-size: .9rem; }
 .swatch { display: inline-block; width: 1.4em; margin-right: .4em; vertical-align: middle; border-top: 2px solid; }
 .swatch.dashed { border-top-style: dashed; } .swatch.dotted { border-top-style: dotted; } .swatch.dot { width: .6em; height: .6em; border: 0; border-radius: 50%; background: currentColor; }
-.swatch.band { height: .8em; border: 0; background: currentColor; opacity: .5; }
+.swatch.cross { width: auto; border: 0; } .swatch.cross::before { content: '\u00d7'; font-weight: 700; } .swatch.band { height: .8em; border: 0; background: currentColor; opacity: .5; }
 details { border-top: 1px solid var(--line); padding: .4rem 0; } summary { cursor: pointer; font-weight: 600; }
 a:focus-visible, summary:focus-visible, .scroll:focus-visible { outline: 2px solid var(--slice); outline-offset: 2px; }
 @media screen and (max-width: 660px) { svg.wide { display: none; } svg.narrow { display: block; width: 100%; } body { padding: .8rem; } .pairs th { white-space: normal; } }
 @page { size: A4; margin: 15mm; }
-@media print { body { max-width: none; padding: 0; font-size: 10.5pt; } figure svg, .warnings, tr { break-inside: avoid; } h2, .picture { break-after: avoid; }
+@media print { body { max-width: none; padding: 0; font-size: 10.5pt; } figure svg, .warnings, tr { break-inside: avoid; } h2, .legend, .picture { break-after: avoid; }
   details::details-content { content-visibility: visible; } }
 `;

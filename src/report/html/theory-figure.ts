@@ -18,7 +18,7 @@ function crossing(limit: LimitEstimate): { pruned: number } {
 /** The part of the axes that the crossings lie in, where the whole leaves them in a corner; null elsewhere. */
 function closeUp({ gaussianWidth, sharp }: Report['limits']): [number, number] | null {
   const first = Math.min(crossing(gaussianWidth).pruned, crossing(sharp).pruned);
-  return first > 0.75 && first < 1 ? [Math.max(0, 1 - 3 * (1 - first)), 1] : null;
+  return first > 0.75 && first < 1 - 1e-6 ? [Math.max(0, 1 - 3 * (1 - first)), 1] : null;
 }
 
 /** The points inside of a square, with those where the straight lines between points enter and leave it. */

@@ -64,6 +64,22 @@ const reports: [string, Report][] = [
   ['without Ritz values', withSpectrum([], [])],
   ['with a probe without Ritz values', withSpectrum([{ values: [], weights: [] }], [2])],
   ['with eigenvalues of 1e30', withSpectrum([{ values: [-1e30, 1e30], weights: [0.5, 0.5] }], [1e30])],
+  [
+    'with eigenvalues of 1e308',
+    withSpectrum([{ values: [-1.7e308, 1.7e308], weights: [0.5, 0.5] }], [1.7e308]),
+  ],
+  [
+    'with eigenvalues of 1e-320',
+    withSpectrum([{ values: [-1e-320, 1e-320], weights: [0.5, 0.5] }], [1e-320]),
+  ],
+  [
+    'with losses at the ends of float64',
+    {
+      ...sampleReport(),
+      epsilon: { value: 1e-320, rule: 'absolute', examples: null },
+      curve: curve.map((row, index) => ({ ...row, lossIncrease: index === 0 ? -1.7e308 : 1.7e308 })),
+    },
+  ],
   ['without a measured curve', { ...sampleReport(), curve: [], theory: { ...theory, curve: [] } }],
   [
     'with everything pruned',
@@ -132,7 +148,8 @@ describe.each(reports)('a page %s', (_, report) => {
     }
     const ids = all(page, '[id]').map((element) => element.getAttribute('id'));
     expect(new Set(ids).size).toBe(ids.length);
-    expect(html).not.toMatch(/NaN|Infinity|undefined/);
+    // A sign of Plot where a scale or a value makes no sense to it.
+    expect(html).not.toMatch(/NaN|Infinity|undefined|\u26a0/);
   });
 
   test('is the same each time', () => {
