@@ -10,20 +10,32 @@ import { readSetting } from './settings.js';
 
 type ReportFormat = 'table' | 'json' | 'markdown';
 
+/** Forms of a report that go to files, or to stdout under the name `-`. */
+const fileKinds = ['json', 'markdown', 'html'] as const;
+
+type FileKind = (typeof fileKinds)[number];
+
 /** Where a report goes. */
 export interface ReportOutputFlags {
   format?: string;
   json?: string;
   markdown?: string;
+  html?: string;
 }
 
 /** A report in one of its forms; renderers are loaded when they are needed. */
-export async function renderReport(report: Report, format: ReportFormat, context: Context): Promise<string> {
+export async function renderReport(
+  report: Report,
+  format: ReportFormat | FileKind,
+  context: Context,
+): Promise<string> {
   switch (format) {
     case 'json':
       return (await import('../report/json.js')).renderJson(report);
     case 'markdown':
       return (await import('../report/markdown.js')).renderMarkdown(report);
+    case 'html':
+      return (await import('../report/html/page.js')).renderHtml(report);
     case 'table':
       return (await import('../report/table.js')).renderTable(report, await context.colors(), context.page);
   }
@@ -42,18 +54,18 @@ export async function renderDocumentAs(
 
 /** A result of a command: what stdout carries, and the files that are asked for besides. */
 export interface ReportOutputs {
-  format: ReportFormat;
-  files: { kind: 'json' | 'markdown'; option: string; path: string }[];
+  format: ReportFormat | FileKind;
+  files: { kind: FileKind; option: string; path: string }[];
 }
 
 /** What stdout carries: what `--format` says, or a file that is named `-`; one of them. */
-function stdoutFormat(flags: ReportOutputFlags): ReportFormat {
+function stdoutFormat(flags: ReportOutputFlags): ReportFormat | FileKind {
   const format = flags.format === undefined ? null : readSetting(outputFormat, flags.format, null);
-  const [kind, other] = (['json', 'markdown'] as const).filter((name) => flags[name] === '-');
+  const [kind, other] = fileKinds.filter((name) => flags[name] === '-');
   if (kind !== undefined && (other !== undefined || (format !== null && format !== kind))) {
     throw new InputError(
       'usage/stdout',
-      `--${kind} - and ${other === undefined ? `--format ${format}` : `--${other} -`} both go to stdout, which carries one result; name a file, for example --${kind} report.${kind === 'json' ? 'json' : 'md'}`,
+      `--${kind} - and ${other === undefined ? `--format ${format}` : `--${other} -`} both go to stdout, which carries one result; name a file, for example --${kind} report.${kind === 'markdown' ? 'md' : kind}`,
     );
   }
   return kind ?? format ?? 'table';
@@ -65,7 +77,7 @@ function stdoutFormat(flags: ReportOutputFlags): ReportFormat {
  * @throws InputError where two results would go to stdout
  */
 export function reportOutputs(flags: ReportOutputFlags, cwd: string): ReportOutputs {
-  const files = (['json', 'markdown'] as const).flatMap((kind) => {
+  const files = fileKinds.flatMap((kind) => {
     const path = flags[kind];
     return path === undefined || path === '-'
       ? []
@@ -96,4 +108,5 @@ export async function deliverReport(
 export const reportFileOptions: readonly [flags: string, help: string][] = [
   ['--json <FILE>', 'also write the report as JSON to a file; - is stdout, in place of the table'],
   ['--markdown <FILE>', 'also write the report as Markdown to a file, or to stdout with -'],
+  ['--html <FILE>', 'also write the report as a web page with pictures to a file, or to stdout with -'],
 ];

@@ -26,11 +26,16 @@ export function addReportCommand(program: Command, context: Context): void {
   const command = program
     .command('report')
     .summary('show a stored report again, in any form')
-    .description('Shows a JSON report of analyze again, as a table or as Markdown. Computes nothing.')
+    .description(
+      'Shows a JSON report of analyze again, as a table, as Markdown or as a web page. Computes nothing.',
+    )
     .argument('<file>', 'JSON report');
   addOutputOptions(command, outputFormat, reportFileOptions);
   addHelpAfter(command, {
-    examples: ['prune-limit report report.json', 'prune-limit report report.json --markdown report.md'],
+    examples: [
+      'prune-limit report report.json',
+      'prune-limit report report.json --markdown report.md --html report.html',
+    ],
   });
   command.action((file: string, flags: ReportOutputFlags) => runReport(file, flags, context));
 }

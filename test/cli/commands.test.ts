@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { OnnxCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { analyzeDefaults, trainDefaults } from '../../src/config.js';
 import { InputError } from '../../src/errors.js';
+import { renderHtml } from '../../src/report/html/page.js';
 import { renderJson } from '../../src/report/json.js';
 import { renderMarkdown } from '../../src/report/markdown.js';
 import { reportJsonSchema } from '../../src/report/schema.js';
@@ -29,6 +30,7 @@ describe('analyze', () => {
     [['--json', '-'], renderJson],
     [['--json=-', '--format', 'json'], renderJson],
     [['--markdown', '-'], renderMarkdown],
+    [['--html', '-'], renderHtml],
   ])('%j: in place of the table', async (flags, render) => {
     const { exitCode, stdout } = await runFake([...analyze, ...flags, '--quiet']);
     expect([exitCode, stdout]).toEqual([0, render(sampleReport())]);

@@ -145,6 +145,14 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
       ['analyze', 'm', '--data', 'd', '--json', 'r.json', '--markdown', '-', '--format', 'table'],
       '--markdown - and --format table both go to stdout, which carries one result; name a file, for example --markdown report.md',
     ],
+    [
+      ['report', 'r.json', '--markdown', '-', '--html', '-'],
+      '--markdown - and --html - both go to stdout, which carries one result; name a file, for example --markdown report.md',
+    ],
+    [
+      ['report', 'r.json', '--html', '-', '--format', 'table'],
+      '--html - and --format table both go to stdout, which carries one result; name a file, for example --html report.html',
+    ],
     [['train', 'mlp', '-o', 'o'], 'say what to train on with --data PATH, for example --data data/mnist'],
     [['train', 'mlp', '--data', 'd'], 'say where to write with -o DIR, for example -o models/mlp'],
     [

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { clippedMeasure, mixMeasures, spectralAverage } from '../../src/spectrum/spectral-measure.js';
-import { spectralDensity } from '../support/spectral-density.js';
 import { measureFromEigenvalues } from '../support/spectral-measures.js';
 
 const measure = measureFromEigenvalues([-1, 0, 1, 4]);
@@ -22,24 +21,5 @@ describe('spectral measures', () => {
 
   it('clip negative eigenvalues', () => {
     expect(Array.from(clippedMeasure(measure).nodes)).toEqual([0, 0, 1, 4]);
-  });
-});
-
-describe('spectralDensity', () => {
-  it('integrates to 1 and peaks at the nodes', () => {
-    const { grid, density } = spectralDensity(measure, { sigma: 0.05, points: 2001 });
-    const step = grid[1] - grid[0];
-    expect(density.reduce((sum, value) => sum + value * step, 0)).toBeCloseTo(1, 2);
-    const peak = grid[density.indexOf(Math.max(...density))];
-    expect([-1, 0, 1, 4].some((node) => Math.abs(node - peak) < step)).toBe(true);
-  });
-
-  it('draws a single atom', () => {
-    const { density } = spectralDensity(measureFromEigenvalues([0]));
-    expect(density.every(Number.isFinite)).toBe(true);
-  });
-
-  it('rejects a width of zero', () => {
-    expect(() => spectralDensity(measure, { sigma: 0 })).toThrow('sigma > 0');
   });
 });

@@ -1,4 +1,9 @@
-import type { SpectralMeasure } from '../../src/spectrum/spectral-measure.js';
+/** Atoms of a measure, as `spectrum.ritz` of a report holds them. */
+interface Atoms {
+  readonly nodes: ArrayLike<number>;
+  /** As many as nodes; they sum to 1. */
+  readonly weights: ArrayLike<number>;
+}
 
 /** A smoothed density on a grid. For plots only: limits are computed from the measure itself. */
 export interface SpectralDensity {
@@ -13,17 +18,20 @@ export interface SpectralDensity {
  *
  * @param options.sigma standard deviation of the Gaussians; default 1 % of the
  *   span of the nodes
- * @param options.points grid points; default 512
- * @param options.from left end of the grid; default 3 sigma below the smallest node
- * @param options.to right end of the grid; default 3 sigma above the largest node
+ * @param options.points grid points, default 512,
+ *   from 3 sigma below the smallest node to 3 sigma above the largest
+ * @throws RangeError where sigma is not above 0 or there are fewer than 2 points
  */
 export function spectralDensity(
-  measure: SpectralMeasure,
-  options: { sigma?: number; points?: number; from?: number; to?: number } = {},
+  measure: Atoms,
+  options: { sigma?: number; points?: number } = {},
 ): SpectralDensity {
   const { nodes, weights } = measure;
-  const smallest = nodes.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const largest = nodes.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  let [smallest, largest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (let i = 0; i < nodes.length; i++) {
+    smallest = Math.min(smallest, nodes[i]);
+    largest = Math.max(largest, nodes[i]);
+  }
   const span = largest - smallest || Math.abs(largest) || 1;
   const sigma = options.sigma ?? 0.01 * span;
   const points = options.points ?? 512;
@@ -32,8 +40,8 @@ export function spectralDensity(
       `spectralDensity: expected sigma > 0 and at least 2 points, got ${sigma} and ${points}`,
     );
   }
-  const from = options.from ?? smallest - 3 * sigma;
-  const to = options.to ?? largest + 3 * sigma;
+  const from = smallest - 3 * sigma;
+  const to = largest + 3 * sigma;
   const grid = new Float64Array(points);
   const density = new Float64Array(points);
   const height = 1 / (sigma * Math.sqrt(2 * Math.PI));

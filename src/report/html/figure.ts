@@ -1,0 +1,74 @@
+/** Pictures as SVG that stands alone: drawn here, with no browser and no script. */
+import * as Plot from '@observablehq/plot';
+import { parseHTML } from 'linkedom';
+import { escapeHtml } from './markup.js';
+
+/** The two widths that every picture is drawn in: for paper and desks, and for telephones. */
+export const widths = { wide: 760, narrow: 380 } as const;
+
+export type Width = keyof typeof widths;
+
+/** Room left of the frame, the same in all pictures of a figure so that their x axes lie on one another. */
+export const leftMargin: Record<Width, number> = { wide: 150, narrow: 142 };
+
+/** An entry of a legend. Colours are those of the style sheet, by name. */
+export interface LegendEntry {
+  name: string;
+  color: string;
+  shape: 'line' | 'dashed' | 'dotted' | 'dot' | 'band' | 'cross';
+}
+
+export interface Picture {
+  /** Unique in the page, letters and hyphens. */
+  id: string;
+  title: string;
+  /** What is to be seen, for those who do not see it. */
+  description: string;
+  plot(width: Width): Plot.PlotOptions;
+}
+
+/** The colour of the style sheet with this name. */
+export function color(name: string): string {
+  return `var(--${name})`;
+}
+
+function drawn({ id, title, description, plot }: Picture, width: Width): string {
+  const { document } = parseHTML('<!doctype html><html><body></body></html>');
+  const svg = Plot.plot({
+    width: widths[width],
+    marginLeft: leftMargin[width],
+    marginRight: 18,
+    ...plot(width),
+    document,
+  });
+  const [titleId, descriptionId] = [`${id}-${width}-title`, `${id}-${width}-description`];
+  svg.setAttribute('role', 'img');
+  svg.setAttribute('class', `${svg.getAttribute('class')} ${width}`);
+  svg.setAttribute('aria-labelledby', titleId);
+  svg.setAttribute('aria-describedby', descriptionId);
+  const named = [
+    ['desc', descriptionId, description],
+    ['title', titleId, title],
+  ];
+  for (const [tag, elementId, content] of named) {
+    const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
+    element.setAttribute('id', elementId);
+    element.textContent = content;
+    svg.insertBefore(element, svg.firstChild);
+  }
+  return svg.outerHTML;
+}
+
+/** A picture under its title, in both widths; the style sheet shows the one that fits. */
+export function pictureHtml(picture: Picture): string {
+  return `<p class="picture">${escapeHtml(picture.title)}</p>\n${drawn(picture, 'wide')}\n${drawn(picture, 'narrow')}`;
+}
+
+/** A legend as a list. */
+export function legendHtml(entries: readonly LegendEntry[]): string {
+  const items = entries.map(
+    ({ name, color: colorName, shape }) =>
+      `<li><span class="swatch ${shape}" style="color: ${color(colorName)}" aria-hidden="true"></span>${escapeHtml(name)}</li>`,
+  );
+  return `<ul class="legend">${items.join('')}</ul>`;
+}

@@ -1,0 +1,145 @@
+/** The report as one HTML file that needs no script and no network. */
+import { describeReport } from '../document.js';
+import type { Report } from '../schema.js';
+import type { Grid, Section } from '../sections.js';
+import { legendHtml, pictureHtml } from './figure.js';
+import { escapeHtml } from './markup.js';
+import { measuredCaption, measuredLegend, measuredPictures } from './measured-figure.js';
+import { spectrumFigure } from './spectrum-figure.js';
+import { style } from './style.js';
+import { theoryCaption, theoryLegend, theoryPictures } from './theory-figure.js';
+
+/** Nothing may be loaded and nothing run, whatever text a report carries. */
+const policy = "default-src 'none'; style-src 'unsafe-inline'";
+
+function pairsHtml(pairs: readonly (readonly [string, string])[]): string {
+  const rows = pairs.map(
+    ([name, value]) => `<tr><th scope="row">${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`,
+  );
+  return `<table class="pairs">${rows.join('')}</table>`;
+}
+
+function gridHtml({ head, rows, numeric }: Grid, label: string): string {
+  const attribute = (column: number) => (numeric.includes(column) ? ' class="number"' : '');
+  const heads = head.map((cell, column) => `<th scope="col"${attribute(column)}>${escapeHtml(cell)}</th>`);
+  const body = rows.map(
+    (row) =>
+      `<tr>${row.map((cell, column) => `<td${attribute(column)}>${escapeHtml(cell)}</td>`).join('')}</tr>`,
+  );
+  // A table that is wider than a telephone is scrolled, with the keyboard too.
+  return (
+    `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(label)}"><table class="grid"><thead><tr>${heads.join('')}</tr></thead>` +
+    `<tbody>${body.join('')}</tbody></table></div>`
+  );
+}
+
+function listHtml(notes: readonly string[]): string {
+  return `<ul>${notes.map((note) => `<li>${escapeHtml(note)}</li>`).join('')}</ul>`;
+}
+
+function sectionBody({ title, paragraphs, pairs, grid, notes }: Section): string {
+  return [
+    ...paragraphs.map((paragraph) => `<p>${escapeHtml(paragraph)}</p>`),
+    pairs.length > 0 ? pairsHtml(pairs) : '',
+    grid === null ? '' : gridHtml(grid, title),
+    notes.length > 0 ? listHtml(notes) : '',
+  ].join('\n');
+}
+
+function folded(title: string, body: string): string {
+  return `<details><summary>${escapeHtml(title)}</summary>\n${body}\n</details>`;
+}
+
+function figureHtml(heading: string, pictures: readonly string[], legend: string, caption: string): string {
+  return (
+    `<section><h2>${escapeHtml(heading)}</h2>\n<figure>${legend}\n${pictures.join('\n')}\n` +
+    `<figcaption>${escapeHtml(caption)}</figcaption></figure></section>`
+  );
+}
+
+function figures(report: Report): string[] {
+  const measured = measuredPictures(report);
+  const spectrum = spectrumFigure(report);
+  const withoutAccuracy = measured.some(({ id }) => id === 'accuracy')
+    ? ''
+    : ' Test accuracy was not measured.';
+  return [
+    figureHtml(
+      'Pruned at once, against theory',
+      measured.map(pictureHtml),
+      legendHtml(measuredLegend(report)),
+      measuredCaption(report) + withoutAccuracy,
+    ),
+    figureHtml(
+      'Where the limits of theory come from',
+      theoryPictures(report).map(pictureHtml),
+      legendHtml(theoryLegend),
+      theoryCaption(report),
+    ),
+    spectrum === null
+      ? '<section><h2>Spectrum</h2><p>The report holds no Ritz values that can be drawn.</p></section>'
+      : figureHtml(
+          'Spectrum',
+          [pictureHtml(spectrum.picture)],
+          legendHtml(spectrum.legend),
+          spectrum.caption,
+        ),
+  ];
+}
+
+/** What a second run needs to be the same, beyond what the section of the model says. */
+function provenance({ tool, seed, engine, model }: Report): [string, string][] {
+  const versions = Object.entries(engine.versions).map(([name, version]) => `${name} ${version}`);
+  return [
+    ['seed', String(seed)],
+    ['SHA-256 of the model', model.sha256],
+    ...(model.weights === undefined ? [] : [['weights', model.weights] satisfies [string, string]]),
+    ['versions', [`prune-limit ${tool.version}`, ...versions].join(', ')],
+  ];
+}
+
+function optionPairs(options: Report['options']): [string, string][] {
+  return Object.entries(options).map(([name, value]) => [name, JSON.stringify(value)]);
+}
+
+/**
+ * The report as a self-contained HTML page: verdict and warnings, what was
+ * analysed, pictures, and every table folded. Pictures only rescale and smooth
+ * numbers of the report.
+ */
+export function renderHtml(report: Report): string {
+  const { title, sections } = describeReport(report);
+  const [verdict, ...others] = sections;
+  const warnings = others.filter(({ tone }) => tone === 'warning');
+  const [analysed, ...tables] = others.filter(({ tone }) => tone !== 'warning');
+  const blocks = [
+    `<h1>${escapeHtml(title)}</h1>`,
+    ...verdict.paragraphs.map((paragraph) => `<p class="verdict">${escapeHtml(paragraph)}</p>`),
+    ...warnings.map(
+      (section) =>
+        `<section class="warnings"><h2>${escapeHtml(section.title)}</h2>${listHtml(section.notes)}</section>`,
+    ),
+    `<section><h2>What was analysed</h2>${pairsHtml([...analysed.pairs, ...provenance(report)])}</section>`,
+    ...figures(report),
+    `<section><h2>Tables</h2>`,
+    ...tables.map((section) => folded(section.title, sectionBody(section))),
+    folded('Options', pairsHtml(optionPairs(report.options))),
+    `</section>`,
+  ];
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(title)}</title>
+<style>${style}</style>
+</head>
+<body>
+<main>
+${blocks.join('\n')}
+</main>
+</body>
+</html>
+`;
+}

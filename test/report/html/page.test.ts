@@ -1,0 +1,228 @@
+import { parseHTML } from 'linkedom';
+import { describe, expect, test } from 'vitest';
+import { renderHtml } from '../../../src/report/html/page.js';
+import { type Report, validateReport } from '../../../src/report/schema.js';
+import { sampleReport, unresolvedReport } from '../sample-report.js';
+
+/** What a test looks at of an element; linkedom has no types without those of browsers. */
+interface Element {
+  tagName: string;
+  textContent: string;
+  attributes: { name: string; value: string }[];
+  getAttribute(name: string): string | null;
+  querySelector(selector: string): Element | null;
+  querySelectorAll(selector: string): Iterable<Element>;
+}
+
+function parsed(html: string): Element {
+  return (parseHTML(html) as unknown as { document: Element }).document;
+}
+
+function all(root: Element, selector: string): Element[] {
+  return [...root.querySelectorAll(selector)];
+}
+
+const hostile = `"><img src=x onerror='alert(1)'></title></style><script>alert(2)</script>&amp;\u202e\u0000`;
+
+function hostileReport(): Report {
+  const report = sampleReport();
+  return {
+    ...report,
+    tool: { ...report.tool, version: hostile },
+    engine: { backend: hostile, threads: 1, versions: { [hostile]: hostile } },
+    model: {
+      ...report.model,
+      path: hostile,
+      weights: hostile,
+      format: hostile,
+      sha256: hostile,
+      notes: [hostile],
+      leftOut: [{ name: hostile, weights: 1, reason: hostile }],
+    },
+    data: { ...report.data, path: hostile, format: hostile },
+    options: { ...report.options, include: [hostile], dumpGraph: hostile },
+    warnings: [hostile],
+  };
+}
+
+const { limits, theory, spectrum, curve } = sampleReport();
+
+function withSpectrum(ritz: Report['spectrum']['ritz'], leadingEigenvalues: number[]): Report {
+  return { ...sampleReport(), spectrum: { ...spectrum, ritz, leadingEigenvalues } };
+}
+
+/** Reports with little in them, or with numbers at the ends of their ranges. */
+const reports: [string, Report][] = [
+  ['of a settled analysis', sampleReport()],
+  ['with unresolved limits and no classes', unresolvedReport()],
+  ['with text that tries to be markup', hostileReport()],
+  [
+    'with negative eigenvalues alone',
+    withSpectrum([{ values: [-3, -2, -1], weights: [0.1, 0.2, 0.7] }], [-3]),
+  ],
+  ['without curvature', withSpectrum([{ values: [0], weights: [1] }], [])],
+  ['without Ritz values', withSpectrum([], [])],
+  ['with a probe without Ritz values', withSpectrum([{ values: [], weights: [] }], [2])],
+  ['with eigenvalues of 1e30', withSpectrum([{ values: [-1e30, 1e30], weights: [0.5, 0.5] }], [1e30])],
+  [
+    'with eigenvalues of 1e308',
+    withSpectrum([{ values: [-1.7e308, 1.7e308], weights: [0.5, 0.5] }], [1.7e308]),
+  ],
+  [
+    'with eigenvalues of 1e-320',
+    withSpectrum([{ values: [-1e-320, 1e-320], weights: [0.5, 0.5] }], [1e-320]),
+  ],
+  [
+    'with losses at the ends of float64',
+    {
+      ...sampleReport(),
+      epsilon: { value: 1e-320, rule: 'absolute', examples: null },
+      curve: curve.map((row, index) => ({ ...row, lossIncrease: index === 0 ? -1.7e308 : 1.7e308 })),
+    },
+  ],
+  ['without a measured curve', { ...sampleReport(), curve: [], theory: { ...theory, curve: [] } }],
+  [
+    'with everything pruned',
+    {
+      ...sampleReport(),
+      limits: {
+        ...limits,
+        gaussianWidth: { ...limits.gaussianWidth, pruned: 1, high: 1 },
+        sharp: { ...limits.sharp, pruned: 1, high: 1 },
+        slice: { pruned: 1, capped: false },
+        connected: null,
+      },
+      curve: [...curve, { ...curve[0], pruned: 1, kept: 0 }],
+    },
+  ],
+  [
+    'with no tolerance, and losses that fall',
+    {
+      ...sampleReport(),
+      epsilon: { value: 0, rule: 'absolute', examples: null },
+      curve: curve.map((row) => ({ ...row, lossIncrease: -0.01 })),
+    },
+  ],
+  [
+    'with a loss of 1e300',
+    { ...sampleReport(), curve: curve.map((row) => ({ ...row, lossIncrease: 1e300 })) },
+  ],
+  [
+    'with limits cut to the connected one',
+    {
+      ...sampleReport(),
+      limits: {
+        ...limits,
+        sharp: { ...limits.sharp, capped: true, uncapped: { pruned: 0.999, low: 0.998, high: 0.9995 } },
+      },
+    },
+  ],
+];
+
+describe.each(reports)('a page %s', (_, report) => {
+  const html = renderHtml(validateReport(report));
+  const page = parsed(html);
+
+  test('stands alone', () => {
+    expect(all(page, 'script, link, img, iframe, object, embed, base, form')).toEqual([]);
+    const names = all(page, '*').flatMap(({ attributes }) => [...attributes].map(({ name }) => name));
+    expect(names.filter((name) => /^on|^(src|href|xlink:href|action|srcset)$/i.test(name))).toEqual([]);
+    // Addresses that are names of languages are not fetched.
+    expect(html.replaceAll(/xmlns(:xlink)?="[^"]*"/g, '')).not.toMatch(/https?:|url\((?!#)|@import/);
+    expect(html.length).toBeLessThan(1_000_000);
+  });
+
+  test('has pictures that are named, described and made of numbers', () => {
+    const pictures = all(page, 'svg');
+    expect(pictures.length).toBeGreaterThanOrEqual(6);
+    for (const picture of pictures) {
+      expect(picture.getAttribute('role')).toBe('img');
+      for (const [attribute, tag] of [
+        ['aria-labelledby', 'title'],
+        ['aria-describedby', 'desc'],
+      ]) {
+        const element = picture.querySelector(tag);
+        expect(element?.getAttribute('id')).toBe(picture.getAttribute(attribute));
+        expect(element?.textContent).toMatch(/\w/);
+      }
+    }
+    const ids = all(page, '[id]').map((element) => element.getAttribute('id'));
+    expect(new Set(ids).size).toBe(ids.length);
+    // A sign of Plot where a scale or a value makes no sense to it.
+    expect(html).not.toMatch(/NaN|Infinity|undefined|\u26a0/);
+  });
+
+  test('is the same each time', () => {
+    expect(renderHtml(report)).toBe(html);
+  });
+});
+
+test('the outline of a page', () => {
+  const page = parsed(renderHtml(sampleReport()));
+  const outline = all(page, 'h1, h2, p.picture, summary').map(
+    ({ tagName, textContent }) => `${tagName.toLowerCase()} ${textContent}`,
+  );
+  expect(outline).toMatchInlineSnapshot(`
+    [
+      "h1 prune-limit 0.1.0: how far can models/mlpnet/model.json be pruned?",
+      "h2 Warnings",
+      "h2 What was analysed",
+      "h2 Pruned at once, against theory",
+      "p Limits: how far the network can be pruned",
+      "p Loss increase against the kept part",
+      "p Test accuracy against the kept part",
+      "h2 Where the limits of theory come from",
+      "p Size of the sublevel set over D, the prunable weights, against the pruned part",
+      "p The same, close to the crossings",
+      "h2 Spectrum",
+      "p Density of the eigenvalues of the curvature (logarithmic)",
+      "h2 Tables",
+      "summary Spectrum",
+      "summary Limits: the largest part that can be pruned",
+      "summary Bounds on the kept part",
+      "summary Theory against measurement",
+      "summary One-shot magnitude pruning, measured",
+      "summary Options",
+    ]
+  `);
+});
+
+test('foreign text is shown as it is, without control characters', () => {
+  const html = renderHtml(hostileReport());
+  const page = parsed(html);
+  const shown = `"><img src=x onerror='alert(1)'></title></style><script>alert(2)</script>&amp;\\u202e\\u0000`;
+  expect(page.querySelector('h1')?.textContent).toContain(shown);
+  expect(page.querySelector('title')?.textContent).toContain(shown);
+  expect(all(page, '.warnings li').map(({ textContent }) => textContent)).toEqual([shown]);
+  expect(html).not.toMatch(/<img|<script|\u202e/);
+});
+
+test('points and limits lie where the report says', () => {
+  // kept 0.5, 0.1209 and 0.01 on a logarithmic axis: equal ratios of kept parts are equal distances.
+  const page = parsed(renderHtml(sampleReport()));
+  const picture = page.querySelector('svg[aria-labelledby="loss-wide-title"]');
+  const [half, limit] = [...(picture?.querySelectorAll('g[aria-label="dot"] circle') ?? [])].map((circle) =>
+    Number(circle.getAttribute('cx')),
+  );
+  const [left, right] = [150, 760 - 18];
+  const at = (kept: number) => left + ((right - left) * Math.log(kept)) / Math.log(0.8 * 0.01);
+  expect(half).toBeCloseTo(at(0.5), 6);
+  expect(limit).toBeCloseTo(at(0.1209), 6);
+});
+
+test('what overflows is marked', () => {
+  const page = parsed(renderHtml(sampleReport()));
+  const description = page.querySelector('#loss-wide-description')?.textContent;
+  expect(description).toContain('At 1 point the loss overflows.');
+});
+
+test('without test accuracy the page says so, and shows no picture of it', () => {
+  const report = unresolvedReport();
+  const page = parsed(
+    renderHtml({ ...report, curve: report.curve.map((row) => ({ ...row, accuracy: null })) }),
+  );
+  expect(all(page, 'p.picture').map(({ textContent }) => textContent)).not.toContain(
+    'Test accuracy against the kept part',
+  );
+  expect(page.querySelector('figcaption')?.textContent).toContain('Test accuracy was not measured.');
+});
