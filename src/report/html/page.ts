@@ -2,6 +2,7 @@
 import { describeReport } from '../document.js';
 import type { Report } from '../schema.js';
 import type { Grid, Section } from '../sections.js';
+import { drawnReport, thinnedWords } from './drawn-points.js';
 import { legendHtml, pictureHtml } from './figure.js';
 import { escapeHtml } from './markup.js';
 import { measuredCaption, measuredLegend, measuredPictures } from './measured-figure.js';
@@ -57,7 +58,8 @@ function figureHtml(heading: string, pictures: readonly string[], legend: string
   );
 }
 
-function figures(report: Report): string[] {
+function figures(whole: Report): string[] {
+  const report = drawnReport(whole);
   const measured = measuredPictures(report);
   const spectrum = spectrumFigure(report);
   const withoutAccuracy = measured.some(({ id }) => id === 'accuracy')
@@ -68,13 +70,13 @@ function figures(report: Report): string[] {
       'Pruned at once, against theory',
       measured.map(pictureHtml),
       legendHtml(measuredLegend(report)),
-      measuredCaption(report) + withoutAccuracy,
+      measuredCaption(report) + withoutAccuracy + thinnedWords(whole.curve),
     ),
     figureHtml(
       'Where the limits of theory come from',
       theoryPictures(report).map(pictureHtml),
       legendHtml(theoryLegend),
-      theoryCaption(report),
+      theoryCaption(report) + thinnedWords(whole.theory.curve),
     ),
     spectrum === null
       ? '<section><h2>Spectrum</h2><p>The report holds no Ritz values that can be drawn.</p></section>'

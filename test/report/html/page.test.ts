@@ -182,6 +182,8 @@ test('the outline of a page', () => {
       "summary Bounds on the kept part",
       "summary Theory against measurement",
       "summary One-shot magnitude pruning, measured",
+      "summary Layers: predicted loss increase at the slice limit",
+      "summary Layers: the part kept at each limit",
       "summary Options",
     ]
   `);
@@ -225,4 +227,16 @@ test('without test accuracy the page says so, and shows no picture of it', () =>
     'Test accuracy against the kept part',
   );
   expect(page.querySelector('figcaption')?.textContent).toContain('Test accuracy was not measured.');
+});
+
+test('draws a part of very many points, and says so', () => {
+  const report = sampleReport();
+  const [first] = report.curve;
+  report.curve = Array.from({ length: 100_000 }, (_, i) => {
+    const pruned = i / 100_000;
+    return { ...first!, pruned, kept: 1 - pruned, source: 'searched' };
+  });
+  const html = renderHtml(report);
+  expect(html).toContain('Of 100,000 points 1,000 are drawn');
+  expect(html.length).toBeLessThan(2e6);
 });
