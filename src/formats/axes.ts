@@ -1,7 +1,7 @@
 /** Arrays of numbers with their axes in another order. */
 
-/** A typed array that a copy can be made of. */
-type Numbers =
+/** A typed array of numbers. */
+export type Numbers =
   | Uint8Array
   | Int8Array
   | Int16Array

@@ -5,7 +5,7 @@
 
 import { InputError } from '../errors.js';
 import { decodeFloat16 } from '../float16.js';
-import { permuteAxes } from './axes.js';
+import { type Numbers, permuteAxes } from './axes.js';
 import { quoted } from './quoted.js';
 import { startsWith } from './signature.js';
 
@@ -37,15 +37,7 @@ export interface NpyArray {
   dtype: NpyDtype;
   shape: number[];
   /** `product(shape)` numbers: uint8 and bool as bytes, float64 and 64-bit integers as float64. */
-  values:
-    | Uint8Array
-    | Int8Array
-    | Int16Array
-    | Int32Array
-    | Uint16Array
-    | Uint32Array
-    | Float32Array
-    | Float64Array;
+  values: Numbers;
 }
 
 function fail(where: string, problem: string, remedy: string): never {
