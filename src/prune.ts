@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { resourceScope } from './analysis/resources.js';
 import { analyze } from './analyze.js';
@@ -17,6 +17,7 @@ import { prunedCount, pruneSmallest, rankByMagnitude } from './pruning/magnitude
 import { gateRefused, type PruneSummary } from './report/prune-summary.js';
 import { limitToPruneTo, type ReportedLimits, readReportedLimits } from './report/pruning-limits.js';
 import type { Report } from './report/schema.js';
+import { readReportText } from './report-file.js';
 
 /** How far to prune, and which weights. */
 interface PruningAmount {
@@ -27,30 +28,8 @@ interface PruningAmount {
   exclude: readonly string[];
 }
 
-/** Reports are a few hundred kilobytes; prevents reading without end what is none. */
-const MAX_REPORT_BYTES = 64 * 2 ** 20;
-
-async function readText(path: string): Promise<string> {
-  const refused = (why: string, cause?: unknown): InputError =>
-    new InputError('prune/report', `--report ${path}: ${why}`, { cause });
-  try {
-    const found = await stat(path);
-    if (!found.isFile()) {
-      throw refused('is no regular file; name a JSON report that analyze wrote');
-    }
-    if (found.size > MAX_REPORT_BYTES) {
-      throw refused(`${found.size} bytes are no report; name a JSON report that analyze wrote`);
-    }
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw error instanceof InputError
-      ? error
-      : refused(`cannot be read (${(error as NodeJS.ErrnoException).code})`, error);
-  }
-}
-
 async function readReport(path: string, checkpoint: Checkpoint): Promise<ReportedLimits> {
-  const report = readReportedLimits(await readText(path), path);
+  const report = readReportedLimits(await readReportText(path, `--report ${path}`, 'prune/report'), path);
   if (report.model.sha256 !== checkpoint.sha256) {
     throw new InputError(
       'prune/other-model',

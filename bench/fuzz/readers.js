@@ -15,6 +15,7 @@ import { parseNpy } from '../../dist/formats/npy.js';
 import { unzipMembers } from '../../dist/formats/zip.js';
 import { createNetwork, describeNetwork } from '../../dist/network/create-network.js';
 import { silentProgress } from '../../dist/progress.js';
+import { limitChoices } from '../../dist/report/limit-choices.js';
 import { limitToPruneTo, readReportedLimits } from '../../dist/report/pruning-limits.js';
 import {
   mutateBytes,
@@ -291,15 +292,7 @@ export const READERS = [
     read: async (_, bytes) => {
       const text = new TextDecoder().decode(bytes('report.json'));
       const report = readReportedLimits(text, 'report.json');
-      const fractions = [
-        'slice',
-        'gaussian-width',
-        'gaussian-width:low',
-        'sharp',
-        'sharp:low',
-        'loss',
-        'accuracy',
-      ].map((limit) => {
+      const fractions = limitChoices.map((limit) => {
         try {
           return limitToPruneTo(report, limit);
         } catch (error) {

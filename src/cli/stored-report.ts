@@ -1,40 +1,11 @@
 /** Reports that stand in files, as commands read them. */
-import { open } from 'node:fs/promises';
-import { InputError } from '../errors.js';
 import { parseReport } from '../report/parse-report.js';
 import type { Report } from '../report/schema.js';
 import { printable } from '../report/text.js';
+import { readReportText } from '../report-file.js';
 
-/** More is no report: that of ResNet50 has some hundred kilobytes. */
-const maxReportBytes = 64 * 2 ** 20;
-
-/**
- * The text of a file that may hold a report.
- *
- * @throws InputError `report/unreadable`, `report/too-large`
- */
-async function readText(path: string): Promise<string> {
-  try {
-    const file = await open(path);
-    try {
-      const { size } = await file.stat();
-      if (size > maxReportBytes) {
-        throw new InputError(
-          'report/too-large',
-          `${printable(path)}: ${size} bytes are no report of prune-limit`,
-        );
-      }
-      return await file.readFile('utf8');
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
-    if (cause instanceof InputError) {
-      throw cause;
-    }
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new InputError('report/unreadable', `${printable(path)}: cannot be read (${code})`, { cause });
-  }
+function readText(path: string): Promise<string> {
+  return readReportText(path, printable(path), 'report/unreadable');
 }
 
 /**

@@ -3,7 +3,7 @@ import { InputError } from '../errors.js';
 import type { Report } from '../report/schema.js';
 import { schemaVersion } from '../report/schema-version.js';
 import { movement } from './judge.js';
-import { type JsonSchema, type ReportNumber, reportNumber } from './report-numbers.js';
+import { type JsonSchema, knownOf, type ReportNumber, reportNumber } from './report-numbers.js';
 import type { MovedNumber, ReportComparison } from './schema.js';
 
 /** What people look at first, in the order of the report. */
@@ -37,14 +37,6 @@ function numberOrNull(name: string, report: Report, schema: JsonSchema, source: 
     }
     throw error;
   }
-}
-
-function known(number: ReportNumber | null): MovedNumber['before'] {
-  if (number === null) {
-    return null;
-  }
-  const { value, low, high, settled } = number;
-  return { value, low, high, settled };
 }
 
 /** Accuracies and losses at the ratios that both reports were asked for. */
@@ -101,7 +93,15 @@ export function compareReports(
       return [];
     }
     const moved = old === null ? 'appeared' : current === null ? 'gone' : movement(old, current);
-    return [{ name, unit: any.unit, before: known(old), after: known(current), movement: moved }];
+    return [
+      {
+        name,
+        unit: any.unit,
+        before: old && knownOf(old),
+        after: current && knownOf(current),
+        movement: moved,
+      },
+    ];
   });
   const [settingsBefore, settingsAfter] = [before, after].map(({ report }) => settingsOf(report)) as [
     Map<string, string>,

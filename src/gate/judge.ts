@@ -1,5 +1,5 @@
 /** Verdicts on the requirements of a gate. */
-import type { ReportNumber } from './report-numbers.js';
+import { knownOf, type ReportNumber } from './report-numbers.js';
 import { type ChangeBound, changeIn, type Relation, type Requirement, thresholdIn } from './requirement.js';
 import type { GateLevel, GateResult, GateVerdict } from './schema.js';
 
@@ -37,10 +37,7 @@ export function judgeRequirement(
     level,
     name: number.name,
     unit: number.unit,
-    value: number.value,
-    low: number.low,
-    high: number.high,
-    settled: number.settled,
+    ...knownOf(number),
     relation,
     threshold: bound,
     baseline: null,
@@ -109,13 +106,10 @@ export function judgeChange(
     level,
     name: number.name,
     unit: number.unit,
-    value: number.value,
-    low: number.low,
-    high: number.high,
-    settled: number.settled,
+    ...knownOf(number),
     relation: null,
     threshold: bound,
-    baseline: { value: baseline.value, low: baseline.low, high: baseline.high, settled: baseline.settled },
+    baseline: knownOf(baseline),
     verdict,
     reason: reasons[moved],
   };

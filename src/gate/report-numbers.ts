@@ -20,6 +20,16 @@ export interface ReportNumber {
   unit: Unit;
 }
 
+/** What results say of a number: without name and unit, which stand beside. */
+export function knownOf({
+  value,
+  low,
+  high,
+  settled,
+}: ReportNumber): Pick<ReportNumber, 'value' | 'low' | 'high' | 'settled'> {
+  return { value, low, high, settled };
+}
+
 /** The part of JSON Schema that the report's schema uses. */
 export interface JsonSchema {
   type?: string | readonly string[];
@@ -79,14 +89,16 @@ export function numberNames(schema: JsonSchema): string[] {
 const SUGGESTION_SHARE = 0.4;
 
 function suggestion(name: string, schema: JsonSchema): string {
+  // The distance takes time with the length of a name, and far longer ones are near to none.
+  const compared = name.slice(0, 100).toLowerCase();
   const candidates = [...Object.keys(shortNames), ...numberNames(schema)];
   const [nearest, ...others] = candidates
     .map((candidate) => ({
       candidate,
       // `slice.pruned` is near to `limits.slice.pruned`
-      edits: candidate.endsWith(`.${name}`) ? 0 : distance(name.toLowerCase(), candidate.toLowerCase()),
+      edits: candidate.endsWith(`.${name}`) ? 0 : distance(compared, candidate.toLowerCase()),
     }))
-    .filter(({ candidate, edits }) => edits <= SUGGESTION_SHARE * Math.max(name.length, candidate.length))
+    .filter(({ candidate, edits }) => edits <= SUGGESTION_SHARE * Math.max(compared.length, candidate.length))
     .sort((a, b) => a.edits - b.edits);
   if (nearest !== undefined) {
     const asNear = others.filter(({ edits }) => edits === nearest.edits).slice(0, 2);

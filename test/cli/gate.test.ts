@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -64,6 +65,21 @@ describe('prune-limit gate', () => {
       const { exitCode, stderr } = await runFake(['gate', name, '--require', 'slice >= 0'], { folder });
       expect(exitCode).toBe(2);
       expect(stderr).toContain(message);
+    }
+  });
+
+  it.each(['gate', 'report'])('%s refuses a pipe unread, and a folder', async (command) => {
+    const folder = await temporaryFolder();
+    execFileSync('mkfifo', [join(folder, 'pipe.json')]);
+    await mkdir(join(folder, 'folder.json'));
+    await reportIn(folder, 'report.json');
+    for (const name of ['pipe.json', 'folder.json']) {
+      const gates = ['report.json', '--max-drop', 'slice 1 point', '--baseline', name];
+      const { exitCode, stderr } = await runFake([command, ...(command === 'gate' ? gates : [name])], {
+        folder,
+      });
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain('is no regular file');
     }
   });
 
