@@ -196,6 +196,12 @@ async function runGate(target: string, flags: Flags & GateFlags, context: Contex
   ]);
   const result = judgeGates(gates, { ...subject, source: target }, before, rule, gateSubjectJsonSchema());
 
+  if (rule === 'warn') {
+    const { gateSentence } = await import('../gate/describe.js');
+    for (const open of result.gates.filter(({ verdict }) => verdict === 'inconclusive')) {
+      progress.note(`warning: ${gateSentence(open)}`);
+    }
+  }
   const required = result.gates.filter(({ kind, level }) => kind === 'require' && level === 'error');
   const keep = update && required.some(({ verdict }) => verdict === 'fail');
   if (update) {

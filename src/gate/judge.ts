@@ -1,7 +1,7 @@
 /** Verdicts on the requirements of a gate. */
 import { knownOf, type ReportNumber } from './report-numbers.js';
 import { type ChangeBound, changeIn, type Relation, type Requirement, thresholdIn } from './requirement.js';
-import type { GateLevel, GateResult, GateVerdict } from './schema.js';
+import type { GateLevel, GateReport, GateResult, GateVerdict } from './schema.js';
 
 /** Whether a number keeps a bound, given all that is known of it. */
 export function judgeInterval(
@@ -116,7 +116,16 @@ export function judgeChange(
 }
 
 /** What `--inconclusive` makes of results that are inconclusive. */
-export type InconclusiveRule = 'fail' | 'pass' | 'warn';
+export type InconclusiveRule = GateReport['inconclusive'];
+
+/** How serious a result is for a build: one that does not pass is a warning at level `warn`. */
+export function severity(
+  { verdict, level }: Pick<GateResult, 'verdict' | 'level'>,
+  rule: InconclusiveRule,
+): 'pass' | 'warn' | 'fail' {
+  const counted = verdict === 'inconclusive' ? rule : verdict;
+  return counted === 'fail' && level === 'warn' ? 'warn' : counted;
+}
 
 /**
  * Whether a build may go on: no result of level `error` fails, and none is

@@ -1,6 +1,7 @@
 /** Gates as test cases, for CI systems that read JUnit's XML. */
 import XMLBuilder from 'fast-xml-builder';
 import { gateSentence } from './describe.js';
+import { severity } from './judge.js';
 import type { GateReport, GateResult } from './schema.js';
 
 const attribute = (name: string): string => `@${name}`;
@@ -13,21 +14,20 @@ function xmlText(text: string): string {
   return text.replace(notInXml, '\ufffd');
 }
 
-/** Harmless results are told as skipped tests, which break no build. */
-function outcome(result: GateResult, verdict: GateReport['verdict']): 'passed' | 'skipped' | 'failure' {
+/** What breaks no build and does not pass either is told as a skipped test. */
+function outcome(result: GateResult, rule: GateReport['inconclusive']): 'passed' | 'skipped' | 'failure' {
   if (result.verdict === 'pass') {
     return 'passed';
   }
-  const harmless = result.level === 'warn' || (result.verdict === 'inconclusive' && verdict === 'pass');
-  return harmless ? 'skipped' : 'failure';
+  return severity(result, rule) === 'fail' ? 'failure' : 'skipped';
 }
 
 /**
  * One test case a gate. A gate of level `warn` that does not pass is a skipped
- * test, and so is an inconclusive one where the verdict over all is a pass.
+ * test, and so is an inconclusive one where that does not count as failing.
  */
-export function renderJunit({ gates, report, verdict }: GateReport): string {
-  const outcomes = gates.map((result) => outcome(result, verdict));
+export function renderJunit({ gates, report, inconclusive }: GateReport): string {
+  const outcomes = gates.map((result) => outcome(result, inconclusive));
   const count = (wanted: (typeof outcomes)[number]): number =>
     outcomes.filter((found) => found === wanted).length;
   const testcase = gates.map((result, place) => {

@@ -103,6 +103,7 @@ export function judgeGates(
     schemaVersion,
     ok: true,
     verdict: overallVerdict(results, rule),
+    inconclusive: rule,
     report: judged.source,
     baseline: baseline?.source ?? null,
     pruned,

@@ -69,6 +69,9 @@ export const gateReportSchema = z
     report: z.string().describe('the report or the model that was judged'),
     baseline: z.string().nullable(),
     pruned: prunedSchema.nullable().describe('null without --pruned'),
+    inconclusive: z
+      .enum(['fail', 'pass', 'warn'])
+      .describe('what an inconclusive gate of level error counts as'),
     gates: z.array(gateResultSchema),
   })
   .describe('Result of prune-limit gate. Percentages are fractions in [0, 1].');

@@ -33,6 +33,12 @@ describe('prune-limit gate', () => {
     expect(gateReportSchema.parse(JSON.parse(stdout)).verdict).toBe(verdict);
   });
 
+  it('warns of what is inconclusive where that was asked for', async () => {
+    const { exitCode, stderr } = await gate(['--require', 'gaussianWidth >= 0.93', '--inconclusive', 'warn']);
+    expect(exitCode).toBe(0);
+    expect(stderr).toContain('warning: limits.gaussianWidth.pruned is');
+  });
+
   it('is inconclusive on an unresolved number', async () => {
     const result = await gate(['--require', 'gaussianWidth >= 0.01'], { report: unresolvedReport() });
     expect(result.exitCode).toBe(1);

@@ -8,12 +8,12 @@ import { renderMarkdownDocument } from '../../src/report/markdown.js';
 import { reportJsonSchema } from '../../src/report/schema.js';
 import { sampleReport } from '../report/sample-report.js';
 
-function gateReport(source = 'report.json'): GateReport {
+function gateReport(source = 'report.json', rule: GateReport['inconclusive'] = 'fail'): GateReport {
   const gates = [
     ...readGates({ require: ['slice >= 0.8', 'slice >= 0.9', 'gaussianWidth >= 93%'] }, 'error'),
     ...readGates({ require: ['accuracy >= 0.99'] }, 'warn'),
   ];
-  return judgeGates(gates, { report: sampleReport(), source }, null, 'fail', reportJsonSchema());
+  return judgeGates(gates, { report: sampleReport(), source }, null, rule, reportJsonSchema());
 }
 
 describe('outputs of a gate', () => {
@@ -32,6 +32,18 @@ describe('outputs of a gate', () => {
     expect(lines[1]).toBe(
       '::error title=prune-limit gate%3A fail::limits.slice.pruned is 88.1 %25; >= 90.0 %25 is asked for: fail',
     );
+  });
+
+  it.each([
+    ['pass', '::notice'],
+    ['warn', '::warning'],
+  ] as const)('say of what is inconclusive what it counts as: %s', (rule, command) => {
+    const report = gateReport('report.json', rule);
+    const [, , inconclusive] = renderGithubAnnotations(report).split('\n');
+    expect(inconclusive).toMatch(new RegExp(`^${command} `));
+    // Another gate fails: the build breaks for that one alone.
+    expect(report.verdict).toBe('fail');
+    expect(renderJunit(report)).toContain('failures="1" skipped="2"');
   });
 
   it('are Markdown', () => {
