@@ -4,6 +4,7 @@ import { connectedPruning } from './analysis/connectivity.js';
 import { evaluateDense, toleratedIncrease } from './analysis/epsilon.js';
 import { findBetterOrder } from './analysis/image-order.js';
 import { measureLayers } from './analysis/layers.js';
+import { measureFullLayers } from './analysis/layers-full.js';
 import { estimateLimits } from './analysis/limits.js';
 import { measurePruning } from './analysis/measurement.js';
 import { explainNativeFailure } from './analysis/native-failure.js';
@@ -119,6 +120,29 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
         progress,
       ),
     );
+    const fullLayers =
+      config.layers !== 'full'
+        ? null
+        : await watch.time('layersFull', () =>
+            measureFullLayers(
+              {
+                ...{
+                  curvature,
+                  gradient,
+                  layers: network.prunable,
+                  weights: network.weights,
+                  ranking,
+                  train,
+                  test,
+                },
+                denseLoss: dense.train.meanLoss,
+                epsilon,
+                sliceFraction: slice.prunedFraction,
+                maximumFraction,
+              },
+              progress,
+            ),
+          );
     return assembleReport({
       config,
       checkpoint,
@@ -136,6 +160,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       connected,
       measured,
       layers,
+      fullLayers,
       seconds: watch.seconds,
     });
   }).catch(explainNativeFailure);

@@ -54,8 +54,8 @@ export interface AnalyzeConfig {
   accuracyTolerancePoints: number;
   /** Pruned fractions of the measured curve, ascending, in [0, 1). */
   ratios: number[];
-  /** Sensitivities of layers: where they take few products, or always. */
-  layers: 'auto' | 'always';
+  /** Sensitivities of layers: where they take few products, or always; full: limits of single layers and allocations, too. */
+  layers: 'auto' | 'always' | 'full';
   /** Globs over weight names; empty: every prunable weight. */
   include: string[];
   exclude: string[];

@@ -41,7 +41,7 @@ export interface AnalyzeOptions extends DataOptions {
   accuracyTolerance?: number;
   /** Pruned fractions in [0, 1). */
   ratios?: number[];
-  /** Sensitivities of layers: `"auto"` (or false) where they take few products, `"always"` (or true). */
+  /** Sensitivities of layers: `"auto"` (or false) where they take few products, `"always"` (or true); `"full"`: limits of single layers and allocations, too. */
   layers?: boolean | AnalyzeConfig['layers'];
   /** Globs over weight names. */
   include?: string | string[];

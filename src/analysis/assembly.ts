@@ -4,6 +4,7 @@ import { continuousRadiusSquared } from '../pruning/magnitude.js';
 import { type Report, schemaVersion } from '../report/schema.js';
 import { expertWarnings } from '../report/warnings.js';
 import type { Findings } from './findings.js';
+import { fullLayersReport } from './layers-full-report.js';
 import { layersReport } from './layers-report.js';
 import { countedMeasure } from './limits.js';
 import {
@@ -123,7 +124,10 @@ export function assembleReport(findings: Findings): Report {
     actual,
     comparison: comparisonRows(limits, actual),
     curve: measured.curve,
-    layers: layersReport(network, findings.ranking, limits, actual, findings.layers),
+    layers: {
+      ...layersReport(network, findings.ranking, limits, actual, findings.layers),
+      ...(findings.fullLayers && fullLayersReport(network, findings.fullLayers)),
+    },
     selfCheck: {
       relativeError: Math.max(selfCheck.productError, selfCheck.gradientError),
       tolerance: SELF_CHECK_TOLERANCE,

@@ -21,7 +21,8 @@ export interface MeasuredCurveRow {
   insideSublevelSet: boolean | null;
 }
 
-function finiteOrNull(value: number): number | null {
+/** Null in place of what JSON has no number for. */
+export function finiteOrNull(value: number): number | null {
   return Number.isFinite(value) ? value : null;
 }
 

@@ -6,6 +6,7 @@ import type { MagnitudeRanking } from '../pruning/magnitude.js';
 import type { ConnectedPruning } from './connectivity.js';
 import type { BetterOrder } from './image-order.js';
 import type { LayerSensitivities } from './layers.js';
+import type { FullLayers } from './layers-full.js';
 import type { LimitSpectrum } from './limits.js';
 import type { MeasuredPruning } from './measurement.js';
 import type { OpenedComputation } from './open-computation.js';
@@ -35,6 +36,8 @@ export interface Findings {
   measured: MeasuredPruning;
   /** Null where they were not computed. */
   layers: LayerSensitivities | null;
+  /** Null where it was not asked for. */
+  fullLayers: FullLayers | null;
   /** Seconds by stage. */
   seconds: Record<string, number>;
 }

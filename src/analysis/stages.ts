@@ -13,6 +13,11 @@ export const analysisStages = {
   layers: 'layer sensitivities',
 } as const;
 
+/** Stages of what an analysis does only where it is asked for. */
+export const askedStages = {
+  layersFull: 'limits of single layers and allocations',
+} as const;
+
 /** The stages of a compressed model that is measured beside its dense one, in order. */
 export const prunedModelStages = {
   reading: 'reading the pruned model',

@@ -131,11 +131,14 @@ export const analyzeSettings: Settings<AnalyzeSettings> = {
   },
   layers: {
     option: 'layers',
-    flag: true,
-    help: 'always compute what each layer adds to the predicted loss increase; auto: where it takes few products',
+    value: 'full',
+    valueOptional: true,
+    help:
+      'always compute what each layer adds to the predicted loss increase (auto: where it takes few products); ' +
+      'full: the limit of each layer alone and the best allocation of a total to layers, too',
     defaultText: analyzeDefaults.layers,
-    examples: ['always', 'auto'],
-    read: read.alwaysOrAuto,
+    examples: ['full', 'always', 'auto'],
+    read: read.layersChoice,
   },
   include: {
     option: 'include',

@@ -29,7 +29,7 @@ const valueSchemas: Record<keyof AnalyzeSettings, z.ZodType> = {
   tolerancePoints: z.number().gt(0),
   accuracyTolerancePoints: z.number().min(0).max(100),
   ratios: z.union([z.array(fraction), z.string()]),
-  layers: z.union([z.boolean(), z.enum(['auto', 'always'])]),
+  layers: z.union([z.boolean(), z.enum(['auto', 'always', 'full'])]),
   include: oneOrSeveral,
   exclude: oneOrSeveral,
   seed: z.int().min(0),

@@ -28,7 +28,7 @@ export function addOption(command: Command, setting: Setting<never> | Setting<un
   const short = setting.short === undefined ? '' : `-${setting.short}, `;
   const help =
     setting.defaultText === undefined ? setting.help : `${setting.help} (default: ${setting.defaultText})`;
-  const value = setting.flag ? '' : ` <${setting.value}>`;
+  const value = setting.valueOptional ? ` [${setting.value}]` : ` <${setting.value}>`;
   const option = new Option(`${short}--${setting.option}${value}`, help);
   if (setting.repeatable) {
     option.argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value]);

@@ -10,10 +10,10 @@ export interface Setting<T> {
   option: string;
   /** One letter, e.g. `o`. */
   short?: string;
-  /** Placeholder of the value in help, e.g. `NAME`; none for a flag. */
-  value?: string;
-  /** The option takes no value: given, it is `true`. */
-  flag?: true;
+  /** Placeholder of the value in help, e.g. `NAME`. */
+  value: string;
+  /** The option needs no value: given without, it is `true`. */
+  valueOptional?: true;
   help: string;
   /** As shown in help; none where being absent needs no words. */
   defaultText?: string;

@@ -3,7 +3,7 @@
  * of a configuration file, and returns the checked value or throws
  * `ValueError` with what is wrong; who calls it adds where.
  */
-import type { EpsilonConfig, NormalizeConfig } from '../config.js';
+import type { AnalyzeConfig, EpsilonConfig, NormalizeConfig } from '../config.js';
 
 /** What is wrong with a value, as the end of a sentence that starts with the value. */
 export class ValueError extends Error {
@@ -65,15 +65,18 @@ export function oneOf<const T extends string>(...choices: T[]): Reader<T> {
   };
 }
 
-/** Reads a choice between always and as seems right; a flag that is given is always. */
-export const alwaysOrAuto: Reader<'always' | 'auto'> = (value) => {
+/** Reads what is found out of layers: what seems right, always the sensitivities, or all; a flag alone is always. */
+export const layersChoice: Reader<AnalyzeConfig['layers']> = (value) => {
+  if (value === 'full') {
+    return 'full';
+  }
   if (value === true || value === 'always') {
     return 'always';
   }
   if (value === false || value === 'auto') {
     return 'auto';
   }
-  throw new ValueError('is neither true nor false, nor "always" or "auto"');
+  throw new ValueError('is neither true nor false, nor "always", "auto" or "full"');
 };
 
 /** Reads a whole number within bounds. */

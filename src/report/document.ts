@@ -2,6 +2,7 @@
  * What a report says, in words. All wording of reports is here and in the
  * files of sections beside it.
  */
+import { allocationSections } from './allocation-sections.js';
 import { layerSections } from './layer-sections.js';
 import { theoryNames } from './limit-names.js';
 import { boundsSection, comparisonSection, limitsSection } from './limit-sections.js';
@@ -170,6 +171,7 @@ export function describeReport(report: Report): ReportDocument {
       comparisonSection(report),
       curveSection(report),
       ...layerSections(report),
+      ...allocationSections(report),
     ],
   };
 }

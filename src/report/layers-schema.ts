@@ -1,5 +1,6 @@
 /** The part of the report's schema that holds the layers: each prunable weight by itself. */
 import { z } from 'zod';
+import { allocationSchema, aloneSchema } from './allocation-schema.js';
 import { count, fraction } from './schema-values.js';
 
 const keptSchema = z
@@ -43,6 +44,8 @@ export const layersSchema = z
       })
       .nullable()
       .describe('null where sensitivities were not computed, which options.layers "always" asks for'),
+    alone: z.array(aloneSchema).optional().describe('of options.layers "full"'),
+    allocation: allocationSchema.optional().describe('of options.layers "full"'),
     weights: z.array(
       z.object({
         name: z.string(),

@@ -173,9 +173,11 @@ const optionsSchema = z.object({
   accuracyTolerancePoints: z.number(),
   ratios: z.array(fraction),
   layers: z
-    .enum(['auto', 'always'])
+    .enum(['auto', 'always', 'full'])
     .optional()
-    .describe('auto: sensitivities take at most a quarter of the products of the spectrum'),
+    .describe(
+      'auto: sensitivities take at most a quarter of the products of the spectrum; full: layers.alone and layers.allocation, too',
+    ),
   include: z.array(z.string()),
   exclude: z.array(z.string()),
   seed: z.int(),
