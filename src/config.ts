@@ -116,6 +116,8 @@ export interface PruneConfig {
   atLimit: LimitChoice | null;
   /** A report of `analyze` to take the limit from. */
   report: string | null;
+  /** A report of `analyze` to take the part of each weight from; `ratio` names its total, null the smallest. */
+  allocation?: string;
   include: string[];
   exclude: string[];
   /** How to find the limit where no report is given, and to measure for `gates`. */

@@ -65,6 +65,8 @@ export interface PruneOptions extends AnalyzeOptions {
   output: string;
   /** A report of `analyze`, as JSON, to take the limit from. */
   report?: string;
+  /** A report of `analyze` with `layers: "full"`, as JSON, in place of an amount: each layer is pruned to its part there; `ratio` may name the total. */
+  allocation?: string;
   /** Requirements on the pruned network, such as `pruned.headroom >= 0`, without which nothing is written: `files` is empty then. */
   gate?: readonly string[];
   sparse?: boolean;

@@ -13,8 +13,11 @@ import type { PrunableWeight } from './network/network.js';
 import { asStage, type Progress } from './progress.js';
 import { judgePruning } from './prune-gate.js';
 import { withPrunableWeights } from './pruning/checkpoint.js';
+import { layerOrders, pruneLayers } from './pruning/layer-removal.js';
 import { prunedCount, pruneSmallest, rankByMagnitude } from './pruning/magnitude.js';
+import type { TotalReport } from './report/allocation-schema.js';
 import { gateRefused, type PruneSummary } from './report/prune-summary.js';
+import { countsOfAllocation, readReportedAllocation } from './report/pruning-allocation.js';
 import { limitToPruneTo, type ReportedLimits, readReportedLimits } from './report/pruning-limits.js';
 import type { Report } from './report/schema.js';
 import { readReportText } from './report-file.js';
@@ -26,17 +29,35 @@ interface PruningAmount {
   prunedFraction: number;
   include: readonly string[];
   exclude: readonly string[];
+  /** Where each weight is pruned to a count of its own. */
+  allocation?: TotalReport;
+}
+
+function requireSameModel({ model }: { model: { sha256: string } }, option: string, checkpoint: Checkpoint) {
+  if (model.sha256 !== checkpoint.sha256) {
+    throw new InputError(
+      'prune/other-model',
+      `${option} is of another checkpoint than ${checkpoint.path} (the sha256 differ); analyse this one first`,
+    );
+  }
 }
 
 async function readReport(path: string, checkpoint: Checkpoint): Promise<ReportedLimits> {
   const report = readReportedLimits(await readReportText(path, `--report ${path}`, 'prune/report'), path);
-  if (report.model.sha256 !== checkpoint.sha256) {
-    throw new InputError(
-      'prune/other-model',
-      `--report ${path} is of another checkpoint than ${checkpoint.path} (the sha256 differ); analyse this one first`,
-    );
-  }
+  requireSameModel(report, `--report ${path}`, checkpoint);
   return report;
+}
+
+async function allocatedAmount(
+  path: string,
+  ratio: number | null,
+  checkpoint: Checkpoint,
+): Promise<PruningAmount> {
+  const option = `--allocation ${path}`;
+  const report = readReportedAllocation(await readReportText(path, option, 'prune/report'), path, ratio);
+  requireSameModel(report, option, checkpoint);
+  const { total, options } = report;
+  return { analyzed: null, prunedFraction: total.pruned, ...options, allocation: total };
 }
 
 async function amount(
@@ -45,6 +66,9 @@ async function amount(
   checkpoint: Checkpoint,
 ): Promise<PruningAmount> {
   const { atLimit, report: file, include, exclude } = config;
+  if (config.allocation !== undefined) {
+    return allocatedAmount(config.allocation, config.ratio, checkpoint);
+  }
   const analyzed = config.analyze === null ? null : await analyze(config.analyze, progress, checkpoint);
   if (atLimit === null) {
     return { analyzed, prunedFraction: config.ratio ?? 0, include, exclude };
@@ -95,7 +119,7 @@ function withRatio(error: unknown, ratio: number): unknown {
 }
 
 /**
- * Prunes a checkpoint once by global magnitude and writes it to a folder of
+ * Prunes a checkpoint once by magnitude, over all weights or each to its part of an allocation, and writes it to a folder of
  * its own, or a file, for an ONNX model, unless one of `config.gates` is not
  * passed. The input is only read.
  *
@@ -115,17 +139,15 @@ export async function prune(
   if (config.analyze !== null) {
     await requireSpace(folder, await bytesOf((await checkpointFiles(checkpoint)).read));
   }
-  const { analyzed, prunedFraction, include, exclude } = await amount(config, progress, checkpoint);
-  const { network, pruned, ...counts } = await pruneNetwork(
-    checkpoint,
-    { prunedFraction, include, exclude },
-    progress,
-  );
+  const { analyzed, ...pruning } = await amount(config, progress, checkpoint);
+  const { prunedFraction, allocation } = pruning;
+  const { network, pruned, ...counts } = await pruneNetwork(checkpoint, pruning, progress);
   const summary = {
     output: config.output,
     prunedFraction,
     ...counts,
-    source: config.atLimit ?? ('ratio' as const),
+    source: allocation === undefined ? (config.atLimit ?? ('ratio' as const)) : ('allocation' as const),
+    ...(allocation && { allocation }),
   };
   const { gates: asked = [] } = config;
   const gates =
@@ -150,7 +172,7 @@ export async function prune(
 /** The prunable weights of a checkpoint's network, the smallest of them set to 0. */
 function pruneNetwork(
   checkpoint: Checkpoint,
-  { prunedFraction, include, exclude }: Omit<PruningAmount, 'analyzed'>,
+  { prunedFraction, include, exclude, allocation }: Omit<PruningAmount, 'analyzed'>,
   progress: Progress,
 ): Promise<
   Pick<PruneSummary, 'prunedWeights' | 'prunableWeights' | 'threshold'> & {
@@ -166,20 +188,35 @@ function pruneNetwork(
         await createNetwork(checkpoint, { include, exclude, keepFinalActivation: true }),
       );
       const ranking = rankByMagnitude(network.weights);
-      const prunedWeights = prunedCount(prunedFraction, network.dimension);
+      const layerCounts =
+        allocation && countsOfAllocation(allocation, network.prunable, 'the report of --allocation');
+      const prunedWeights =
+        layerCounts?.reduce((sum, count) => sum + count, 0) ?? prunedCount(prunedFraction, network.dimension);
       if (prunedWeights === network.dimension) {
         throw new InputError(
           'prune/everything',
           `this would set all ${prunedWeights} prunable weights to 0 and leave no network; prune less, for example with --ratio 0.9`,
         );
       }
+      const pruned =
+        layerCounts === undefined
+          ? pruneSmallest(network.weights, ranking, prunedWeights)
+          : pruneLayers(network.weights, layerOrders(network.prunable, ranking), layerCounts);
       return {
         network: network.prunable,
-        pruned: pruneSmallest(network.weights, ranking, prunedWeights),
+        pruned,
         prunedWeights,
         prunableWeights: network.dimension,
-        threshold: prunedWeights === 0 ? 0 : Math.abs(network.weights[ranking.order[prunedWeights - 1]]),
+        threshold: largestRemoved(network.weights, pruned),
       };
     });
   });
+}
+
+/** The largest magnitude that was set to 0. */
+function largestRemoved(weights: Float32Array, pruned: Float32Array): number {
+  return weights.reduce(
+    (largest, weight, index) => (pruned[index] === 0 ? Math.max(largest, Math.abs(weight)) : largest),
+    0,
+  );
 }

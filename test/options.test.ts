@@ -40,6 +40,7 @@ const pruneNames: Record<Exclude<keyof PruneOptions, keyof AnalyzeOptions>, true
   atLimit: true,
   output: true,
   report: true,
+  allocation: true,
   gate: true,
   sparse: true,
 };

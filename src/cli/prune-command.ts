@@ -11,6 +11,7 @@ import { limitChoices } from '../report/limit-choices.js';
 import type { PruneSummary } from '../report/prune-summary.js';
 import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
+import { refuseBesideAllocation } from './allocation-flags.js';
 import { analyzeSettings, configSetting, weightsSetting } from './analyze-settings.js';
 import type { Context, Surroundings } from './context.js';
 import { deliver } from './delivery.js';
@@ -40,6 +41,7 @@ export interface PruneFlags {
   atLimit?: string | true;
   output?: string;
   report?: string;
+  allocation?: string;
   gate?: string[];
   sparse?: boolean;
   force?: boolean;
@@ -97,6 +99,11 @@ const limitKeys = [
 ] as const;
 
 function readAmount(flags: Flags & PruneFlags): Pick<PruneConfig, 'ratio' | 'atLimit'> {
+  if (flags.allocation !== undefined) {
+    refuseBesideAllocation(flags);
+    const { ratio } = flags;
+    return { ratio: ratio === undefined ? null : readSetting(ratioSetting, ratio, null), atLimit: null };
+  }
   if ((flags.ratio === undefined) === (flags.atLimit === undefined)) {
     throw new InputError(
       'usage/amount',
@@ -143,7 +150,7 @@ async function checkOutput(
 async function checkOutputApart(
   output: string,
   checkpoint: Checkpoint,
-  read: { weights: string | null; report: string | null; data: string | null },
+  read: { weights: string | null; report: string | null; allocation: string | null; data: string | null },
   flags: Flags,
   context: Surroundings,
 ): Promise<void> {
@@ -151,6 +158,7 @@ async function checkOutputApart(
   const inputs: Input[] = [
     ...modelInputs(checkpoint, { weights: read.weights, config: configOption(flags, context.cwd) }, context),
     ...(read.report === null ? [] : [fileInput('--report', read.report)]),
+    ...(read.allocation === null ? [] : [fileInput('--allocation', read.allocation)]),
     ...(read.data === null ? [] : [dataInput(read.data)]),
   ];
   await checkApart(
@@ -206,7 +214,7 @@ export async function pruneModel(
   progress: Progress,
 ): Promise<PruneSummary> {
   readFlags(analyzeSettings, flags);
-  refuseStdin({ '<model>': model, ...pathOptions(flags, ['data', 'weights', 'report']) });
+  refuseStdin({ '<model>': model, ...pathOptions(flags, ['data', 'weights', 'report', 'allocation']) });
   refuseStdout(pathOptions(flags, ['output']));
   const amount = readAmount(flags);
   const gates = await readPruneGates(flags);
@@ -238,8 +246,9 @@ export async function pruneModel(
     : null;
   const { include, exclude } = analyze ?? (await resolveSettings(request, progress)).config;
   const report = flags.report === undefined ? null : pathFrom(context.cwd, flags.report);
+  const allocation = flags.allocation === undefined ? null : pathFrom(context.cwd, flags.allocation);
   const data = analyze?.data ?? null;
-  await checkOutputApart(output, checkpoint, { weights, report, data }, flags, context);
+  await checkOutputApart(output, checkpoint, { weights, report, allocation, data }, flags, context);
   return context.work.prune(
     {
       model: checkpoint.path,
@@ -248,6 +257,7 @@ export async function pruneModel(
       sparse: flags.sparse === true,
       ...amount,
       report,
+      ...(allocation !== null && { allocation }),
       include,
       exclude,
       analyze,
@@ -304,6 +314,10 @@ export function addPruneCommand(program: Command, context: Context): void {
   addOption(command, weightsSetting as Setting<unknown>);
   addOption(command, configSetting as Setting<unknown>);
   command.option('--report <FILE>', 'take the limit from this JSON report of analyze');
+  command.option(
+    '--allocation <FILE>',
+    'prune each layer to its part in this JSON report of analyze --layers full; --ratio names its total (default: the smallest)',
+  );
   addOptionGroup(command, 'Pruning:', analyzeSettings, ['include', 'exclude']);
   addOptionGroup(command, 'Finding the limit without --report, and measuring:', analyzeSettings, [
     'data',
@@ -325,6 +339,7 @@ export function addPruneCommand(program: Command, context: Context): void {
       'prune-limit prune models/mlp --at-limit -o models/mlp-pruned',
       'prune-limit prune resnet20.onnx --at-limit slice -o resnet20-pruned.onnx',
       'prune-limit prune models/mlp --at-limit gaussian-width:low --report report.json -o models/sparse',
+      'prune-limit prune models/mlp --allocation report.json -o models/mlp-allocated',
       'prune-limit prune models/mlp --ratio 0.9 -o models/mlp-90 --gate "headroom >= 0" --gate "pruned.accuracy >= 97%"',
       'prune-limit prune model.onnx --ratio 0.95 --sparse -o pruned.onnx',
     ],

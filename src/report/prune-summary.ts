@@ -1,3 +1,4 @@
+import type { TotalReport } from './allocation-schema.js';
 import { type Colors, type Page, pairLines, standardPage } from './layout.js';
 import type { LimitChoice } from './limit-choices.js';
 import * as text from './text.js';
@@ -14,7 +15,9 @@ export interface PruneSummary {
   /** Largest magnitude that was set to 0. */
   threshold: number;
   /** Where the fraction came from. */
-  source: 'ratio' | LimitChoice;
+  source: 'ratio' | 'allocation' | LimitChoice;
+  /** What the report says of the allocation that was taken; left out where none was. */
+  allocation?: TotalReport;
   /** Size of the model's file as it was and as written, external data apart; null where it was not to be made smaller. */
   modelBytes: { before: number; after: number } | null;
   /** What was asked of the pruned network, each with what was found in words; left out where nothing was. */
@@ -28,6 +31,7 @@ export function gateRefused({ gates = [] }: Pick<PruneSummary, 'gates'>): boolea
 
 const sources: Record<PruneSummary['source'], string> = {
   ratio: '--ratio',
+  allocation: 'allocation of the report: each layer to a part of its own, by magnitude within it',
   slice: 'slice limit: without retraining, by the quadratic model of the loss',
   'gaussian-width': "Gaussian-width limit, the paper's estimate: expect to retrain the kept weights",
   'gaussian-width:low': 'low end of the Gaussian-width limit: expect to retrain the kept weights',
@@ -47,6 +51,28 @@ function sizeLine({ modelBytes }: PruneSummary): [string, string] {
   return ['size', `${text.whole(after)} of ${text.whole(before)} bytes${percent}`];
 }
 
+/** What the report measured of an allocation, and the parts of the layers. */
+function allocationLines({ allocation }: PruneSummary): [string, string][] {
+  if (allocation === undefined) {
+    return [];
+  }
+  const loss = (increase: number | null): string =>
+    increase === null ? 'overflow' : text.quantity(increase);
+  const accuracy = (test: number | null): string =>
+    test === null ? '' : `, test accuracy ${text.percent(test, 2)}`;
+  const measured = ({ lossIncrease, accuracy: { test } }: TotalReport['globalMagnitude']): string =>
+    `loss increase ${loss(lossIncrease)}${accuracy(test)}`;
+  const loses = allocation.better === 'global-magnitude' ? '; it did better: prune with --ratio alone' : '';
+  return [
+    ['measured', `by the report: ${measured(allocation)}`],
+    ['global magnitude', `to the same total: ${measured(allocation.globalMagnitude)}${loses}`],
+    ...allocation.weights.map(({ name, pruned, prunedWeights }): [string, string] => [
+      'layer',
+      `${text.printable(name)}: pruned ${text.percent(pruned)} (${text.plural(prunedWeights, 'weight')})`,
+    ]),
+  ];
+}
+
 /** What `prune` did, as text for a terminal. */
 export function renderPruneSummary(summary: PruneSummary, colors: Colors, page: Page = standardPage): string {
   const refused = gateRefused(summary);
@@ -56,6 +82,7 @@ export function renderPruneSummary(summary: PruneSummary, colors: Colors, page: 
       ['weights', `${text.whole(summary.prunedWeights)} of ${text.whole(summary.prunableWeights)} set to 0`],
       ['threshold', `magnitudes up to ${text.quantity(summary.threshold)}`],
       ['chosen by', sources[summary.source]],
+      ...allocationLines(summary),
       ...(refused ? [] : [sizeLine(summary)]),
       ...(summary.gates ?? []).map(({ found }): [string, string] => ['gate', text.printable(found)]),
       ['written', refused ? 'nothing: a gate is not passed' : text.printable(summary.output)],
