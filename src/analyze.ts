@@ -9,6 +9,7 @@ import { estimateLimits } from './analysis/limits.js';
 import { measurePruning } from './analysis/measurement.js';
 import { explainNativeFailure } from './analysis/native-failure.js';
 import { openComputation } from './analysis/open-computation.js';
+import { measurePatterns, patternKernels } from './analysis/patterns.js';
 import { openProblem } from './analysis/problem.js';
 import { resourceScope } from './analysis/resources.js';
 import { requireRightDerivatives } from './analysis/self-check.js';
@@ -143,6 +144,20 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
               progress,
             ),
           );
+    const patterns =
+      config.patterns.length === 0
+        ? []
+        : await watch.time('patterns', () =>
+            measurePatterns(
+              {
+                kernels: patternKernels(checkpoint, network),
+                ...{ weights: network.weights, curvature, gradient, train, test },
+                denseLoss: dense.train.meanLoss,
+              },
+              config.patterns,
+              progress,
+            ),
+          );
     return assembleReport({
       config,
       checkpoint,
@@ -161,6 +176,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       measured,
       layers,
       fullLayers,
+      patterns,
       seconds: watch.seconds,
     });
   }).catch(explainNativeFailure);

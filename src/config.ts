@@ -56,6 +56,8 @@ export interface AnalyzeConfig {
   ratios: number[];
   /** Sensitivities of layers: where they take few products, or always; full: limits of single layers and allocations, too. */
   layers: 'auto' | 'always' | 'full';
+  /** Structured removals that are measured, as `readPattern` reads them: `2:4`, `channel:50%`. */
+  patterns: string[];
   /** Globs over weight names; empty: every prunable weight. */
   include: string[];
   exclude: string[];
@@ -90,6 +92,7 @@ export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'weights' | 'data'> 
   accuracyTolerancePoints: 0.5,
   ratios: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99],
   layers: 'auto',
+  patterns: [],
   include: [],
   exclude: [],
   seed: 0,

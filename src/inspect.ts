@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { type NamedWeight, readNamedWeights } from './checkpoint/named-weights.js';
-import { breakEvenDensity, type ChannelAxes, storedSizes, weightSparsity } from './pruning/sparsity.js';
+import { breakEvenDensity, channelAxes, storedSizes, weightSparsity } from './pruning/sparsity.js';
 import type { InspectedWeight, Inspection } from './report/inspection.js';
 import { schemaVersion } from './report/schema-version.js';
 
@@ -20,14 +20,6 @@ async function fileSizes(files: readonly string[]): Promise<{ file: number; gzip
     sizes.file += content.bytesRead;
   }
   return sizes;
-}
-
-/** torch: [out, in, ...]; keras: [..., in, out]. */
-function channelAxes({ order, shape }: NamedWeight): ChannelAxes | null {
-  if (order === null) {
-    return null;
-  }
-  return order === 'torch' ? { output: 0, input: 1 } : { output: shape.length - 1, input: shape.length - 2 };
 }
 
 function inspectWeight(weight: NamedWeight): InspectedWeight {

@@ -43,6 +43,8 @@ export interface AnalyzeOptions extends DataOptions {
   ratios?: number[];
   /** Sensitivities of layers: `"auto"` (or false) where they take few products, `"always"` (or true); `"full"`: limits of single layers and allocations, too. */
   layers?: boolean | AnalyzeConfig['layers'];
+  /** Structured removals to predict and measure, such as `"2:4"` and `"channel:30%"`. */
+  patterns?: string | string[];
   /** Globs over weight names. */
   include?: string | string[];
   exclude?: string | string[];

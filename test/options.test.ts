@@ -26,6 +26,7 @@ const analyzeNames: Record<Exclude<keyof AnalyzeOptions, 'model'>, true> = {
   accuracyTolerance: true,
   ratios: true,
   layers: true,
+  patterns: true,
   include: true,
   exclude: true,
   seed: true,

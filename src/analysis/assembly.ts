@@ -15,6 +15,7 @@ import {
   theoryLimits,
   transitionReport,
 } from './limits-report.js';
+import { patternsReport } from './patterns-report.js';
 import { theoryCurve } from './theory-curve.js';
 import { warningFacts } from './warning-facts.js';
 
@@ -128,6 +129,9 @@ export function assembleReport(findings: Findings): Report {
       ...layersReport(network, findings.ranking, limits, actual, findings.layers),
       ...(findings.fullLayers && fullLayersReport(network, findings.fullLayers)),
     },
+    ...(config.patterns.length > 0 && {
+      patterns: patternsReport(findings.patterns, epsilon, network.dimension),
+    }),
     selfCheck: {
       relativeError: Math.max(selfCheck.productError, selfCheck.gradientError),
       tolerance: SELF_CHECK_TOLERANCE,

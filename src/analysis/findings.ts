@@ -10,6 +10,7 @@ import type { FullLayers } from './layers-full.js';
 import type { LimitSpectrum } from './limits.js';
 import type { MeasuredPruning } from './measurement.js';
 import type { OpenedComputation } from './open-computation.js';
+import type { MeasuredPattern } from './patterns.js';
 import type { Problem } from './problem.js';
 import type { SlicePrediction } from './slice.js';
 
@@ -38,6 +39,8 @@ export interface Findings {
   layers: LayerSensitivities | null;
   /** Null where it was not asked for. */
   fullLayers: FullLayers | null;
+  /** In the order of the options. */
+  patterns: MeasuredPattern[];
   /** Seconds by stage. */
   seconds: Record<string, number>;
 }

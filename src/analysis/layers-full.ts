@@ -132,12 +132,22 @@ export async function limitAlone(
 /** A loss that overflows is worse than any other, and still to be reckoned with. */
 const OVERFLOW = 1e30;
 
-/** The objective: what each removal was measured to do alone, and by the quadratic model what two do together. */
-function objective(model: GridModel, alone: readonly Float64Array[]): AllocationProblem {
+/**
+ * The objective: what each removal does alone, predicted or measured, whichever is worse, and by the quadratic model
+ * what two do together.
+ *
+ * Whichever is worse, since a minimum looks for errors of what it minimises. On ResNet20 (512 examples, pruned 32, 55
+ * and 66 %) global magnitude raised the loss by 0.012, 0.15 and 0.60; the best by the quadratic model alone by -0.0004,
+ * 0.40 and 2.3, with measured increases in place of its own by 0.070, 0.21 and 0.52, by the worse of the two by 0.0002,
+ * 0.15 and 0.33.
+ */
+function objective(model: GridModel, measured: readonly Float64Array[]): AllocationProblem {
   return {
     counts: model.counts,
-    alone: alone.map((increases) =>
-      increases.map((increase) => (Number.isFinite(increase) ? increase : OVERFLOW)),
+    alone: measured.map((increases, layer) =>
+      increases.map((increase, choice) =>
+        Number.isFinite(increase) ? Math.max(increase, model.predictedAlone[layer][choice]) : OVERFLOW,
+      ),
     ),
     together: model.together,
   };

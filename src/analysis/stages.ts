@@ -16,6 +16,7 @@ export const analysisStages = {
 /** Stages of what an analysis does only where it is asked for. */
 export const askedStages = {
   layersFull: 'limits of single layers and allocations',
+  patterns: 'patterns',
 } as const;
 
 /** The stages of a compressed model that is measured beside its dense one, in order. */

@@ -45,7 +45,14 @@ function storedAs({ storage }: CheckpointWeight): keyof typeof STORED_BYTES {
   return storage?.dtype ?? 'float32';
 }
 
-function orderIn(checkpoint: Checkpoint, { name, shape }: CheckpointWeight): AxisOrder | null {
+/**
+ * The order of the axes of a checkpoint's weight; torch's where an ONNX graph does not tell it, null for fewer than two
+ * axes.
+ */
+export function axisOrderIn(
+  checkpoint: Checkpoint,
+  { name, shape }: Pick<CheckpointWeight, 'name' | 'shape'>,
+): AxisOrder | null {
   if (shape.length < 2) {
     return null;
   }
@@ -101,7 +108,7 @@ export async function readNamedWeights(path: string): Promise<NamedWeights> {
       dtype: storedAs(weight),
       elementBytes: STORED_BYTES[storedAs(weight)],
       values: weight.values as Float32Array,
-      order: orderIn(checkpoint, weight),
+      order: axisOrderIn(checkpoint, weight),
     })),
   };
 }

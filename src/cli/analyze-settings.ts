@@ -140,6 +140,15 @@ export const analyzeSettings: Settings<AnalyzeSettings> = {
     examples: ['full', 'always', 'auto'],
     read: read.layersChoice,
   },
+  patterns: {
+    option: 'patterns',
+    value: 'LIST',
+    help:
+      'structured removals to predict and measure: KEPT:GROUP along the inputs, such as 2:4, ' +
+      'or channel:SHARE of the output channels (channel alone: 50%)',
+    examples: ['2:4,1:4', 'channel:30%'],
+    read: read.patterns,
+  },
   include: {
     option: 'include',
     value: 'GLOB',

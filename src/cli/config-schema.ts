@@ -30,6 +30,7 @@ const valueSchemas: Record<keyof AnalyzeSettings, z.ZodType> = {
   accuracyTolerancePoints: z.number().min(0).max(100),
   ratios: z.union([z.array(fraction), z.string()]),
   layers: z.union([z.boolean(), z.enum(['auto', 'always', 'full'])]),
+  patterns: oneOrSeveral,
   include: oneOrSeveral,
   exclude: oneOrSeveral,
   seed: z.int().min(0),

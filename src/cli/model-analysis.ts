@@ -125,6 +125,7 @@ export function addAnalyzeOptions(command: Command): void {
     'ratios',
     'accuracyTolerancePoints',
     'layers',
+    'patterns',
     'include',
     'exclude',
   ]);

@@ -89,6 +89,7 @@ export async function denseOfReport(
       labelColumn,
       layout,
       layers: report.options.layers ?? layers,
+      patterns: [],
       dumpGraph: null,
     },
   };

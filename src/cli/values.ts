@@ -4,6 +4,7 @@
  * `ValueError` with what is wrong; who calls it adds where.
  */
 import type { AnalyzeConfig, EpsilonConfig, NormalizeConfig } from '../config.js';
+import { readPattern } from '../pruning/patterns.js';
 
 /** What is wrong with a value, as the end of a sentence that starts with the value. */
 export class ValueError extends Error {
@@ -173,6 +174,21 @@ export const prunedFractions: Reader<number[]> = (value) => {
 
 /** Reads a comma-separated list of positive whole numbers. */
 export const wholeNumbers: Reader<number[]> = (value) => list(value).map(wholeNumber(1));
+
+/** Structured patterns by their full names, without repeats. */
+export const patterns: Reader<string[]> = (value) => [
+  ...new Set(
+    list(value).map((part) => {
+      const pattern = typeof part === 'string' ? readPattern(part) : null;
+      if (pattern === null) {
+        throw new ValueError(
+          `has the part ${shownValue(part)}, which is neither KEPT:GROUP, such as 2:4, nor channel:SHARE, such as channel:50%`,
+        );
+      }
+      return pattern.name;
+    }),
+  ),
+];
 
 /** Reads one glob or several. */
 export const globs: Reader<string[]> = (value) => (Array.isArray(value) ? value : [value]).map(toText);

@@ -7,6 +7,24 @@ export interface ChannelAxes {
   input: number;
 }
 
+/**
+ * The axes of a kernel's channels: torch and ONNX [out, in, ...], Keras [..., in, out].
+ *
+ * @param order null: it has none that is known
+ */
+export function channelAxes({
+  order,
+  shape,
+}: {
+  order: 'torch' | 'keras' | null;
+  shape: readonly number[];
+}): ChannelAxes | null {
+  if (order === null) {
+    return null;
+  }
+  return order === 'torch' ? { output: 0, input: 1 } : { output: shape.length - 1, input: shape.length - 2 };
+}
+
 /** At most `kept` of `group` neighbours along the inputs are not zero. */
 export interface GroupPattern {
   kept: number;
@@ -44,7 +62,7 @@ export interface WeightSparsity {
 }
 
 /** Row-major strides of a shape. */
-function stridesOf(shape: readonly number[]): number[] {
+export function stridesOf(shape: readonly number[]): number[] {
   const strides = shape.map(() => 1);
   for (let axis = shape.length - 2; axis >= 0; axis--) {
     strides[axis] = strides[axis + 1]! * shape[axis + 1]!;
@@ -53,7 +71,7 @@ function stridesOf(shape: readonly number[]): number[] {
 }
 
 /** Positions of the elements that have index 0 along an axis, row-major. */
-function* startsAlong(shape: readonly number[], axis: number): Generator<number> {
+export function* startsAlong(shape: readonly number[], axis: number): Generator<number> {
   const stride = stridesOf(shape)[axis]!;
   const block = stride * shape[axis]!;
   const total = shape.reduce((product, size) => product * size, 1);

@@ -1,13 +1,12 @@
 /** The sections of a report about limits of single layers and allocations to layers. */
 import type { TotalReport } from './allocation-schema.js';
+import { isFarOff } from './model-fit.js';
+import { increaseWords } from './pattern-sections.js';
 import type { Report } from './schema.js';
 import { type Section, section } from './sections.js';
 import * as text from './text.js';
 
 type Layers = NonNullable<Report['layers']>;
-
-/** A prediction this many times off, in the larger or the smaller direction, misleads. */
-const FAR_OFF = 2;
 
 function limitWords({ pruned, capped }: { pruned: number; capped: boolean }): string {
   return `${capped ? '>= ' : ''}${text.percent(pruned)}`;
@@ -31,15 +30,11 @@ function aloneSection(alone: NonNullable<Layers['alone']>): Section {
   });
 }
 
-function lossWords(increase: number | null): string {
-  return increase === null ? 'overflow' : text.quantity(increase);
-}
-
 function accuracyWords({ test }: TotalReport['accuracy']): string {
   return test === null ? '-' : text.percent(test, 2);
 }
 
-function allocationNotes(totals: readonly TotalReport[]): string[] {
+function allocationNotes(totals: readonly TotalReport[], epsilon: number): string[] {
   const lost = totals.filter(({ better }) => better === 'global-magnitude');
   const worseAccuracy = totals.filter(
     ({ accuracy, globalMagnitude, better }) =>
@@ -50,15 +45,12 @@ function allocationNotes(totals: readonly TotalReport[]): string[] {
   );
   const list = (found: readonly TotalReport[]): string =>
     found.map(({ pruned }) => text.percent(pruned)).join(', ');
-  const off = totals.filter(
-    ({ predictedIncrease, lossIncrease }) =>
-      lossIncrease === null ||
-      Math.max(predictedIncrease, lossIncrease) >
-        FAR_OFF * Math.max(0, Math.min(predictedIncrease, lossIncrease)),
+  const off = totals.filter(({ predictedIncrease, lossIncrease }) =>
+    isFarOff(predictedIncrease, lossIncrease, epsilon),
   );
   return [
-    'allocation: the parts of the layers whose increases, measured alone, and interactions, by the quadratic model, sum ' +
-      'to the least; prune --allocation REPORT writes it',
+    'allocation: the parts of the layers whose increases alone, predicted or measured, whichever is worse, and ' +
+      'interactions, by the quadratic model, sum to the least; prune --allocation REPORT writes it',
     ...(lost.length === 0
       ? []
       : [
@@ -75,12 +67,15 @@ function allocationNotes(totals: readonly TotalReport[]): string[] {
   ];
 }
 
-function allocationSection({ totals, products, evaluations }: NonNullable<Layers['allocation']>): Section {
+function allocationSection(
+  { totals, products, evaluations }: NonNullable<Layers['allocation']>,
+  epsilon: number,
+): Section {
   const row = (name: string, pruned: string, removal: TotalReport['globalMagnitude']) => [
     pruned,
     name,
     text.quantity(removal.predictedIncrease),
-    lossWords(removal.lossIncrease),
+    increaseWords(removal.lossIncrease),
     accuracyWords(removal.accuracy),
   ];
   return section('Layers: allocation of a total, measured', {
@@ -93,7 +88,7 @@ function allocationSection({ totals, products, evaluations }: NonNullable<Layers
       numeric: [0, 2, 3, 4],
     },
     notes: [
-      ...allocationNotes(totals),
+      ...allocationNotes(totals, epsilon),
       `took ${text.plural(products, 'product')} and ${text.plural(evaluations, 'evaluation')}`,
     ],
   });
@@ -117,13 +112,15 @@ function sharesSection({ totals }: NonNullable<Layers['allocation']>): Section {
 }
 
 /** Limits of single layers and allocations; nothing where they were not computed. */
-export function allocationSections({ layers }: Report): Section[] {
+export function allocationSections({ layers, epsilon }: Report): Section[] {
   if (layers?.alone === undefined || layers.allocation === undefined) {
     return [];
   }
   const { alone, allocation } = layers;
   return [
     aloneSection(alone),
-    ...(allocation.totals.length === 0 ? [] : [allocationSection(allocation), sharesSection(allocation)]),
+    ...(allocation.totals.length === 0
+      ? []
+      : [allocationSection(allocation, epsilon.value), sharesSection(allocation)]),
   ];
 }

@@ -6,6 +6,7 @@ import { allocationSections } from './allocation-sections.js';
 import { layerSections } from './layer-sections.js';
 import { theoryNames } from './limit-names.js';
 import { boundsSection, comparisonSection, limitsSection } from './limit-sections.js';
+import { patternSections } from './pattern-sections.js';
 import type { Report } from './schema.js';
 import { type ReportDocument, type Section, section } from './sections.js';
 import * as text from './text.js';
@@ -170,6 +171,7 @@ export function describeReport(report: Report): ReportDocument {
       boundsSection(report),
       comparisonSection(report),
       curveSection(report),
+      ...patternSections(report),
       ...layerSections(report),
       ...allocationSections(report),
     ],

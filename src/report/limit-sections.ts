@@ -1,5 +1,7 @@
 /** The sections of a report about limits: theory, bounds, theory against measurement. */
 import { measuredLimits, theoryNames } from './limit-names.js';
+import { increaseWords } from './pattern-sections.js';
+import type { PatternReport } from './patterns-schema.js';
 import type { LimitEstimate, MeasuredLimitReport, Report } from './schema.js';
 import { type Section, section } from './sections.js';
 import * as text from './text.js';
@@ -41,6 +43,13 @@ const limitNotes = {
   measured: 'the other rows: this checkpoint, pruned once by magnitude, measured up to the first failure',
 };
 
+/** `2:4: predicted +0.01265, measured +0.02092`: no limit, but what a pattern does. */
+function patternNote({ pattern, predictedIncrease, lossIncrease }: PatternReport): string {
+  const signed = (increase: number | null): string =>
+    `${increase !== null && increase >= 0 ? '+' : ''}${increaseWords(increase)}`;
+  return `${pattern}: loss increase predicted ${signed(predictedIncrease)}, measured ${signed(lossIncrease)}, one-shot`;
+}
+
 /** How far each limit goes. */
 export function limitsSection(report: Report): Section {
   const { limits } = report;
@@ -54,6 +63,8 @@ export function limitsSection(report: Report): Section {
     rows.push(['connected', ...limitCells(pruned, exact ? '' : 'at most')]);
   }
   rows.push(...measuredLimits(report).map(({ name, limit }) => [name, ...measuredCells(limit)]));
+  const { patterns = [] } = report;
+  rows.push(...patterns.map(({ pattern, pruned }) => [pattern, ...limitCells(pruned, 'one-shot')]));
   const { measured, connected, ...theory } = limitNotes;
   return section('Limits: the largest part that can be pruned', {
     grid: {
@@ -61,7 +72,12 @@ export function limitsSection(report: Report): Section {
       rows,
       numeric: [1, 2, 3, 4],
     },
-    notes: [...Object.values(theory), ...(limits.connected === null ? [] : [connected]), measured],
+    notes: [
+      ...Object.values(theory),
+      ...(limits.connected === null ? [] : [connected]),
+      measured,
+      ...patterns.map(patternNote),
+    ],
   });
 }
 

@@ -17,6 +17,7 @@ import {
   limitsSchema,
   theorySchema,
 } from './limits-schema.js';
+import { patternsSchema } from './patterns-schema.js';
 import { describeIssues } from './schema-issues.js';
 import { count, fraction } from './schema-values.js';
 import { schemaVersion } from './schema-version.js';
@@ -178,6 +179,7 @@ const optionsSchema = z.object({
     .describe(
       'auto: sensitivities take at most a quarter of the products of the spectrum; full: layers.alone and layers.allocation, too',
     ),
+  patterns: z.array(z.string()).optional(),
   include: z.array(z.string()),
   exclude: z.array(z.string()),
   seed: z.int(),
@@ -215,6 +217,7 @@ export const reportSchema = z
         'one-shot magnitude pruning of this checkpoint, measured: every fraction that was evaluated, ascending',
       ),
     layers: layersSchema.optional(),
+    patterns: patternsSchema.optional(),
     selfCheck: selfCheckSchema,
     options: optionsSchema.describe('the resolved options that the numbers depend on'),
     warnings: z.array(z.string()),

@@ -93,6 +93,7 @@ describe('analyze', () => {
         accuracyTolerancePoints: 0,
         ratios: [0.5, 0.9],
         layers: 'always',
+        patterns: [],
         include: ['a/*', 'b'],
         exclude: ['c'],
         seed: 3,
