@@ -35,6 +35,9 @@ function accuracyWords({ test }: TotalReport['accuracy']): string {
 }
 
 function allocationNotes(totals: readonly TotalReport[], epsilon: number): string[] {
+  const same = totals.filter(({ weights }) =>
+    weights.every(({ pruned, globalMagnitude }) => pruned === globalMagnitude),
+  );
   const lost = totals.filter(({ better }) => better === 'global-magnitude');
   const worseAccuracy = totals.filter(
     ({ accuracy, globalMagnitude, better }) =>
@@ -51,6 +54,9 @@ function allocationNotes(totals: readonly TotalReport[], epsilon: number): strin
   return [
     'allocation: the parts of the layers whose increases alone, predicted or measured, whichever is worse, and ' +
       'interactions, by the quadratic model, sum to the least; prune --allocation REPORT writes it',
+    ...(same.length === 0
+      ? []
+      : [`at ${list(same)} nothing better than global magnitude pruning itself was found`]),
     ...(lost.length === 0
       ? []
       : [

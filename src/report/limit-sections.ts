@@ -75,8 +75,8 @@ export function limitsSection(report: Report): Section {
     notes: [
       ...Object.values(theory),
       ...(limits.connected === null ? [] : [connected]),
-      measured,
       ...patterns.map(patternNote),
+      measured,
     ],
   });
 }

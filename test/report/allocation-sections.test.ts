@@ -70,6 +70,8 @@ describe('the sections of --layers full', () => {
     const notesOf = (changes: Partial<Total>): string =>
       allocationSections(reportOf([total(changes)]))[1]!.notes.join('\n');
     expect(notesOf({ better: 'global-magnitude', lossIncrease: 0.09 })).toMatch('does not win at 88.1 %');
+    const weights = total().weights.map((part) => ({ ...part, globalMagnitude: part.pruned }));
+    expect(notesOf({ weights, better: 'same' })).toMatch('nothing better than global magnitude');
     expect(notesOf({ accuracy: { train: 0.9, test: 0.89 } })).toMatch('test accuracy is below');
     expect(notesOf({ lossIncrease: 0.11 })).toMatch('off by a factor of 2');
     expect(notesOf({ lossIncrease: null })).toMatch('off by a factor of 2');

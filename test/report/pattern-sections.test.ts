@@ -36,7 +36,7 @@ describe('patterns in a report', () => {
       ['2:4', '50.0 %', 'one-shot', '50.0 %', '2.0x'],
       ['1:4', '75.0 %', 'one-shot', '25.0 %', '4.0x'],
     ]);
-    expect(notes.slice(-2)).toEqual([
+    expect(notes.slice(-3, -1)).toEqual([
       '2:4: loss increase predicted +0.01230, measured +0.01450, one-shot',
       '1:4: loss increase predicted -0.01000, measured +0.2000, one-shot',
     ]);
