@@ -48,7 +48,7 @@ export const allocationSchema = z
     totals: z.array(totalSchema).describe('ascending in pruned'),
   })
   .describe(
-    'totals pruned of all layers, given to the layers so that their increases alone (predicted or measured, whichever is worse) and, by the quadratic model, their interactions sum to the least, on a grid of parts of each layer',
+    'totals pruned of all layers, given to the layers so that their increases alone (predicted or measured, whichever is worse, and at least 0) and, by the quadratic model, their interactions sum to the least, on a grid of parts of each layer',
   );
 
 export type TotalReport = z.infer<typeof totalSchema>;

@@ -52,7 +52,7 @@ function allocationNotes(totals: readonly TotalReport[], epsilon: number): strin
     isFarOff(predictedIncrease, lossIncrease, epsilon),
   );
   return [
-    'allocation: the parts of the layers whose increases alone, predicted or measured, whichever is worse, and ' +
+    'allocation: the parts of the layers whose increases alone, predicted or measured, whichever is worse, at least 0, and ' +
       'interactions, by the quadratic model, sum to the least; prune --allocation REPORT writes it',
     ...(same.length === 0
       ? []
