@@ -137,6 +137,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
                   test,
                 },
                 denseLoss: dense.train.meanLoss,
+                denseTestLoss: dense.test?.meanLoss ?? null,
                 epsilon,
                 sliceFraction: slice.prunedFraction,
                 maximumFraction,

@@ -15,10 +15,12 @@ function better({ allocation, globalMagnitude }: TotalAllocation): TotalReport['
   return own === other ? 'same' : own < other ? 'allocation' : 'global-magnitude';
 }
 
-function removalReport({ predictedIncrease, lossIncrease, trainAccuracy, testAccuracy }: MeasuredRemoval) {
+function removalReport(removal: MeasuredRemoval) {
+  const { predictedIncrease, lossIncrease, trainAccuracy, testAccuracy, testLossIncrease } = removal;
   return {
     predictedIncrease,
     lossIncrease: finiteOrNull(lossIncrease),
+    testLossIncrease: testLossIncrease === null ? null : finiteOrNull(testLossIncrease),
     accuracy: { train: trainAccuracy, test: testAccuracy },
   };
 }

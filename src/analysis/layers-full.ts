@@ -45,6 +45,8 @@ export interface MeasuredRemoval {
   lossIncrease: number;
   trainAccuracy: number | null;
   testAccuracy: number | null;
+  /** Over the test examples; null without any. */
+  testLossIncrease: number | null;
 }
 
 /** The allocation of one total beside global magnitude pruning to the same. */
@@ -75,6 +77,8 @@ export interface FullLayersSetting {
   train: Pick<ExampleEvaluator, 'at'>;
   test: Pick<ExampleEvaluator, 'at'> | null;
   denseLoss: number;
+  /** Null without test examples. */
+  denseTestLoss: number | null;
   epsilon: number;
   /** The slice limit, from which the totals come. */
   sliceFraction: number;
@@ -209,12 +213,14 @@ export async function measureFullLayers(setting: FullLayersSetting, progress: Pr
   const removal = async (prunedWeights: number[]): Promise<MeasuredRemoval> => {
     const pruned = pruneLayers(weights, orders, prunedWeights);
     const { meanLoss, accuracy } = await evaluated(pruned);
+    const onTest = test && (await test.at(pruned));
     return {
       prunedWeights,
       predictedIncrease: await predictedIncrease(pruned),
       lossIncrease: meanLoss - denseLoss,
       trainAccuracy: accuracy,
-      testAccuracy: test === null ? null : (await test.at(pruned)).accuracy,
+      testAccuracy: onTest?.accuracy ?? null,
+      testLossIncrease: onTest && onTest.meanLoss - (setting.denseTestLoss ?? 0),
     };
   };
   const allocated: TotalAllocation[] = [];

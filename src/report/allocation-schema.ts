@@ -21,6 +21,12 @@ export const aloneSchema = z
 const removalSchema = z.object({
   predictedIncrease: z.number().describe("g'd + 1/2 d'Hd"),
   lossIncrease: z.number().nullable().describe('measured on the training examples; null where it overflows'),
+  testLossIncrease: z
+    .number()
+    .nullable()
+    .describe(
+      'measured on the test examples, by which nothing was chosen; null without any, or where it overflows',
+    ),
   accuracy: z.object({ train: fraction.nullable(), test: fraction.nullable() }),
 });
 

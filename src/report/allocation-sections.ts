@@ -46,6 +46,13 @@ function allocationNotes(totals: readonly TotalReport[], epsilon: number): strin
       globalMagnitude.accuracy.test !== null &&
       accuracy.test < globalMagnitude.accuracy.test,
   );
+  const worseTest = totals.filter(
+    ({ testLossIncrease, globalMagnitude, better }) =>
+      better === 'allocation' &&
+      testLossIncrease !== null &&
+      globalMagnitude.testLossIncrease !== null &&
+      testLossIncrease > globalMagnitude.testLossIncrease,
+  );
   const list = (found: readonly TotalReport[]): string =>
     found.map(({ pruned }) => text.percent(pruned)).join(', ');
   const off = totals.filter(({ predictedIncrease, lossIncrease }) =>
@@ -61,6 +68,11 @@ function allocationNotes(totals: readonly TotalReport[], epsilon: number): strin
       ? []
       : [
           `the allocation does not win at ${list(lost)}: global magnitude pruning has the smaller loss there`,
+        ]),
+    ...(worseTest.length === 0
+      ? []
+      : [
+          `at ${list(worseTest)} it wins on the training examples that it was chosen by, but not by the loss on the test examples: more --examples help`,
         ]),
     ...(worseAccuracy.length === 0
       ? []
@@ -82,16 +94,17 @@ function allocationSection(
     name,
     text.quantity(removal.predictedIncrease),
     increaseWords(removal.lossIncrease),
+    removal.accuracy.test === null ? '-' : increaseWords(removal.testLossIncrease),
     accuracyWords(removal.accuracy),
   ];
   return section('Layers: allocation of a total, measured', {
     grid: {
-      head: ['pruned', 'way', 'predicted increase', 'loss increase', 'test accuracy'],
+      head: ['pruned', 'way', 'predicted increase', 'loss increase', 'test loss increase', 'test accuracy'],
       rows: totals.flatMap((total) => [
         row('allocation', text.percent(total.pruned), total),
         row('global magnitude', '', total.globalMagnitude),
       ]),
-      numeric: [0, 2, 3, 4],
+      numeric: [0, 2, 3, 4, 5],
     },
     notes: [
       ...allocationNotes(totals, epsilon),

@@ -66,6 +66,7 @@ describe('a quadratic loss', () => {
   const setting = {
     ...{ layers, weights, gradient, ranking, curvature: operator, train: loss.train, test: null },
     denseLoss: 1,
+    denseTestLoss: null,
     epsilon: 0.5,
     sliceFraction: 0.4,
     maximumFraction: 1,

@@ -38,9 +38,10 @@ describe('analyze --layers full', () => {
     const { alone, allocation, weights } = report.layers!;
     expect(alone!.map(({ name }) => name)).toEqual(weights.map(({ name }) => name));
     expect(allocation!.totals.length).toBeGreaterThan(1);
-    for (const { prunedWeights, weights: parts, pruned } of allocation!.totals) {
+    for (const { prunedWeights, weights: parts, pruned, testLossIncrease } of allocation!.totals) {
       expect(parts.reduce((sum, part) => sum + part.prunedWeights, 0)).toBe(prunedWeights);
       expect(pruned).toBe(prunedWeights / report.model.prunable);
+      expect(Number.isFinite(testLossIncrease)).toBe(true);
     }
     expect(allocation!.totals[0]!.pruned).toBeCloseTo(report.limits.slice.pruned, 2);
     expect(report.options.layers).toBe('full');

@@ -12,10 +12,12 @@ function total(changes: Partial<Total> = {}): Total {
     prunedWeights: 28516,
     predictedIncrease: 0.05,
     lossIncrease: 0.06,
+    testLossIncrease: 0.08,
     accuracy: { train: 0.92, test: 0.91 },
     globalMagnitude: {
       predictedIncrease: 0.06,
       lossIncrease: 0.07,
+      testLossIncrease: 0.09,
       accuracy: { train: 0.91, test: 0.9 },
     },
     better: 'allocation',
@@ -56,14 +58,14 @@ describe('the sections of --layers full', () => {
       ['dense_2/kernel', '>= 95.0 %', '91.0 %'],
     ]);
     expect(allocation!.grid!.rows).toEqual([
-      ['88.1 %', 'allocation', '0.05000', '0.06000', '91.00 %'],
-      ['', 'global magnitude', '0.06000', '0.07000', '90.00 %'],
+      ['88.1 %', 'allocation', '0.05000', '0.06000', '0.08000', '91.00 %'],
+      ['', 'global magnitude', '0.06000', '0.07000', '0.09000', '90.00 %'],
     ]);
     expect(shares!.grid!.rows).toEqual([
       ['dense_1/kernel', '89 % (90 %)'],
       ['dense_2/kernel', '60 % (33 %)'],
     ]);
-    expect(allocation!.notes.join('\n')).not.toMatch(/does not win|below|off/);
+    expect(allocation!.notes.join('\n')).not.toMatch(/does not win|below|off|but not by/);
   });
 
   it('say where the allocation does not win, and where the model is off', () => {
@@ -72,6 +74,7 @@ describe('the sections of --layers full', () => {
     expect(notesOf({ better: 'global-magnitude', lossIncrease: 0.09 })).toMatch('does not win at 88.1 %');
     const weights = total().weights.map((part) => ({ ...part, globalMagnitude: part.pruned }));
     expect(notesOf({ weights, better: 'same' })).toMatch('nothing better than global magnitude');
+    expect(notesOf({ testLossIncrease: 0.1 })).toMatch('but not by the loss on the test examples');
     expect(notesOf({ accuracy: { train: 0.9, test: 0.89 } })).toMatch('test accuracy is below');
     expect(notesOf({ lossIncrease: 0.11 })).toMatch('off by a factor of 2');
     expect(notesOf({ lossIncrease: null })).toMatch('off by a factor of 2');
