@@ -8,16 +8,11 @@ import {
   bestAllocation,
   exactCounts,
 } from '../pruning/allocation.js';
-import {
-  countsByLayer,
-  displacementTo,
-  type LayerSpan,
-  layerOrders,
-  pruneLayers,
-} from '../pruning/layer-removal.js';
+import { countsByLayer, type LayerSpan, layerOrders, pruneLayers } from '../pruning/layer-removal.js';
 import { type MagnitudeRanking, prunedCount } from '../pruning/magnitude.js';
 import type { ExampleEvaluator } from './computation.js';
 import { type GridModel, gridModel, layerCounts, measuredAlone } from './layer-grid.js';
+import { removalIncrease } from './removal-increase.js';
 import { askedStages } from './stages.js';
 
 /** How far a layer can be pruned by magnitude where all others stay dense. */
@@ -163,10 +158,8 @@ export async function measureFullLayers(setting: FullLayersSetting, progress: Pr
   const orders = layerOrders(layers, ranking);
   const spent = { products: 0, evaluations: 0 };
   const predictedIncrease = async (pruned: Float32Array): Promise<number> => {
-    const displacement = displacementTo(weights, pruned);
-    const product = await curvature.apply(displacement);
     spent.products++;
-    return displacement.reduce((sum, entry, i) => sum + entry * (gradient[i] + product[i] / 2), 0);
+    return removalIncrease(curvature, gradient, weights, pruned);
   };
   const evaluated = async (pruned: Float32Array): Promise<Evaluation> => {
     spent.evaluations++;

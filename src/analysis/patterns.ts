@@ -4,10 +4,10 @@ import { axisOrderIn } from '../checkpoint/named-weights.js';
 import type { LinearOperator } from '../curvature/linear-operator.js';
 import type { Network } from '../network/network.js';
 import type { Progress } from '../progress.js';
-import { displacementTo } from '../pruning/layer-removal.js';
 import { type LeftDense, type PatternKernel, prunePattern, readPattern } from '../pruning/patterns.js';
 import { channelAxes } from '../pruning/sparsity.js';
 import type { ExampleEvaluator } from './computation.js';
+import { removalIncrease } from './removal-increase.js';
 import { askedStages } from './stages.js';
 
 /** A pattern, predicted and measured; kept weights stay as they are. */
@@ -63,16 +63,11 @@ export async function measurePatterns(
       throw new Error(`${text} is no pattern`);
     }
     const { pruned, prunedWeights, leftDense } = prunePattern(weights, kernels, pattern);
-    const displacement = displacementTo(weights, pruned);
-    const product = await curvature.apply(displacement);
     const { meanLoss, accuracy } = await train.at(pruned);
     measured.push({
       name: pattern.name,
       prunedWeights,
-      predictedIncrease: displacement.reduce(
-        (sum, entry, i) => sum + entry * (gradient[i] + product[i] / 2),
-        0,
-      ),
+      predictedIncrease: await removalIncrease(curvature, gradient, weights, pruned),
       lossIncrease: meanLoss - denseLoss,
       trainAccuracy: accuracy,
       testAccuracy: test === null ? null : (await test.at(pruned)).accuracy,
