@@ -13,6 +13,9 @@ export const analysisStages = {
   layers: 'layer sensitivities',
 } as const;
 
+/** The stages of pruning, in order. */
+export const pruningStages = { pruning: 'pruning', sizes: 'comparing sizes' } as const;
+
 /** The stages of a compressed model that is measured beside its dense one, in order. */
 export const prunedModelStages = {
   reading: 'reading the pruned model',

@@ -1,4 +1,5 @@
-import { type Colors, type Page, pairLines, standardPage } from './layout.js';
+import type { FileFigures } from './inspection.js';
+import { bullet, type Colors, gridLines, type Page, pairLines, standardPage } from './layout.js';
 import type { LimitChoice } from './limit-choices.js';
 import * as text from './text.js';
 
@@ -15,8 +16,8 @@ export interface PruneSummary {
   threshold: number;
   /** Where the fraction came from. */
   source: 'ratio' | LimitChoice;
-  /** Size of the model's file as it was and as written, external data apart; null where it was not to be made smaller. */
-  modelBytes: { before: number; after: number } | null;
+  /** Zeros and bytes of the model as it was and as written, as `inspect` says them; null where nothing was written. */
+  sizes: { before: FileFigures; after: FileFigures } | null;
   /** What was asked of the pruned network, each with what was found in words; left out where nothing was. */
   gates?: { gate: string; verdict: 'pass' | 'fail' | 'inconclusive'; found: string }[];
 }
@@ -38,13 +39,75 @@ const sources: Record<PruneSummary['source'], string> = {
   'no-significant-fall': 'measured limit: test accuracy does not fall significantly',
 };
 
-function sizeLine({ modelBytes }: PruneSummary): [string, string] {
-  if (modelBytes === null) {
-    return ['size', 'as before: a file stores zeros like other numbers'];
-  }
-  const { before, after } = modelBytes;
-  const percent = before === 0 ? '' : ` (${((100 * after) / before).toFixed(1)} %)`;
-  return ['size', `${text.whole(after)} of ${text.whole(before)} bytes${percent}`];
+type Sizes = NonNullable<PruneSummary['sizes']>;
+
+/** Forms of a file and of its weights, by their key, as the table names them. */
+const forms = [
+  ['file', 'file'],
+  ['gzipped', 'file, gzipped'],
+  ['dense', 'weights, dense'],
+  ['positions', 'weights, values and positions'],
+  ['bitmask', 'weights, values and a bit for each'],
+] as const;
+
+function zerosLine(name: string, before: FileFigures['all'], after: FileFigures['all']): [string, string] {
+  const words = ({ zeros, weights, sparsity }: FileFigures['all']): string =>
+    `${text.whole(zeros)} of ${text.whole(weights)}${sparsity === null ? '' : ` (${text.percent(sparsity)})`}`;
+  return [name, `${words(after)}, before ${words(before)}`];
+}
+
+function sizesTable({ before, after }: Sizes): Parameters<typeof gridLines>[0] {
+  return {
+    head: ['bytes', 'before', 'after', 'of before'],
+    rows: forms.map(([key, name]) => {
+      const [from, to] = [before.bytes[key], after.bytes[key]];
+      return [name, text.whole(from), text.whole(to), from === 0 ? '-' : text.percent(to / from)];
+    }),
+    numeric: [1, 2, 3],
+  };
+}
+
+/** What became smaller, what did not, and what would make it so. */
+function sizeNotes({ before, after }: Sizes): string[] {
+  const moved = (key: 'file' | 'gzipped'): number => after.bytes[key] / Math.max(1, before.bytes[key]);
+  // Text around the weights, such as where the data is, may differ by some bytes.
+  const smaller = (key: 'file' | 'gzipped'): boolean => moved(key) < 0.995;
+  const shrunk = (['file', 'gzipped'] as const).filter(smaller);
+  const names = { file: 'the file', gzipped: 'the file once it is gzipped' };
+  const notSmaller = [
+    ...(smaller('file') ? [] : ['the file, which stores zeros like other numbers']),
+    ...(smaller('gzipped') ? [] : ['the file once it is gzipped']),
+  ];
+  const { dense, positions } = after.bytes;
+  return [
+    `smaller: ${shrunk.length === 0 ? 'nothing' : shrunk.map((key) => names[key]).join(', and ')}`,
+    ...(notSmaller.length === 0 ? [] : [`not smaller: ${notSmaller.join(', and ')}`]),
+    'memory and time of an engine that computes with dense weights stay as they are',
+    ...(smaller('file')
+      ? []
+      : [
+          after.format === 'onnx'
+            ? positions < dense
+              ? '--sparse stores weights as values and positions where that is smaller'
+              : 'values and positions, which --sparse stores, are no smaller than dense weights here'
+            : 'the format has no sparse form: what is saved is saved where the file is compressed',
+        ]),
+  ];
+}
+
+function sizeLines(sizes: Sizes, colors: Colors, page: Page): string[] {
+  return [
+    ...pairLines(
+      [
+        zerosLine('zeros in kernels', sizes.before.kernels, sizes.after.kernels),
+        zerosLine('zeros in all weights', sizes.before.all, sizes.after.all),
+      ],
+      colors,
+      page,
+    ),
+    ...gridLines(sizesTable(sizes), colors, page),
+    ...sizeNotes(sizes).flatMap((note) => bullet(note, page)),
+  ];
 }
 
 /** What `prune` did, as text for a terminal. */
@@ -56,12 +119,15 @@ export function renderPruneSummary(summary: PruneSummary, colors: Colors, page: 
       ['weights', `${text.whole(summary.prunedWeights)} of ${text.whole(summary.prunableWeights)} set to 0`],
       ['threshold', `magnitudes up to ${text.quantity(summary.threshold)}`],
       ['chosen by', sources[summary.source]],
-      ...(refused ? [] : [sizeLine(summary)]),
       ...(summary.gates ?? []).map(({ found }): [string, string] => ['gate', text.printable(found)]),
       ['written', refused ? 'nothing: a gate is not passed' : text.printable(summary.output)],
     ],
     colors,
     page,
   );
-  return `${colors.bold(refused ? 'Pruned network, not written' : 'Pruned checkpoint')}\n${lines.join('\n')}\n`;
+  const blocks = [
+    [colors.bold(refused ? 'Pruned network, not written' : 'Pruned checkpoint'), ...lines],
+    ...(summary.sizes === null ? [] : [[colors.bold('Size'), ...sizeLines(summary.sizes, colors, page)]]),
+  ];
+  return `${blocks.map((block) => block.join('\n')).join('\n\n')}\n`;
 }
