@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addAnalyzeCommand } from './analyze-command.js';
 import { addCompareCommand } from './compare-command.js';
+import { addCompletionCommand } from './completion-command.js';
 import { type Context, pageOf } from './context.js';
 import { addDoctorCommand } from './doctor-command.js';
 import { addGateCommand } from './gate-command.js';
@@ -44,6 +45,7 @@ export function createProgram(context: Context): Command {
   addReportCommand(program, context);
   addSchemaCommand(program, context);
   addDoctorCommand(program, context);
+  addCompletionCommand(program, context);
   addHelpAfter(program, {
     table: {
       title: 'Exit codes:',
