@@ -68,34 +68,43 @@ function sizesTable({ before, after }: Sizes): Parameters<typeof gridLines>[0] {
 }
 
 /** What became smaller, what did not, and what would make it so. */
-function sizeNotes({ before, after }: Sizes): string[] {
-  const moved = (key: 'file' | 'gzipped'): number => after.bytes[key] / Math.max(1, before.bytes[key]);
-  // Text around the weights, such as where the data is, may differ by some bytes.
-  const smaller = (key: 'file' | 'gzipped'): boolean => moved(key) < 0.995;
-  const shrunk = (['file', 'gzipped'] as const).filter(smaller);
+function sizeNotes({ before, after }: Sizes, prunableWeights: number): string[] {
   const names = { file: 'the file', gzipped: 'the file once it is gzipped' };
-  const notSmaller = [
-    ...(smaller('file') ? [] : ['the file, which stores zeros like other numbers']),
-    ...(smaller('gzipped') ? [] : ['the file once it is gzipped']),
-  ];
-  const { dense, positions } = after.bytes;
+  const moved = (which: (ratio: number) => boolean): string[] =>
+    (['file', 'gzipped'] as const)
+      .filter((key) => which(after.bytes[key] / Math.max(1, before.bytes[key])))
+      .map((key) => names[key]);
+  // Text around the weights, such as where the data is, may differ by some bytes.
+  const smaller = moved((ratio) => ratio < 0.995);
+  const larger = moved((ratio) => ratio > 1.005);
+  const equal = moved((ratio) => ratio >= 0.995 && ratio <= 1.005);
+  const because = 'a file stores zeros like other numbers';
   return [
-    `smaller: ${shrunk.length === 0 ? 'nothing' : shrunk.map((key) => names[key]).join(', and ')}`,
-    ...(notSmaller.length === 0 ? [] : [`not smaller: ${notSmaller.join(', and ')}`]),
+    `smaller: ${smaller.length === 0 ? 'nothing' : smaller.join(', and ')}`,
+    ...(equal.length === 0 ? [] : [`as large as before: ${equal.join(', and ')}; ${because}`]),
+    ...(larger.length === 0 ? [] : [`larger: ${larger.join(', and ')}`]),
     'memory and time of an engine that computes with dense weights stay as they are',
-    ...(smaller('file')
-      ? []
-      : [
-          after.format === 'onnx'
-            ? positions < dense
-              ? '--sparse stores weights as values and positions where that is smaller'
-              : 'values and positions, which --sparse stores, are no smaller than dense weights here'
-            : 'the format has no sparse form: what is saved is saved where the file is compressed',
-        ]),
+    ...(smaller.includes(names.file) ? [] : [sparseForm(after)]),
+    ...(after.kernels.weights < prunableWeights
+      ? ['kernels stored as integer codes are not counted among zeros and weights']
+      : []),
   ];
 }
 
-function sizeLines(sizes: Sizes, colors: Colors, page: Page): string[] {
+/** What would make the file smaller, in words. */
+function sparseForm({ format, bytes }: FileFigures): string {
+  if (format !== 'onnx') {
+    return 'the format has no sparse form: what is saved is saved where the file is compressed';
+  }
+  return bytes.positions < bytes.dense
+    ? '--sparse stores weights as values and positions where that is smaller'
+    : 'values and positions, which --sparse stores, take no less than dense weights over the whole model';
+}
+
+function sizeLines({ sizes, prunableWeights }: PruneSummary, colors: Colors, page: Page): string[] {
+  if (sizes === null) {
+    return [];
+  }
   return [
     ...pairLines(
       [
@@ -106,7 +115,7 @@ function sizeLines(sizes: Sizes, colors: Colors, page: Page): string[] {
       page,
     ),
     ...gridLines(sizesTable(sizes), colors, page),
-    ...sizeNotes(sizes).flatMap((note) => bullet(note, page)),
+    ...sizeNotes(sizes, prunableWeights).flatMap((note) => bullet(note, page)),
   ];
 }
 
@@ -127,7 +136,7 @@ export function renderPruneSummary(summary: PruneSummary, colors: Colors, page: 
   );
   const blocks = [
     [colors.bold(refused ? 'Pruned network, not written' : 'Pruned checkpoint'), ...lines],
-    ...(summary.sizes === null ? [] : [[colors.bold('Size'), ...sizeLines(summary.sizes, colors, page)]]),
+    ...(summary.sizes === null ? [] : [[colors.bold('Size'), ...sizeLines(summary, colors, page)]]),
   ];
   return `${blocks.map((block) => block.join('\n')).join('\n\n')}\n`;
 }
