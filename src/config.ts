@@ -108,6 +108,8 @@ export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'weights' | 'data'> 
 export interface PruneConfig {
   /** Path of model.json or of an ONNX model; it is read, never written. */
   model: string;
+  /** A file whose weights replace those of the model, which then have its size; default null: the model's own. */
+  weights?: string | null;
   /** Directory that the pruned checkpoint is written to, or the file, for an ONNX model. */
   output: string;
   /** Replace files at `output` that prune-limit did not write itself, too; default false. */

@@ -2,9 +2,9 @@
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import { type NamedWeight, readNamedWeights } from './checkpoint/named-weights.js';
+import { type NamedWeight, type NamedWeights, readNamedWeights } from './checkpoint/named-weights.js';
 import { breakEvenDensity, channelAxes, storedSizes, weightSparsity } from './pruning/sparsity.js';
-import type { InspectedWeight, Inspection } from './report/inspection.js';
+import type { FileFigures, InspectedWeight, Inspection } from './report/inspection.js';
 import { schemaVersion } from './report/schema-version.js';
 
 /** Bytes of files as they are and as gzip makes them, one by one. */
@@ -29,7 +29,7 @@ function inspectWeight(weight: NamedWeight): InspectedWeight {
     name,
     shape: [...shape],
     dtype,
-    kernel: shape.length >= 2,
+    kernel: isKernel(shape),
     ...zerosOf([{ weights: values.length, zeros }]),
     bytes: storedSizes(values.length, values.length - zeros, elementBytes),
     patterns: patterns.map(({ kept, group, conforming, groups }) => ({
@@ -41,10 +41,42 @@ function inspectWeight(weight: NamedWeight): InspectedWeight {
   };
 }
 
+/** Has inputs and outputs. */
+function isKernel(shape: readonly number[]): boolean {
+  return shape.length >= 2;
+}
+
 function zerosOf(parts: readonly { weights: number; zeros: number }[]): Inspection['all'] {
   const weights = parts.reduce((sum, part) => sum + part.weights, 0);
   const zeros = parts.reduce((sum, part) => sum + part.zeros, 0);
   return { weights, zeros, sparsity: weights === 0 ? null : zeros / weights };
+}
+
+/**
+ * Zeros and bytes of weights, and of the files that hold them.
+ *
+ * @throws the file system's error where one of the files is gone
+ */
+export async function fileFigures(read: NamedWeights): Promise<FileFigures> {
+  const counted = read.weights.map(({ values, shape, elementBytes }) => {
+    const zeros = values.reduce((count, value) => count + (value === 0 ? 1 : 0), 0);
+    const bytes = storedSizes(values.length, values.length - zeros, elementBytes);
+    return { weights: values.length, zeros, bytes, kernel: isKernel(shape) };
+  });
+  const sum = (form: 'dense' | 'positions' | 'bitmask'): number =>
+    counted.reduce((total, { bytes }) => total + bytes[form], 0);
+  return {
+    path: read.path,
+    format: read.format,
+    all: zerosOf(counted),
+    kernels: zerosOf(counted.filter(({ kernel }) => kernel)),
+    bytes: {
+      dense: sum('dense'),
+      positions: sum('positions'),
+      bitmask: sum('bitmask'),
+      ...(await fileSizes(read.files)),
+    },
+  };
 }
 
 /**
@@ -54,24 +86,13 @@ function zerosOf(parts: readonly { weights: number; zeros: number }[]): Inspecti
  */
 export async function inspect(path: string): Promise<Inspection> {
   const read = await readNamedWeights(path);
-  const weights = read.weights.map(inspectWeight);
-  const sum = (form: 'dense' | 'positions' | 'bitmask'): number =>
-    weights.reduce((total, { bytes }) => total + bytes[form], 0);
-  const elements = weights.reduce((total, weight) => total + weight.weights, 0);
+  const figures = await fileFigures(read);
+  const elements = figures.all.weights;
   return {
     schemaVersion,
     ok: true,
-    path: read.path,
-    format: read.format,
-    all: zerosOf(weights),
-    kernels: zerosOf(weights.filter(({ kernel }) => kernel)),
-    bytes: {
-      dense: sum('dense'),
-      positions: sum('positions'),
-      bitmask: sum('bitmask'),
-      ...(await fileSizes(read.files)),
-    },
-    breakEvenDensity: elements === 0 ? null : breakEvenDensity(sum('dense') / elements),
-    weights,
+    ...figures,
+    breakEvenDensity: elements === 0 ? null : breakEvenDensity(figures.bytes.dense / elements),
+    weights: read.weights.map(inspectWeight),
   };
 }

@@ -1,13 +1,16 @@
 import { stat } from 'node:fs/promises';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { resourceScope } from './analysis/resources.js';
+import { pruningStages } from './analysis/stages.js';
 import { analyze } from './analyze.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import { requireSpace } from './checkpoint/files.js';
+import { namedWeights, readNamedWeights } from './checkpoint/named-weights.js';
 import { checkOutput, checkpointFiles, writeCheckpoint } from './checkpoint/registry.js';
 import { prepareBackend } from './compute/backend.js';
 import type { PruneConfig } from './config.js';
 import { InputError } from './errors.js';
+import { fileFigures } from './inspect.js';
 import { createNetwork } from './network/create-network.js';
 import type { PrunableWeight } from './network/network.js';
 import { asStage, type Progress } from './progress.js';
@@ -99,9 +102,20 @@ function metadataSeenFrom(folder: string, { metadata, path }: Checkpoint): Check
   return { ...metadata, pruneLimit: { ...pruneLimit, data: seen === '' ? '.' : seen } };
 }
 
-async function sizes(input: string, output: string): Promise<{ before: number; after: number }> {
-  const [before, after] = await Promise.all([stat(input), stat(output)]);
-  return { before: before.size, after: after.size };
+/** Zeros and bytes of the model as it was read and as it is written, the latter read again. */
+function compareSizes(
+  { weights = null }: PruneConfig,
+  checkpoint: Checkpoint,
+  model: string,
+  progress: Progress,
+): Promise<NonNullable<PruneSummary['sizes']>> {
+  return asStage(progress, pruningStages.sizes, async () => {
+    const files = weights === null ? (await checkpointFiles(checkpoint)).read : [checkpoint.path, weights];
+    return {
+      before: await fileFigures(namedWeights(checkpoint, files)),
+      after: await fileFigures(await readNamedWeights(model)),
+    };
+  });
 }
 
 async function bytesOf(paths: readonly string[]): Promise<number> {
@@ -155,7 +169,7 @@ export async function prune(
       ? {}
       : { gates: await judgePruning(asked, analyzed, config.analyze, checkpoint, pruned, progress) };
   if (gateRefused(gates)) {
-    return { ...summary, files: [], modelBytes: null, ...gates };
+    return { ...summary, files: [], sizes: null, ...gates };
   }
   const metadata = metadataSeenFrom(folder, checkpoint);
   const files = await writeCheckpoint(
@@ -165,8 +179,8 @@ export async function prune(
   ).catch((error: unknown) => {
     throw analyzed === null || config.atLimit === null ? error : withRatio(error, prunedFraction);
   });
-  const modelBytes = config.sparse ? await sizes(checkpoint.path, config.output) : null;
-  return { ...summary, files, modelBytes, ...gates };
+  const sizes = await compareSizes(config, checkpoint, files.at(-1)!, progress);
+  return { ...summary, files, sizes, ...gates };
 }
 
 /** The prunable weights of a checkpoint's network, the smallest of them set to 0. */
@@ -180,7 +194,7 @@ function pruneNetwork(
     pruned: Float32Array;
   }
 > {
-  return asStage(progress, 'pruning', async () => {
+  return asStage(progress, pruningStages.pruning, async () => {
     // A LayersModel is only built, for which the plain backend loads fastest; an ONNX graph is run on a few examples.
     await prepareBackend(checkpoint.format === 'onnx' ? 'wasm' : 'cpu');
     return resourceScope(async (scope) => {

@@ -102,14 +102,17 @@ function removeStale(folder: string): void {
 }
 
 /**
- * Does something with temporary files, and removes those that are left: when it is done, fails, the process exits, or
- * a signal ends it. That signal is raised again, for its usual effect.
+ * Does something with temporary files or folders, and removes those that are left: when it is done, fails, the process
+ * exits, or a signal ends it. That signal is raised again, for its usual effect.
  */
-async function withTemporaryFiles(paths: readonly string[], work: () => Promise<void>): Promise<void> {
+export async function withTemporaryFiles<Result>(
+  paths: readonly string[],
+  work: () => Promise<Result>,
+): Promise<Result> {
   const remove = (): void => {
     for (const path of paths) {
       try {
-        rmSync(path, { force: true });
+        rmSync(path, { recursive: true, force: true });
       } catch {
         // where its folder is no folder it was never made
       }
@@ -134,7 +137,7 @@ async function withTemporaryFiles(paths: readonly string[], work: () => Promise<
     process.on(signal, onSignal);
   }
   try {
-    await work();
+    return await work();
   } finally {
     release();
     remove();

@@ -8,6 +8,7 @@ import { inspect } from '../src/inspect.js';
 import { describeInspection, inspectionSchema } from '../src/report/inspection.js';
 import { temporaryDirectory } from './checkpoint/fixtures.js';
 import { f32, safetensors, weightFile } from './checkpoint/weights/weight-files.js';
+import { npy, npz } from './dataset/support.js';
 import { encodeModel } from './support/onnx-files.js';
 
 /** Eight outputs of four inputs, outputs first: 2:4 along the inputs, outputs 5 and 6 equal, output 7 empty. */
@@ -107,6 +108,51 @@ describe('inspect', () => {
     const inspection = await inspected(path);
     expect(inspection).toMatchObject({ format: 'onnx', ...found });
     expect(inspection.weights[0]).toMatchObject(kernel);
+  });
+
+  it('counts the numbers that an ONNX model does not store, too', async () => {
+    const dense = KERNEL.flat();
+    const kept = dense.flatMap((value, i) => (value === 0 ? [] : [i]));
+    const path = join(temporaryDirectory(), 'sparse.onnx');
+    const bytes = encodeModel({
+      inputs: [{ name: 'x', shape: ['N', 4] }],
+      outputs: [{ name: 'y', shape: ['N', 8] }],
+      sparse: [
+        {
+          name: 'w',
+          shape: [8, 4],
+          values: { shape: [kept.length], values: kept.map((i) => dense[i]!) },
+          indices: { shape: [kept.length], values: kept },
+        },
+      ],
+      initializers: [{ name: 'b', shape: [8], values: BIAS }],
+      nodes: [{ opType: 'Gemm', inputs: ['x', 'w', 'b'], outputs: ['y'], attributes: { transB: 1 } }],
+    });
+    writeFileSync(path, bytes);
+    const inspection = await inspected(path);
+    expect(inspection).toMatchObject({ format: 'onnx', ...found });
+    expect(inspection.bytes).toMatchObject({
+      ...{ dense: 160, positions: 12 * (nonzero + 2), bitmask: 5 + 4 * (nonzero + 2) },
+      ...{ file: bytes.length, gzipped: gzipSync(bytes).length },
+    });
+  });
+
+  it('counts the zeros of an npz file in the widths that it stores, integers left aside', async () => {
+    const bytes = npz({
+      'fc.weight': npy('<f8', [8, 4], Float64Array.from(KERNEL.flat())),
+      'fc.bias': npy(
+        '<f4',
+        [8],
+        Float32Array.from(BIAS, (value) => (value === 0 ? -0 : value)),
+      ),
+      steps: npy('<i4', [1], Int32Array.of(0)),
+    });
+    const inspection = await inspected(weightFile('w.npz', bytes));
+    expect(inspection).toMatchObject({ format: 'npz', ...found });
+    expect(inspection.bytes).toMatchObject({
+      ...{ dense: 8 * 32 + 4 * 8, positions: 16 * nonzero + 12 * 2 },
+      ...{ bitmask: 5 + 8 * nonzero + 4 * 2, file: bytes.length },
+    });
   });
 
   it('says it in words', async () => {

@@ -19,6 +19,9 @@ export const askedStages = {
   patterns: 'patterns',
 } as const;
 
+/** The stages of pruning, in order. */
+export const pruningStages = { pruning: 'pruning', sizes: 'comparing sizes' } as const;
+
 /** The stages of a compressed model that is measured beside its dense one, in order. */
 export const prunedModelStages = {
   reading: 'reading the pruned model',

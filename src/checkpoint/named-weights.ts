@@ -97,10 +97,19 @@ export async function readNamedWeights(path: string): Promise<NamedWeights> {
     return readWeightFile(path, format);
   }
   const checkpoint = await readCheckpoint(path);
+  return namedWeights(checkpoint, (await checkpointFiles(checkpoint)).read);
+}
+
+/**
+ * The floating-point weights of a model that was read.
+ *
+ * @param files that hold it
+ */
+export function namedWeights(checkpoint: Checkpoint, files: readonly string[]): NamedWeights {
   const floats = checkpoint.weights.filter(({ dtype }) => dtype === 'float32');
   return {
     path: checkpoint.path,
-    files: (await checkpointFiles(checkpoint)).read,
+    files,
     format: checkpoint.format,
     weights: floats.map((weight) => ({
       name: weight.name,

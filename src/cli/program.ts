@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import { addAnalyzeCommand } from './analyze-command.js';
 import { addCompareCommand } from './compare-command.js';
+import { addCompletionCommand } from './completion-command.js';
 import { type Context, pageOf } from './context.js';
+import { addDataCommand } from './data-command.js';
 import { addDoctorCommand } from './doctor-command.js';
 import { addGateCommand } from './gate-command.js';
 import { addHelpAfter, helpItem } from './help.js';
@@ -37,6 +39,7 @@ export function createProgram(context: Context): Command {
   addAnalyzeCommand(program, context);
   addPruneCommand(program, context);
   addTrainCommand(program, context);
+  addDataCommand(program, context);
   addInspectCommand(program, context);
   addGateCommand(program, context);
   addInitCommand(program, context);
@@ -44,6 +47,7 @@ export function createProgram(context: Context): Command {
   addReportCommand(program, context);
   addSchemaCommand(program, context);
   addDoctorCommand(program, context);
+  addCompletionCommand(program, context);
   addHelpAfter(program, {
     table: {
       title: 'Exit codes:',

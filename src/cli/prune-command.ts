@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { type Command, Option } from 'commander';
-import { prunedModelStages } from '../analysis/stages.js';
+import { prunedModelStages, pruningStages } from '../analysis/stages.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { fileToWrite } from '../checkpoint/files.js';
 import type { AnalyzeConfig, PruneConfig } from '../config.js';
@@ -252,6 +252,7 @@ export async function pruneModel(
   return context.work.prune(
     {
       model: checkpoint.path,
+      weights,
       output,
       force: flags.force === true,
       sparse: flags.sparse === true,
@@ -272,8 +273,9 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
   const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
   const progress = await context.progress(flags.quiet === true, [
     ...(analyzesFirst(flags) ? modelAnalysisStages : [readingStage]),
-    'pruning',
+    pruningStages.pruning,
     ...(flags.gate === undefined ? [] : [prunedModelStages.measuring]),
+    pruningStages.sizes,
   ]);
   const summary = await pruneModel(model, flags, context, progress);
   const { gateRefused, renderPruneSummary } = await import('../report/prune-summary.js');

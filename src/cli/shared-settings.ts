@@ -19,9 +19,9 @@ export const dataSettings: Settings<DataSettings> = {
   labelColumn: {
     option: 'label-column',
     value: 'NAME',
-    help: 'column of a CSV or Parquet file that holds the label',
-    defaultText: 'one called label, class, target or y',
-    examples: ['label'],
+    help: 'column of a CSV or Parquet file that holds the label; coarse or fine of CIFAR-100',
+    defaultText: 'one called label, class, target or y; fine',
+    examples: ['label', 'coarse'],
     read: read.text,
   },
   layout: {

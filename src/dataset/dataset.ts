@@ -56,7 +56,7 @@ export interface Dataset {
 
 /** What a person may say about data that does not say it itself. */
 export interface ReadDatasetOptions {
-  /** csv and parquet: the name of the label column, or its 0-based index. */
+  /** csv and parquet: the name of the label column, or its 0-based index; CIFAR-100: `coarse` or `fine`, the default. */
   labelColumn?: string;
   /** How images of rank 3 are stored in an npz; the other formats of images have an order of their own. */
   layout?: ImageLayout;

@@ -62,6 +62,8 @@ export const inspectionSchema = z
   .describe('Result of prune-limit inspect.');
 
 export type Inspection = z.infer<typeof inspectionSchema>;
+/** What stands in one line for a whole file. */
+export type FileFigures = Pick<Inspection, 'path' | 'format' | 'all' | 'kernels' | 'bytes'>;
 export type InspectedWeight = z.infer<typeof inspectedWeightSchema>;
 
 /** The JSON Schema (draft 2020-12) of the result of `inspect`. */

@@ -1,5 +1,6 @@
 import type { TotalReport } from './allocation-schema.js';
-import { type Colors, type Page, pairLines, standardPage } from './layout.js';
+import type { FileFigures } from './inspection.js';
+import { bullet, type Colors, gridLines, type Page, pairLines, standardPage } from './layout.js';
 import type { LimitChoice } from './limit-choices.js';
 import * as text from './text.js';
 
@@ -18,8 +19,8 @@ export interface PruneSummary {
   source: 'ratio' | 'allocation' | LimitChoice;
   /** What the report says of the allocation that was taken; left out where none was. */
   allocation?: TotalReport;
-  /** Size of the model's file as it was and as written, external data apart; null where it was not to be made smaller. */
-  modelBytes: { before: number; after: number } | null;
+  /** Zeros and bytes of the model as it was and as written, as `inspect` says them; null where nothing was written. */
+  sizes: { before: FileFigures; after: FileFigures } | null;
   /** What was asked of the pruned network, each with what was found in words; left out where nothing was. */
   gates?: { gate: string; verdict: 'pass' | 'fail' | 'inconclusive'; found: string }[];
 }
@@ -42,13 +43,84 @@ const sources: Record<PruneSummary['source'], string> = {
   'no-significant-fall': 'measured limit: test accuracy does not fall significantly',
 };
 
-function sizeLine({ modelBytes }: PruneSummary): [string, string] {
-  if (modelBytes === null) {
-    return ['size', 'as before: a file stores zeros like other numbers'];
+type Sizes = NonNullable<PruneSummary['sizes']>;
+
+/** Forms of a file and of its weights, by their key, as the table names them. */
+const forms = [
+  ['file', 'file'],
+  ['gzipped', 'file, gzipped'],
+  ['dense', 'weights, dense'],
+  ['positions', 'weights, values and positions'],
+  ['bitmask', 'weights, values and a bit for each'],
+] as const;
+
+function zerosLine(name: string, before: FileFigures['all'], after: FileFigures['all']): [string, string] {
+  const words = ({ zeros, weights, sparsity }: FileFigures['all']): string =>
+    `${text.whole(zeros)} of ${text.whole(weights)}${sparsity === null ? '' : ` (${text.percent(sparsity)})`}`;
+  return [name, `${words(after)}, before ${words(before)}`];
+}
+
+function sizesTable({ before, after }: Sizes): Parameters<typeof gridLines>[0] {
+  return {
+    head: ['bytes', 'before', 'after', 'of before'],
+    rows: forms.map(([key, name]) => {
+      const [from, to] = [before.bytes[key], after.bytes[key]];
+      return [name, text.whole(from), text.whole(to), from === 0 ? '-' : text.percent(to / from)];
+    }),
+    numeric: [1, 2, 3],
+  };
+}
+
+/** What became smaller, what did not, and what would make it so. */
+function sizeNotes({ before, after }: Sizes, prunableWeights: number): string[] {
+  const names = { file: 'the file', gzipped: 'the file once it is gzipped' };
+  const moved = (which: (ratio: number) => boolean): string[] =>
+    (['file', 'gzipped'] as const)
+      .filter((key) => which(after.bytes[key] / Math.max(1, before.bytes[key])))
+      .map((key) => names[key]);
+  // Text around the weights, such as where the data is, may differ by some bytes.
+  const smaller = moved((ratio) => ratio < 0.995);
+  const larger = moved((ratio) => ratio > 1.005);
+  const equal = moved((ratio) => ratio >= 0.995 && ratio <= 1.005);
+  const because = 'a file stores zeros like other numbers';
+  return [
+    `smaller: ${smaller.length === 0 ? 'nothing' : smaller.join(', and ')}`,
+    ...(equal.length === 0 ? [] : [`as large as before: ${equal.join(', and ')}; ${because}`]),
+    ...(larger.length === 0 ? [] : [`larger: ${larger.join(', and ')}`]),
+    'memory and time of an engine that computes with dense weights stay as they are',
+    ...(smaller.includes(names.file) ? [] : [sparseForm(after)]),
+    ...(after.kernels.weights < prunableWeights
+      ? ['kernels stored as integer codes are not counted among zeros and weights']
+      : []),
+  ];
+}
+
+/** What would make the file smaller, in words. */
+function sparseForm({ format, bytes }: FileFigures): string {
+  if (format !== 'onnx') {
+    return 'the format has no sparse form: what is saved is saved where the file is compressed';
   }
-  const { before, after } = modelBytes;
-  const percent = before === 0 ? '' : ` (${((100 * after) / before).toFixed(1)} %)`;
-  return ['size', `${text.whole(after)} of ${text.whole(before)} bytes${percent}`];
+  return bytes.positions < bytes.dense
+    ? '--sparse stores weights as values and positions where that is smaller'
+    : 'values and positions, which --sparse stores, take no less than dense weights over the whole model';
+}
+
+function sizeLines({ sizes, prunableWeights }: PruneSummary, colors: Colors, page: Page): string[] {
+  if (sizes === null) {
+    return [];
+  }
+  return [
+    ...pairLines(
+      [
+        zerosLine('zeros in kernels', sizes.before.kernels, sizes.after.kernels),
+        zerosLine('zeros in all weights', sizes.before.all, sizes.after.all),
+      ],
+      colors,
+      page,
+    ),
+    ...gridLines(sizesTable(sizes), colors, page),
+    ...sizeNotes(sizes, prunableWeights).flatMap((note) => bullet(note, page)),
+  ];
 }
 
 /** What the report measured of an allocation, and the parts of the layers. */
@@ -83,12 +155,15 @@ export function renderPruneSummary(summary: PruneSummary, colors: Colors, page: 
       ['threshold', `magnitudes up to ${text.quantity(summary.threshold)}`],
       ['chosen by', sources[summary.source]],
       ...allocationLines(summary),
-      ...(refused ? [] : [sizeLine(summary)]),
       ...(summary.gates ?? []).map(({ found }): [string, string] => ['gate', text.printable(found)]),
       ['written', refused ? 'nothing: a gate is not passed' : text.printable(summary.output)],
     ],
     colors,
     page,
   );
-  return `${colors.bold(refused ? 'Pruned network, not written' : 'Pruned checkpoint')}\n${lines.join('\n')}\n`;
+  const blocks = [
+    [colors.bold(refused ? 'Pruned network, not written' : 'Pruned checkpoint'), ...lines],
+    ...(summary.sizes === null ? [] : [[colors.bold('Size'), ...sizeLines(summary, colors, page)]]),
+  ];
+  return `${blocks.map((block) => block.join('\n')).join('\n\n')}\n`;
 }

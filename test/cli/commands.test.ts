@@ -175,6 +175,7 @@ describe('prune', () => {
     expect(asked.prune).toEqual([
       {
         model: join(folder, 'm/model.json'),
+        weights: null,
         output: join(folder, 'out'),
         force: false,
         sparse: false,

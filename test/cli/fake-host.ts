@@ -95,7 +95,7 @@ export function fakeWork(overrides: Partial<Work> = {}, metadata: Record<string,
         prunableWeights: 100,
         threshold: 0.5,
         source: config.atLimit ?? 'ratio',
-        modelBytes: null,
+        sizes: null,
       };
     },
     train: async (config) => {

@@ -60,6 +60,69 @@ describe('prune-limit gate', () => {
     expect(stdout).toBe('');
   });
 
+  // The Gaussian width of the sample is 0.9317 in [0.9284, 0.9342]: below 0.9384 a limit of that width overlaps it.
+  it.each([
+    [
+      'within the intervals of both',
+      0.9367,
+      0,
+      'pass',
+      'the difference is within the intervals of both reports',
+    ],
+    ['beyond them', 0.9467, 1, 'fail', null],
+    ['the other way', 0.9167, 0, 'pass', 'improved beyond the intervals of both reports'],
+  ] as const)('a drop %s', async (_, before, code, verdict, reason) => {
+    const base = sampleReport();
+    Object.assign(base.limits.gaussianWidth, {
+      pruned: before,
+      low: before - 0.0033,
+      high: before + 0.0025,
+    });
+    const folder = await temporaryFolder();
+    await reportIn(folder, 'report.json');
+    await reportIn(folder, 'base.json', base);
+    const bound = ['--baseline', 'base.json', '--max-drop', 'gaussianWidth 0.1 points'];
+    const { exitCode, stdout } = await runFake(['gate', 'report.json', ...bound, '--format', 'json'], {
+      folder,
+    });
+    expect(exitCode).toBe(code);
+    const result = gateReportSchema.parse(JSON.parse(stdout));
+    expect(result.verdict).toBe(verdict);
+    expect(result.gates[0]).toMatchObject({ verdict, reason, baseline: { value: before } });
+  });
+
+  it.each(['NaN', 'null', '"0.9"', '1e999'])(
+    '%s where a report has its number is exit code 2',
+    async (value) => {
+      const folder = await temporaryFolder();
+      const changed = renderJson(sampleReport()).replace(/("slice": \{\s*"pruned": )[\d.]+/, `$1${value}`);
+      expect(changed).not.toBe(renderJson(sampleReport()));
+      await writeFile(join(folder, 'report.json'), changed);
+      const { exitCode, stdout, stderr } = await runFake(['gate', 'report.json', '--require', 'slice >= 0'], {
+        folder,
+      });
+      expect([exitCode, stdout]).toEqual([2, '']);
+      expect(stderr.trim()).not.toContain('\n');
+    },
+  );
+
+  it.each([
+    [88, 0, 'pass'],
+    [89, 1, 'fail'],
+  ] as const)(
+    'a pruned model with %d of 100 weights at 0 below a slice limit of 0.8812: exit code %d',
+    async (zeros, code, verdict) => {
+      const { exitCode, stdout } = await runFake(
+        ['gate', 'm', '--data', 'd', '--pruned', 'p', '--require', 'headroom >= 0', '--format', 'json'],
+        { folder: await temporaryFolder(), work: { prunedZeros: async () => ({ weights: 100, zeros }) } },
+      );
+      expect(exitCode).toBe(code);
+      const { gates } = gateReportSchema.parse(JSON.parse(stdout));
+      expect(gates[0]).toMatchObject({ name: 'pruned.headroom', verdict });
+      expect(gates[0]!.value).toBeCloseTo(0.8812 - zeros / 100, 10);
+    },
+  );
+
   it('refuses the object of a failed run and a report that is none', async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'failed.json'), '{"schemaVersion": 2, "ok": false}');

@@ -7,6 +7,7 @@ import { readOnnx } from '../../src/checkpoint/onnx/reader.js';
 import { prepareExamples } from '../../src/dataset/examples.js';
 import { classLabels } from '../../src/dataset/labels.js';
 import { readDataset } from '../../src/dataset/registry.js';
+import type { FileFigures } from '../../src/report/inspection.js';
 import type { Report } from '../../src/report/schema.js';
 import { hasNative, native } from '../compute/compile/support.js';
 import { encodeModel } from '../support/onnx-files.js';
@@ -77,7 +78,7 @@ async function pruned(model: string, ...args: string[]) {
   return JSON.parse(stdout) as {
     prunedWeights: number;
     files: string[];
-    modelBytes: { before: number; after: number };
+    sizes: { before: FileFigures; after: FileFigures };
   };
 }
 
@@ -122,9 +123,10 @@ describe('an ONNX model', () => {
     expect(summary.files).toEqual([output]);
     expect(readFileSync(onnx)).toEqual(before);
     const sparse = join(newFolder(), 'sparse.onnx');
-    const { modelBytes } = await pruned(onnx, '--ratio', '0.8', '--sparse', '-o', sparse);
-    expect(modelBytes).toEqual({ before: before.length, after: readFileSync(sparse).length });
-    expect(modelBytes.after).toBeLessThan(modelBytes.before);
+    const { sizes } = await pruned(onnx, '--ratio', '0.8', '--sparse', '-o', sparse);
+    const [dense, stored] = [sizes.before.bytes, sizes.after.bytes];
+    expect([dense.file, stored.file]).toEqual([before.length, readFileSync(sparse).length]);
+    expect(stored.file).toBeLessThan(dense.file);
     for (const file of [output, sparse]) {
       expectSamePruned(await analyzed(file, ...options), report);
     }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readTfjsLayers } from '../../src/checkpoint/layers/layers-model.js';
 import { readCheckpoint } from '../../src/checkpoint/registry.js';
+import { inspect } from '../../src/inspect.js';
 import type { Report } from '../../src/report/schema.js';
 import {
   analyzed,
@@ -110,6 +111,15 @@ describe('prune --ratio', () => {
         data: expect.stringMatching(/^\.\.\/\.\.\/\.\.\/\.\.\/prune-limit-e2e-/),
       },
     });
+  });
+
+  it('says of both files what inspect says', async () => {
+    const { folder, summary } = await pruned('--ratio', '0.9');
+    const figures = async (path: string) => {
+      const { schemaVersion: _, ok: __, breakEvenDensity: ___, weights: ____, ...rest } = await inspect(path);
+      return rest;
+    };
+    expect(summary.sizes).toEqual({ before: await figures(model), after: await figures(folder) });
   });
 
   it('only the weights that are asked for', async () => {

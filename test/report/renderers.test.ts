@@ -4,7 +4,7 @@ import { renderDoctorReport } from '../../src/report/doctor-report.js';
 import { describeReport } from '../../src/report/document.js';
 import { renderJson } from '../../src/report/json.js';
 import { renderMarkdown } from '../../src/report/markdown.js';
-import { renderPruneSummary } from '../../src/report/prune-summary.js';
+import { type PruneSummary, renderPruneSummary } from '../../src/report/prune-summary.js';
 import { renderTable } from '../../src/report/table.js';
 import { renderTrainSummary } from '../../src/report/train-summary.js';
 import { wrap } from '../../src/report/wrap.js';
@@ -204,7 +204,7 @@ describe('summaries', () => {
       prunableWeights: 32360,
       threshold: 0.0312,
       source: 'gaussian-width' as const,
-      modelBytes: null,
+      sizes: null,
     };
     expect(renderPruneSummary(summary, plain)).toMatchInlineSnapshot(`
       "Pruned checkpoint
@@ -213,12 +213,70 @@ describe('summaries', () => {
         threshold  magnitudes up to 0.03120
         chosen by  Gaussian-width limit, the paper's estimate: expect to retrain the
                    kept weights
-        size       as before: a file stores zeros like other numbers
         written    out
       "
     `);
-    const sparse = { ...summary, modelBytes: { before: 130_031, after: 40_000 } };
-    expect(renderPruneSummary(sparse, plain)).toMatch(/\n {2}size {7}40,000 of 130,031 bytes \(30\.8 %\)\n/);
+  });
+
+  const figures = (format: string, zeros: number, file: number, gzipped: number) => ({
+    path: 'm',
+    format,
+    all: { weights: 1000, zeros, sparsity: zeros / 1000 },
+    kernels: { weights: 1000, zeros, sparsity: zeros / 1000 },
+    bytes: {
+      ...{ dense: 4000, positions: 12 * (1000 - zeros), bitmask: 125 + 4 * (1000 - zeros) },
+      ...{ file, gzipped },
+    },
+  });
+  const sized = (sizes: PruneSummary['sizes']): string =>
+    renderPruneSummary(
+      {
+        ...{ output: 'out', files: [], prunedFraction: 0.9, prunedWeights: 900, prunableWeights: 1000 },
+        ...{ threshold: 0.5, source: 'ratio', sizes },
+      },
+      plain,
+    ).split('\n\n')[1]!;
+
+  test('prune: what became smaller and what did not', () => {
+    const before = figures('tfjs-layers', 0, 5000, 4600);
+    expect(sized({ before, after: figures('tfjs-layers', 900, 5003, 600) })).toMatchInlineSnapshot(`
+      "Size
+        zeros in kernels      900 of 1,000 (90.0 %), before 0 of 1,000 (0.0 %)
+        zeros in all weights  900 of 1,000 (90.0 %), before 0 of 1,000 (0.0 %)
+      ┌────────────────────────────────────┬────────┬───────┬───────────┐
+      │ bytes                              │ before │ after │ of before │
+      ├────────────────────────────────────┼────────┼───────┼───────────┤
+      │ file                               │  5,000 │ 5,003 │   100.1 % │
+      │ file, gzipped                      │  4,600 │   600 │    13.0 % │
+      │ weights, dense                     │  4,000 │ 4,000 │   100.0 % │
+      │ weights, values and positions      │ 12,000 │ 1,200 │    10.0 % │
+      │ weights, values and a bit for each │  4,125 │   525 │    12.7 % │
+      └────────────────────────────────────┴────────┴───────┴───────────┘
+        - smaller: the file once it is gzipped
+        - as large as before: the file; a file stores zeros like other numbers
+        - memory and time of an engine that computes with dense weights stay as they
+          are
+        - the format has no sparse form: what is saved is saved where the file is
+          compressed
+      "
+    `);
+    const onnx = { before: figures('onnx', 0, 5000, 4600), after: figures('onnx', 900, 1700, 600) };
+    expect(sized(onnx)).toMatch(
+      /- smaller: the file, and the file once it is gzipped\n {2}- memory and time/,
+    );
+    const few = sized({ before: onnx.before, after: figures('onnx', 100, 5000, 4590) });
+    expect(few).toContain('smaller: nothing\n');
+    expect(few).toMatch(/as large as before: the file, and the file once it is gzipped; a/);
+    expect(few).toMatch(/values and positions, which --sparse stores, take no less than dense/);
+    // A mask that was computed is written as numbers; codes are no floating-point weights.
+    const folded = { ...figures('onnx', 0, 5600, 4590), kernels: { weights: 900, zeros: 0, sparsity: 0 } };
+    const grown = sized({ before: onnx.before, after: folded });
+    expect(grown).toMatch(
+      /as large as before: the file once it is gzipped; .*\n( {4}.*\n)* {2}- larger: the file\n/,
+    );
+    expect(grown).toContain('kernels stored as integer codes are not counted');
+    const dense = sized({ before: onnx.before, after: figures('onnx', 900, 5000, 600) });
+    expect(dense).toContain('--sparse stores weights as values and positions');
   });
 
   test('train', () => {

@@ -5,7 +5,8 @@
  */
 
 import { InputError } from '../../errors.js';
-import type { Dataset, Split } from '../dataset.js';
+import { quoted } from '../../formats/quoted.js';
+import type { Dataset, ReadDatasetOptions, Split } from '../dataset.js';
 import type { Format } from '../format.js';
 import type { SourceFile } from '../source/file.js';
 import { folderFiles } from '../source/open.js';
@@ -19,8 +20,8 @@ interface Variant {
   test: RegExp;
   /** Files of the whole training set. */
   trainFiles: number;
-  /** Number of classes of each label byte; the last label byte is the one that is used. */
-  labelRanges: readonly number[];
+  /** Names and numbers of classes of the label bytes; the last one is used unless another is named. */
+  labels: readonly { name: string; classes: number }[];
 }
 
 const VARIANTS: readonly Variant[] = [
@@ -29,9 +30,18 @@ const VARIANTS: readonly Variant[] = [
     train: /^data_batch_\d+\.bin$/,
     test: /^test_batch\.bin$/,
     trainFiles: 5,
-    labelRanges: [10],
+    labels: [{ name: 'label', classes: 10 }],
   },
-  { format: 'cifar-100', train: /^train\.bin$/, test: /^test\.bin$/, trainFiles: 1, labelRanges: [20, 100] },
+  {
+    format: 'cifar-100',
+    train: /^train\.bin$/,
+    test: /^test\.bin$/,
+    trainFiles: 1,
+    labels: [
+      { name: 'coarse', classes: 20 },
+      { name: 'fine', classes: 100 },
+    ],
+  },
 ];
 
 function filesOf(
@@ -51,12 +61,12 @@ function variantOf(files: readonly SourceFile[]): Variant | undefined {
 }
 
 function checkLength(file: SourceFile, bytes: number, variant: Variant): number {
-  const recordBytes = variant.labelRanges.length + IMAGE_BYTES;
+  const recordBytes = variant.labels.length + IMAGE_BYTES;
   if (bytes === 0) {
     throw new InputError('dataset/empty', `${file.path}: is empty; download it again`);
   }
   if (bytes % recordBytes !== 0) {
-    const other = VARIANTS.find((candidate) => bytes % (candidate.labelRanges.length + IMAGE_BYTES) === 0);
+    const other = VARIANTS.find((candidate) => bytes % (candidate.labels.length + IMAGE_BYTES) === 0);
     const remedy = other
       ? `its length fits ${other.format}, so name it as that does`
       : 'it is cut short or no such file, so download it again';
@@ -68,12 +78,36 @@ function checkLength(file: SourceFile, bytes: number, variant: Variant): number 
   return bytes / recordBytes;
 }
 
-async function readSplit(files: readonly SourceFile[], variant: Variant): Promise<Split | null> {
+/**
+ * Which label byte is used: `coarse` or `fine` of CIFAR-100.
+ *
+ * @throws InputError `dataset/label-column` for another name
+ */
+function labelByte({ format, labels }: Variant, told: string | undefined, path: string): number {
+  if (told === undefined) {
+    return labels.length - 1;
+  }
+  const found = labels.findIndex(({ name }) => name === told);
+  if (found < 0) {
+    const known = labels.map(({ name }) => `--label-column ${name}`).join(' or ');
+    throw new InputError(
+      'dataset/label-column',
+      `${path}: no labels ${quoted(told)} in ${format}; give ${known}, or leave it out`,
+    );
+  }
+  return found;
+}
+
+async function readSplit(
+  files: readonly SourceFile[],
+  variant: Variant,
+  used: number,
+): Promise<Split | null> {
   if (files.length === 0) {
     return null;
   }
-  const { labelRanges } = variant;
-  const labelBytes = labelRanges.length;
+  const { labels } = variant;
+  const labelBytes = labels.length;
   const recordBytes = labelBytes + IMAGE_BYTES;
   const count = files.reduce((total, file) => total + checkLength(file, file.size, variant), 0);
   const values = new Uint8Array(count * IMAGE_BYTES);
@@ -86,14 +120,14 @@ async function readSplit(files: readonly SourceFile[], variant: Variant): Promis
     }
     for (let start = 0; start < bytes.length; start += recordBytes, example++) {
       for (let i = 0; i < labelBytes; i++) {
-        if (bytes[start + i] >= labelRanges[i]) {
+        if (bytes[start + i] >= labels[i].classes) {
           throw new InputError(
             'dataset/label-range',
-            `${file.path}: record ${start / recordBytes} has label ${bytes[start + i]}, ${variant.format} has labels 0 to ${labelRanges[i] - 1} there; check that the file is ${variant.format} in binary form`,
+            `${file.path}: record ${start / recordBytes} has label ${bytes[start + i]}, ${variant.format} has labels 0 to ${labels[i].classes - 1} there; check that the file is ${variant.format} in binary form`,
           );
         }
       }
-      classes[example] = bytes[start + labelBytes - 1];
+      classes[example] = bytes[start + used];
       values.set(bytes.subarray(start + labelBytes, start + recordBytes), example * IMAGE_BYTES);
     }
   }
@@ -103,17 +137,21 @@ async function readSplit(files: readonly SourceFile[], variant: Variant): Promis
     layout: 'NCHW',
     values,
     byteImages: true,
-    labels: { kind: 'classes', values: classes, classCount: labelRanges[labelBytes - 1] },
+    labels: { kind: 'classes', values: classes, classCount: labels[used].classes },
   };
 }
 
 /**
  * Reads a directory with CIFAR-10 (`data_batch_*.bin`, `test_batch.bin`) or CIFAR-100 (`train.bin`, `test.bin`;
- * the fine labels). Images have shape `[3, 32, 32]`, channels first. A part of the files is enough.
+ * the fine labels, unless `labelColumn` is `coarse`). Images have shape `[3, 32, 32]`, channels first. A part of the files is enough.
  *
- * @throws InputError when a file's length is no multiple of the record or a label is out of range
+ * @throws InputError when a file's length is no multiple of the record, a label is out of range or there are no labels of that name
  */
-async function readCifarFiles(path: string, files: readonly SourceFile[]): Promise<Dataset> {
+async function readCifarFiles(
+  path: string,
+  files: readonly SourceFile[],
+  { labelColumn }: ReadDatasetOptions,
+): Promise<Dataset> {
   const variant = variantOf(files);
   if (!variant) {
     throw new InputError(
@@ -121,6 +159,7 @@ async function readCifarFiles(path: string, files: readonly SourceFile[]): Promi
       `${path}: no CIFAR files; it needs data_batch_1.bin or train.bin`,
     );
   }
+  const used = labelByte(variant, labelColumn, path);
   const { train, test } = filesOf(variant, files);
   const warnings =
     train.length > 0 && train.length < variant.trainFiles
@@ -131,8 +170,8 @@ async function readCifarFiles(path: string, files: readonly SourceFile[]): Promi
   return {
     path,
     format: variant.format,
-    train: await readSplit(train, variant),
-    test: await readSplit(test, variant),
+    train: await readSplit(train, variant, used),
+    test: await readSplit(test, variant, used),
     warnings,
   };
 }
@@ -140,8 +179,8 @@ async function readCifarFiles(path: string, files: readonly SourceFile[]): Promi
 /** CIFAR: a folder of `.bin` files with their usual names. */
 export const CIFAR_FORMAT: Format = {
   name: 'CIFAR',
-  options: ['layout'],
+  options: ['labelColumn', 'layout'],
   matchesFile: () => false,
   matchesFolder: ({ files }) => (variantOf(files) ? 'yes' : 'no'),
-  read: (source) => readCifarFiles(source.path, folderFiles(source)),
+  read: (source, options) => readCifarFiles(source.path, folderFiles(source), options),
 };

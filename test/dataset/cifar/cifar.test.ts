@@ -65,6 +65,31 @@ describe('a directory of CIFAR-100 files', () => {
     expect([train?.values[0], test?.values[3071], test?.labels.values[0]]).toEqual([1, 2, 5]);
   });
 
+  it.each([
+    ['fine', [99, 5], 100],
+    ['coarse', [19, 0], 20],
+  ] as const)('is read with the %s labels that are asked for', async (labelColumn, classes, classCount) => {
+    const directory = directoryWith({
+      'train.bin': records({ labels: [19, 99], shade: 1 }),
+      'test.bin': records({ labels: [0, 5], shade: 2 }),
+    });
+    const { train, test } = await readDataset(directory, { labelColumn });
+    expect([train, test].map((split) => split?.labels)).toEqual(
+      classes.map((label) => ({ kind: 'classes', values: Int32Array.of(label), classCount })),
+    );
+    expect([train?.values[0], test?.values[3071]]).toEqual([1, 2]);
+  });
+
+  it('is refused with labels of another name', async () => {
+    const directory = directoryWith({ 'train.bin': records({ labels: [0, 0], shade: 1 }) });
+    await expectInputError(
+      () => readDataset(directory, { labelColumn: 'super' }),
+      'dataset/label-column',
+      /no labels "super".*--label-column coarse or --label-column fine/,
+      directory,
+    );
+  });
+
   it('is refused with a coarse label out of range', async () => {
     const directory = directoryWith({ 'train.bin': records({ labels: [20, 99], shade: 1 }) });
     await expectInputError(() => readDataset(directory), 'dataset/label-range', /label 20.*0 to 19/);
