@@ -5,7 +5,7 @@ import { prepareEngine } from '../dist/compute/backend.js';
 import { readDataset } from '../dist/dataset/registry.js';
 import { createNetwork } from '../dist/network/create-network.js';
 import { estimateSpectrum } from '../dist/spectrum/slq.js';
-import { createZooCheckpoint } from '../dist/training/zoo.js';
+import { createZooCheckpoint } from '../dist/training/zoo/registry.js';
 
 /**
  * Opens the network and the first examples of a case.

@@ -4,6 +4,7 @@
  * paths can be opened as they stand.
  */
 import type { LimitChoice } from './report/limit-choices.js';
+import type { ZooName } from './training/zoo/catalogue.js';
 
 export type LossChoice = 'auto' | 'cross-entropy' | 'binary-cross-entropy' | 'mse';
 export type BackendChoice = 'auto' | 'tensorflow' | 'onnx' | 'wasm' | 'cpu';
@@ -133,7 +134,7 @@ export interface PruneConfig {
 
 /** What `train` is asked to do. */
 export interface TrainConfig {
-  network: 'mlp' | 'lenet5';
+  network: ZooName;
   data: string;
   labelColumn: string | null;
   layout: 'NHWC' | 'NCHW' | null;
@@ -146,6 +147,8 @@ export interface TrainConfig {
   normalize: NormalizeConfig | null;
   /** Widths of the hidden layers of `mlp`. */
   hidden: number[];
+  /** Factor on the channels and hidden units of a convolutional network. */
+  width: number;
   /** Weight of the penalty sum |w|. */
   l1: number;
   /** Weight of the penalty 1/2 sum w^2. */
@@ -173,6 +176,7 @@ export const trainDefaults: Omit<TrainConfig, 'network' | 'data' | 'output' | 'f
   recordData: null,
   normalize: null,
   hidden: [300, 100],
+  width: 1,
   l1: 0,
   l2: 0,
   epochs: 10,

@@ -17,7 +17,7 @@ import type { Progress } from './progress.js';
 import type { TrainSummary } from './report/train-summary.js';
 import { chanceLoss, type Evaluation, evaluate } from './training/evaluation.js';
 import { divergence, type TrainingData, trainCheckpoint } from './training/training-run.js';
-import { createZooCheckpoint } from './training/zoo.js';
+import { createZooCheckpoint } from './training/zoo/registry.js';
 
 /** A loss this close to that of guessing (a share of it) means that nothing was learned. */
 const LEARNED_NOTHING = 0.99;
@@ -114,6 +114,7 @@ function metadataOf(config: TrainConfig, reached: Reached): Record<string, unkno
     training: {
       network: config.network,
       ...(config.network === 'mlp' && { hidden: config.hidden }),
+      ...(config.width !== 1 && { width: config.width }),
       epochs: config.epochs,
       batchSize: config.batchSize,
       l1: config.l1,
@@ -137,13 +138,14 @@ function prepare(
   config: TrainConfig,
   { train, test, classes }: { train: Split; test: Split | null; classes: number },
 ): { untrained: LayersCheckpoint; data: TrainingData } {
-  const { network, hidden, seed, normalize: normalization } = config;
+  const { network, hidden, width, seed, normalize: normalization } = config;
   const { shape: exampleShape, layout } = train;
   const { checkpoint, inputShape } = createZooCheckpoint(network, {
     exampleShape,
     layout,
     classes,
     hidden,
+    width,
     seed,
   });
   const inputOrder = config.layout ?? 'NHWC';

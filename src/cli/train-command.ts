@@ -4,6 +4,7 @@ import { type TrainConfig, trainDefaults } from '../config.js';
 import { InputError } from '../errors.js';
 import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
+import { isConvolutional, zooNames } from '../training/zoo/catalogue.js';
 import type { Context } from './context.js';
 import { deliver } from './delivery.js';
 import { addHelpAfter } from './help.js';
@@ -50,7 +51,13 @@ function readConfig(network: TrainConfig['network'], flags: Flags, context: Cont
     throw new InputError('usage/milestones', '--milestones goes with --schedule multi-step');
   }
   if (network !== 'mlp' && given.hidden !== undefined) {
-    throw new InputError('usage/hidden', '--hidden goes with mlp; the layers of lenet5 are fixed');
+    throw new InputError('usage/hidden', `--hidden goes with mlp; the layers of ${network} are fixed`);
+  }
+  if (!isConvolutional(network) && given.width !== undefined) {
+    throw new InputError(
+      'usage/width',
+      `--width goes with convolutional networks (${zooNames.filter(isConvolutional).join(', ')}), not with ${network}`,
+    );
   }
   return config;
 }
@@ -93,12 +100,13 @@ export function addTrainCommand(program: Command, context: Context): void {
       'Trains a network by stochastic gradient descent and writes a TensorFlow.js layers model. With ' +
         '--l1 its weights become sparse enough to be pruned in one shot.',
     )
-    .addArgument(new Argument('<network>', 'which network').choices(['mlp', 'lenet5']));
+    .addArgument(new Argument('<network>', 'which network').choices(zooNames));
   addOptionGroup(command, 'Data:', trainSettings, ['data', 'labelColumn', 'layout', 'normalize']);
   addOptionGroup(command, 'Checkpoint:', trainSettings, ['output', 'weightsDtype', 'recordData']);
   command.option('--force', 'replace files at --output that prune-limit did not write, too');
   addOptionGroup(command, 'Training:', trainSettings, [
     'hidden',
+    'width',
     'epochs',
     'batchSize',
     'l1',

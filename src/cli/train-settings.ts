@@ -32,6 +32,14 @@ export const trainSettings: Settings<Omit<TrainConfig, 'network' | 'force'>> = {
     examples: ['300,100'],
     read: read.wholeNumbers,
   },
+  width: {
+    option: 'width',
+    value: 'F',
+    help: 'factor on the channels and hidden units of a convolutional network, from 0.01 to 4',
+    defaultText: String(trainDefaults.width),
+    examples: ['0.25'],
+    read: read.numberBetween(0.01, 4),
+  },
   l1: {
     option: 'l1',
     value: 'X',

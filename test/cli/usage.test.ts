@@ -122,7 +122,8 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
     ],
     [
       ['train', 'vgg', '--data', 'd', '-o', 'o'],
-      "command-argument value 'vgg' is invalid for argument 'network'. Allowed choices are mlp, lenet5.; " +
+      "command-argument value 'vgg' is invalid for argument 'network'. Allowed choices are mlp, mlpnet, fc5, fc12, lenet, lenet5, " +
+        'alexnet, vgg16, resnet18, resnet20, resnet50.; ' +
         'see prune-limit train --help',
     ],
     [
@@ -162,6 +163,10 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
     [
       ['train', 'lenet5', '--data', 'd', '-o', 'o', '--hidden', '10'],
       '--hidden goes with mlp; the layers of lenet5 are fixed',
+    ],
+    [
+      ['train', 'fc5', '--data', 'd', '-o', 'o', '--width', '0.5'],
+      '--width goes with convolutional networks (lenet, lenet5, alexnet, vgg16, resnet18, resnet20, resnet50), not with fc5',
     ],
     [
       ['train', 'mlp', '--data', 'd', '-o', 'o', '--l1', '-1'],

@@ -5,7 +5,7 @@ import { prepareBackend } from '../../src/compute/backend.js';
 import { InputError } from '../../src/errors.js';
 import { type Progress, silentProgress } from '../../src/progress.js';
 import { type TrainingOptions, trainCheckpoint } from '../../src/training/training-run.js';
-import { createZooCheckpoint } from '../../src/training/zoo.js';
+import { createZooCheckpoint } from '../../src/training/zoo/registry.js';
 import { separableData, trainingOptions } from './problems.js';
 
 beforeAll(async () => {

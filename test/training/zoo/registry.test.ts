@@ -1,8 +1,9 @@
 import { memory } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { prepareBackend } from '../../src/compute/backend.js';
-import { createNetwork } from '../../src/network/create-network.js';
-import { createZooCheckpoint, type ZooOptions } from '../../src/training/zoo.js';
+import { prepareBackend } from '../../../src/compute/backend.js';
+import { createNetwork } from '../../../src/network/create-network.js';
+import type { ZooOptions } from '../../../src/training/zoo/options.js';
+import { createZooCheckpoint } from '../../../src/training/zoo/registry.js';
 
 const mnist: ZooOptions = {
   exampleShape: [28, 28],
