@@ -72,7 +72,7 @@ function allocationNotes(totals: readonly TotalReport[], epsilon: number): strin
     ...(worseTest.length === 0
       ? []
       : [
-          `at ${list(worseTest)} it wins on the training examples that it was chosen by, but not by the loss on the test examples: more --examples help`,
+          `at ${list(worseTest)} it wins on the training examples that it was chosen by, but not by the loss on the test examples; more --examples may help`,
         ]),
     ...(worseAccuracy.length === 0
       ? []
