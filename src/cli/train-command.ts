@@ -38,8 +38,13 @@ function readConfig(network: TrainConfig['network'], flags: Flags, context: Cont
     network,
     data: pathFrom(context.cwd, data),
     output: pathFrom(context.cwd, output),
+    resume: given.resume == null ? null : pathFrom(context.cwd, given.resume),
+    log: given.log == null ? null : pathFrom(context.cwd, given.log),
     force: flags.force === true,
   };
+  if (config.nesterov && config.optimizer !== 'sgd') {
+    throw new InputError('usage/nesterov', '--nesterov goes with --optimizer sgd');
+  }
   if (config.schedule === 'multi-step' && config.milestones.length === 0) {
     throw new InputError(
       'usage/milestones',
@@ -102,15 +107,24 @@ export function addTrainCommand(program: Command, context: Context): void {
     'epochs',
     'batchSize',
     'l1',
+    'l1On',
     'l2',
+    'weightDecay',
+    'optimizer',
     'learningRate',
     'momentum',
+    'nesterov',
+    'labelSmoothing',
+    'augment',
     'warmUpEpochs',
     'schedule',
     'milestones',
     'decay',
+    'scheduleUnit',
+    'targetLoss',
+    'targetAccuracy',
   ]);
-  addOptionGroup(command, 'Running:', trainSettings, ['seed', 'backend', 'threads']);
+  addOptionGroup(command, 'Running:', trainSettings, ['resume', 'log', 'seed', 'backend', 'threads']);
   addOutputOptions(command, summaryFormat);
   addHelpAfter(command, {
     examples: [

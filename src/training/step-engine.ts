@@ -229,9 +229,14 @@ function compiledBySize(program: TracedProgram, native: NativeOptions) {
  * twice in memory: each step reads one copy and writes the other, so that
  * nothing is copied.
  *
+ * @param batchSize of most steps: compiled at once
  * @throws NotCompilableError
  */
-export async function nativeStepEngine(setting: StepSetting, native: NativeOptions): Promise<StepEngine> {
+export async function nativeStepEngine(
+  setting: StepSetting,
+  native: NativeOptions,
+  batchSize: number,
+): Promise<StepEngine> {
   const { network, inputShape, options } = setting;
   const make = (values: Float32Array, shape: readonly number[]): NativeTensor =>
     new native.runtime.Tensor('float32', values, [...shape]);
@@ -277,6 +282,7 @@ export async function nativeStepEngine(setting: StepSetting, native: NativeOptio
     statistics: copyOf(current.statistics),
   };
   const masks = maskInputs(setting, make);
+  await step.of(batchSize);
   return {
     step: async (batch, scalars) => {
       const compiled = await step.of(batch.size);

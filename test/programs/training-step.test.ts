@@ -158,7 +158,7 @@ describe.each(['tfjs', 'onnx'] as const)('a training step by %s', (name) => {
     };
     const engine =
       name === 'onnx' && typeof runtime !== 'string'
-        ? await nativeStepEngine(setting, { runtime: runtime.runtime, threads: 1 })
+        ? await nativeStepEngine(setting, { runtime: runtime.runtime, threads: 1 }, EXAMPLES)
         : tfjsStepEngine(setting);
     engines.push(engine, network);
     return {

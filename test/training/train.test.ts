@@ -120,7 +120,6 @@ describe('train', () => {
       /no better than guessing \(1\.099\).*--learning-rate 0\.0001/,
     ],
     ['is given images it cannot take', { network: 'lenet5' }, /lenet5 takes images/],
-    ['cannot use the backend', { backend: 'onnx' }, /--backend onnx/],
   ] as const)('writes nothing when it %s', async (name, changes, message) => {
     await expect(train(config(name, changes), silentProgress)).rejects.toThrow(message);
     expect(await readdir(root)).not.toContain(name);
