@@ -126,7 +126,9 @@ export interface PruneConfig {
 
 /** What `train` is asked to do. */
 export interface TrainConfig {
-  network: 'mlp' | 'lenet5';
+  network: 'mlp' | 'lenet5' | null;
+  /** Path of a model to go on from, in place of a network by name; null: none. */
+  from: string | null;
   data: string;
   labelColumn: string | null;
   layout: 'NHWC' | 'NCHW' | null;
@@ -181,6 +183,7 @@ export interface TrainConfig {
 
 /** Everything of `TrainConfig` that has a default of its own. */
 export const trainDefaults: Omit<TrainConfig, 'network' | 'data' | 'output' | 'force'> = {
+  from: null,
   labelColumn: null,
   layout: null,
   recordData: null,

@@ -18,6 +18,7 @@ import type { Progress } from './progress.js';
 import type { TrainSummary } from './report/train-summary.js';
 import type { EpochRecord } from './training/epoch-record.js';
 import { chanceLoss, type Evaluation, evaluate } from './training/evaluation.js';
+import { readGivenModel } from './training/given-model.js';
 import { STATE_FILE } from './training/run-state.js';
 import { divergence, type TrainingData, trainCheckpoint } from './training/training-run.js';
 import { createZooCheckpoint } from './training/zoo.js';
@@ -123,7 +124,7 @@ function metadataOf(config: TrainConfig, reached: Reached): Record<string, unkno
       loss: 'cross-entropy',
     },
     training: {
-      network: config.network,
+      ...(config.from === null ? { network: config.network } : { from: basename(config.from) }),
       ...(config.network === 'mlp' && { hidden: config.hidden }),
       epochs: config.epochs,
       batchSize: config.batchSize,
@@ -150,26 +151,23 @@ function metadataOf(config: TrainConfig, reached: Reached): Record<string, unkno
   };
 }
 
-/** The untrained checkpoint and its data in the form it takes. */
-function prepare(
+/** The checkpoint to start from and its data in the form it takes. */
+async function prepare(
   config: TrainConfig,
   { train, test, classes }: { train: Split; test: Split | null; classes: number },
-): { untrained: LayersCheckpoint; data: TrainingData } {
-  const { network, hidden, seed, normalize: normalization } = config;
+): Promise<{ untrained: LayersCheckpoint; data: TrainingData }> {
+  const { network, from, hidden, seed, normalize: normalization } = config;
   const { shape: exampleShape, layout } = train;
-  const { checkpoint, inputShape } = createZooCheckpoint(network, {
-    exampleShape,
-    layout,
-    classes,
-    hidden,
-    seed,
-  });
+  const { checkpoint, inputShape } =
+    network === null
+      ? await readGivenModel(from as string, classes)
+      : createZooCheckpoint(network, { exampleShape, layout, classes, hidden, seed });
   const inputOrder = config.layout ?? 'NHWC';
   return { untrained: checkpoint, data: { train, test, inputShape, inputOrder, normalization, classes } };
 }
 
 /**
- * Trains a network of the zoo and writes it as a checkpoint that knows its
+ * Trains a network of the zoo, or goes on from a given model, and writes it as a checkpoint that knows its
  * data, so that `analyze` can take it without further options.
  *
  * Nothing is written before everything has been computed. With float16 weights
@@ -187,7 +185,7 @@ export async function train(config: TrainConfig, progress: Progress): Promise<Tr
   engine.notes.forEach((note) => {
     progress.note(note);
   });
-  const { untrained, data } = prepare(config, loaded);
+  const { untrained, data } = await prepare(config, loaded);
   const values = untrained.weights.reduce((sum, weight) => sum + weight.values.length, 0);
   await requireSpace(config.output, values * (config.weightsDtype === 'float16' ? 2 : 4));
   const trained = await trainCheckpoint(untrained, data, config, progress, {

@@ -7,7 +7,7 @@ import { toJson } from '../report/text.js';
 import type { Context } from './context.js';
 import { deliver } from './delivery.js';
 import { addHelpAfter } from './help.js';
-import { dataInput } from './inputs.js';
+import { dataInput, fileInput } from './inputs.js';
 import { addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkApart, checkOutputFolder, stdoutOutput } from './output.js';
 import { type Flags, pathFrom } from './resolve-config.js';
@@ -22,6 +22,12 @@ interface OutputFlags {
 
 function readConfig(network: TrainConfig['network'], flags: Flags, context: Context): TrainConfig {
   const given = readFlags(trainSettings, flags);
+  if ((network === null) === (given.from == null)) {
+    throw new InputError(
+      'usage/network',
+      `say ${network === null ? '' : 'either '}what to train: a network by name, as in train mlp, or a model to go on from, as in train --from model.json`,
+    );
+  }
   const { data, output } = given;
   if (data === undefined) {
     throw new InputError(
@@ -38,6 +44,7 @@ function readConfig(network: TrainConfig['network'], flags: Flags, context: Cont
     network,
     data: pathFrom(context.cwd, data),
     output: pathFrom(context.cwd, output),
+    from: given.from == null ? null : pathFrom(context.cwd, given.from),
     resume: given.resume == null ? null : pathFrom(context.cwd, given.resume),
     log: given.log == null ? null : pathFrom(context.cwd, given.log),
     force: flags.force === true,
@@ -54,7 +61,7 @@ function readConfig(network: TrainConfig['network'], flags: Flags, context: Cont
   if (config.schedule !== 'multi-step' && given.milestones !== undefined) {
     throw new InputError('usage/milestones', '--milestones goes with --schedule multi-step');
   }
-  if (network !== 'mlp' && given.hidden !== undefined) {
+  if (network !== null && network !== 'mlp' && given.hidden !== undefined) {
     throw new InputError('usage/hidden', '--hidden goes with mlp; the layers of lenet5 are fixed');
   }
   return config;
@@ -65,7 +72,7 @@ async function runTrain(
   flags: Flags & OutputFlags,
   context: Context,
 ): Promise<void> {
-  refuseStdin(pathOptions(flags, ['data']));
+  refuseStdin(pathOptions(flags, ['data', 'from']));
   refuseStdout(pathOptions(flags, ['output']));
   const config = readConfig(network, flags, context);
   const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
@@ -73,7 +80,7 @@ async function runTrain(
   const files = ['weights.bin', 'model.json'].map((name) => join(config.output, name));
   await checkApart(
     [...stdoutOutput(context.host), { option: '--output', path: config.output, files }],
-    [dataInput(config.data)],
+    [dataInput(config.data), ...(config.from === null ? [] : [fileInput('--from', config.from)])],
   );
   const progress = await context.progress(flags.quiet === true, [
     'reading the data',
@@ -98,9 +105,9 @@ export function addTrainCommand(program: Command, context: Context): void {
       'Trains a network by stochastic gradient descent and writes a TensorFlow.js layers model. With ' +
         '--l1 its weights become sparse enough to be pruned in one shot.',
     )
-    .addArgument(new Argument('<network>', 'which network').choices(['mlp', 'lenet5']));
+    .addArgument(new Argument('[network]', 'which network').choices(['mlp', 'lenet5']));
   addOptionGroup(command, 'Data:', trainSettings, ['data', 'labelColumn', 'layout', 'normalize']);
-  addOptionGroup(command, 'Checkpoint:', trainSettings, ['output', 'weightsDtype', 'recordData']);
+  addOptionGroup(command, 'Checkpoint:', trainSettings, ['from', 'output', 'weightsDtype', 'recordData']);
   command.option('--force', 'replace files at --output that prune-limit did not write, too');
   addOptionGroup(command, 'Training:', trainSettings, [
     'hidden',
@@ -133,7 +140,7 @@ export function addTrainCommand(program: Command, context: Context): void {
       'prune-limit train lenet5 --data data/mnist --schedule multi-step --milestones 5,8 -o models/lenet5',
     ],
   });
-  command.action((network: TrainConfig['network'], flags: Flags & OutputFlags) =>
-    runTrain(network, flags, context),
+  command.action((network: TrainConfig['network'] | undefined, flags: Flags & OutputFlags) =>
+    runTrain(network ?? null, flags, context),
   );
 }

@@ -7,6 +7,14 @@ import * as read from './values.js';
 /** What `train` can be told; the network is its argument. */
 export const trainSettings: Settings<Omit<TrainConfig, 'network' | 'force'>> = {
   ...dataSettings,
+  from: {
+    option: 'from',
+    value: 'MODEL',
+    help: 'go on from a trained model, in place of a network by name',
+    examples: ['models/mlp/model.json'],
+    read: read.text,
+    path: true,
+  },
   recordData: {
     option: 'record-data',
     value: 'PATH',
@@ -76,7 +84,8 @@ export const trainSettings: Settings<Omit<TrainConfig, 'network' | 'force'>> = {
     option: 'nesterov',
     flag: true,
     help: 'momentum that looks ahead, for sgd',
-    examples: ['true'],
+    defaultText: 'no',
+    examples: ['yes'],
     read: read.yesOrNo,
   },
   labelSmoothing: {

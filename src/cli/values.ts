@@ -254,12 +254,15 @@ export const memorySize: Reader<number> = (value) => {
   return bytes;
 };
 
-/** Reads a flag; configuration files write true or false. */
+/** Reads a flag. */
 export const yesOrNo: Reader<boolean> = (value) => {
-  if (typeof value !== 'boolean') {
-    throw new ValueError('is not true or false');
+  if (value === true || value === 'yes') {
+    return true;
   }
-  return value;
+  if (value === false || value === 'no') {
+    return false;
+  }
+  throw new ValueError('is not true or false');
 };
 
 /** Reads random changes of images: `crop=4`, `flip` or both with a comma between. */

@@ -17,6 +17,7 @@ import { quoted } from '../checkpoint/printable.js';
 import { InputError } from '../errors.js';
 import { normalizeBatch } from './batch-normalization.js';
 import { largestWeight } from './bounded-zeros.js';
+import { tfjsTopology } from './keras-topology.js';
 import { matchLayerWeights } from './layer-weights.js';
 import { finalActivation, withoutFinalActivation } from './layers-ending.js';
 import { isPrunable } from './prunable.js';
@@ -221,7 +222,7 @@ function dropoutShape(layer: Layer): number[] {
  * @throws InputError for layers that cannot be trained (`training/layer`)
  */
 export async function createTrainableNetwork(checkpoint: LayersCheckpoint): Promise<TrainableNetwork> {
-  const { topology } = checkpoint;
+  const topology = tfjsTopology(checkpoint.topology);
   const linear = finalActivation(topology) === null ? topology : withoutFinalActivation(topology);
   const model = await loadLayersModel(
     io.fromMemory({ modelTopology: forTrainedWeights(linear, largestWeight(checkpoint.weights)) }),
