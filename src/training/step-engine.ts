@@ -1,5 +1,6 @@
 /** Where training steps are computed: by compiled programs in ONNX Runtime, or by tfjs itself. */
 import { scalar, type Tensor, tensor, tidy } from '@tensorflow/tfjs-core';
+import { channelBlockSize } from '../compute/compile/channel-block-size.js';
 import type { NativeOptions, NativeProgram, NativeTensor } from '../compute/compile/native-session.js';
 import { collect, numbered, TracedProgram } from '../compute/compile/program.js';
 import type { ProgramInputs } from '../compute/compile/trace.js';
@@ -240,12 +241,11 @@ export async function nativeStepEngine(
   const { network, inputShape, options } = setting;
   const make = (values: Float32Array, shape: readonly number[]): NativeTensor =>
     new native.runtime.Tensor('float32', values, [...shape]);
-  const step = compiledBySize(
-    TracedProgram.trace('training-step', trainingStep(network, options), (size) =>
-      tracingInputs(setting, size),
-    ),
-    native,
+  const traced = TracedProgram.trace('training-step', trainingStep(network, options), (size) =>
+    tracingInputs(setting, size),
   );
+  const channelBlock = traced.hasConvolutions ? await channelBlockSize(native.runtime) : null;
+  const step = compiledBySize(traced, { ...native, channelBlock });
   const use = compiledBySize(
     TracedProgram.trace(
       'logits',
