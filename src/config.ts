@@ -134,7 +134,9 @@ export interface PruneConfig {
 
 /** What `train` is asked to do. */
 export interface TrainConfig {
-  network: ZooName;
+  network: ZooName | null;
+  /** Path of a model to go on from, in place of a network by name; null: none. */
+  from: string | null;
   data: string;
   labelColumn: string | null;
   layout: 'NHWC' | 'NCHW' | null;
@@ -151,8 +153,22 @@ export interface TrainConfig {
   width: number;
   /** Weight of the penalty sum |w|. */
   l1: number;
-  /** Weight of the penalty 1/2 sum w^2. */
+  /** Which weights the l1 penalty acts on: prunable kernels, or all that are trained. */
+  l1On: 'kernels' | 'all';
+  /** Weight of the penalty 1/2 sum w^2 over prunable kernels. */
   l2: number;
+  /** Weight of the same penalty over all weights that are trained. */
+  weightDecay: number;
+  optimizer: 'sgd' | 'adam';
+  /** Momentum that looks ahead; `sgd` only. */
+  nesterov: boolean;
+  /** Share of the targets that is spread evenly over the classes. */
+  labelSmoothing: number;
+  /** Random changes of training images; null: none. */
+  augment: { cropPadding: number; flip: boolean } | null;
+  /** The run ends after an epoch with such a training loss or less, or accuracy or more; null: it does not. */
+  targetLoss: number | null;
+  targetAccuracy: number | null;
   epochs: number;
   batchSize: number;
   learningRate: number;
@@ -163,6 +179,12 @@ export interface TrainConfig {
   /** Epochs after which `multi-step` multiplies the learning rate by `decay`. */
   milestones: number[];
   decay: number;
+  /** What `epochs` and `milestones` count in the schedule. */
+  scheduleUnit: 'epochs' | 'batches';
+  /** Folder of the run's state, from which it goes on; null: none is kept. */
+  resume: string | null;
+  /** File of JSON lines, one an epoch; null: none. */
+  log: string | null;
   seed: number;
   weightsDtype: 'float32' | 'float16';
   backend: BackendChoice;
@@ -171,6 +193,7 @@ export interface TrainConfig {
 
 /** Everything of `TrainConfig` that has a default of its own. */
 export const trainDefaults: Omit<TrainConfig, 'network' | 'data' | 'output' | 'force'> = {
+  from: null,
   labelColumn: null,
   layout: null,
   recordData: null,
@@ -178,7 +201,15 @@ export const trainDefaults: Omit<TrainConfig, 'network' | 'data' | 'output' | 'f
   hidden: [300, 100],
   width: 1,
   l1: 0,
+  l1On: 'kernels',
   l2: 0,
+  weightDecay: 0,
+  optimizer: 'sgd',
+  nesterov: false,
+  labelSmoothing: 0,
+  augment: null,
+  targetLoss: null,
+  targetAccuracy: null,
   epochs: 10,
   batchSize: 128,
   learningRate: 0.1,
@@ -187,6 +218,9 @@ export const trainDefaults: Omit<TrainConfig, 'network' | 'data' | 'output' | 'f
   schedule: 'cosine',
   milestones: [],
   decay: 0.1,
+  scheduleUnit: 'epochs',
+  resume: null,
+  log: null,
   seed: 0,
   weightsDtype: 'float32',
   backend: 'auto',

@@ -1,10 +1,11 @@
-import { relative, resolve, sep } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { tensorMemory } from './analysis/memory.js';
 import type { LayersCheckpoint } from './checkpoint/checkpoint.js';
-import { requireSpace } from './checkpoint/files.js';
+import { requireSpace, writeFilesAtomically } from './checkpoint/files.js';
 import { convertStorage } from './checkpoint/quantization.js';
 import { checkLayersFolder, writeCheckpoint } from './checkpoint/registry.js';
-import { prepareBackend } from './compute/backend.js';
+import { prepareEngine } from './compute/backend.js';
 import type { TrainConfig } from './config.js';
 import type { Split } from './dataset/dataset.js';
 import { prepareExamples } from './dataset/examples.js';
@@ -15,7 +16,10 @@ import { createNetwork } from './network/create-network.js';
 import { weightTensors } from './network/network.js';
 import type { Progress } from './progress.js';
 import type { TrainSummary } from './report/train-summary.js';
+import type { EpochRecord } from './training/epoch-record.js';
 import { chanceLoss, type Evaluation, evaluate } from './training/evaluation.js';
+import { readGivenModel } from './training/given-model.js';
+import { STATE_FILE } from './training/run-state.js';
 import { divergence, type TrainingData, trainCheckpoint } from './training/training-run.js';
 import { createZooCheckpoint } from './training/zoo/registry.js';
 
@@ -91,6 +95,14 @@ async function measure(
   }
 }
 
+/** Writes the log of the epochs that are done, a line of JSON each. */
+async function writeLog(path: string | null, history: readonly EpochRecord[]): Promise<void> {
+  if (path !== null) {
+    const data = history.map((record) => `${JSON.stringify(record)}\n`).join('');
+    await writeFilesAtomically(dirname(path), [{ name: basename(path), data }]);
+  }
+}
+
 /** Where the data is as seen from the checkpoint, with forward slashes. */
 function recordedData(config: TrainConfig): string {
   if (config.recordData !== null) {
@@ -112,18 +124,25 @@ function metadataOf(config: TrainConfig, reached: Reached): Record<string, unkno
       loss: 'cross-entropy',
     },
     training: {
-      network: config.network,
+      ...(config.from === null ? { network: config.network } : { from: basename(config.from) }),
       ...(config.network === 'mlp' && { hidden: config.hidden }),
       ...(config.width !== 1 && { width: config.width }),
       epochs: config.epochs,
       batchSize: config.batchSize,
       l1: config.l1,
+      ...(config.l1 > 0 && config.l1On === 'all' && { l1On: config.l1On }),
       l2: config.l2,
+      ...(config.weightDecay > 0 && { weightDecay: config.weightDecay }),
+      ...(config.optimizer !== 'sgd' && { optimizer: config.optimizer }),
+      ...(config.nesterov && { nesterov: true }),
+      ...(config.labelSmoothing > 0 && { labelSmoothing: config.labelSmoothing }),
+      ...(config.augment !== null && { augment: config.augment }),
       learningRate: config.learningRate,
       momentum: config.momentum,
       schedule: config.schedule,
       warmUpEpochs: config.warmUpEpochs,
       ...(config.schedule === 'multi-step' && { milestones: config.milestones, decay: config.decay }),
+      ...(config.scheduleUnit !== 'epochs' && { scheduleUnit: config.scheduleUnit }),
       seed: config.seed,
       trainLoss: reached.train.loss,
       trainAccuracy: reached.train.accuracy,
@@ -133,27 +152,23 @@ function metadataOf(config: TrainConfig, reached: Reached): Record<string, unkno
   };
 }
 
-/** The untrained checkpoint and its data in the form it takes. */
-function prepare(
+/** The checkpoint to start from and its data in the form it takes. */
+async function prepare(
   config: TrainConfig,
   { train, test, classes }: { train: Split; test: Split | null; classes: number },
-): { untrained: LayersCheckpoint; data: TrainingData } {
-  const { network, hidden, width, seed, normalize: normalization } = config;
+): Promise<{ untrained: LayersCheckpoint; data: TrainingData }> {
+  const { network, from, hidden, width, seed, normalize: normalization } = config;
   const { shape: exampleShape, layout } = train;
-  const { checkpoint, inputShape } = createZooCheckpoint(network, {
-    exampleShape,
-    layout,
-    classes,
-    hidden,
-    width,
-    seed,
-  });
+  const { checkpoint, inputShape } =
+    network === null
+      ? await readGivenModel(from as string, classes)
+      : createZooCheckpoint(network, { exampleShape, layout, classes, hidden, width, seed });
   const inputOrder = config.layout ?? 'NHWC';
   return { untrained: checkpoint, data: { train, test, inputShape, inputOrder, normalization, classes } };
 }
 
 /**
- * Trains a network of the zoo and writes it as a checkpoint that knows its
+ * Trains a network of the zoo, or goes on from a given model, and writes it as a checkpoint that knows its
  * data, so that `analyze` can take it without further options.
  *
  * Nothing is written before everything has been computed. With float16 weights
@@ -163,24 +178,22 @@ function prepare(
  */
 export async function train(config: TrainConfig, progress: Progress): Promise<TrainSummary> {
   const start = performance.now();
-  if (config.backend === 'onnx') {
-    throw new InputError(
-      'backend/unavailable',
-      '--backend onnx: computes curvature only; train with --backend auto',
-    );
-  }
   if (!config.force) {
     await checkLayersFolder(config.output);
   }
   const loaded = await readData(config, progress);
-  const engine = await prepareBackend(config.backend, config.threads);
+  const engine = await prepareEngine(config.backend, config.threads);
   engine.notes.forEach((note) => {
     progress.note(note);
   });
-  const { untrained, data } = prepare(config, loaded);
+  const { untrained, data } = await prepare(config, loaded);
   const values = untrained.weights.reduce((sum, weight) => sum + weight.values.length, 0);
   await requireSpace(config.output, values * (config.weightsDtype === 'float16' ? 2 : 4));
-  const trained = await trainCheckpoint(untrained, data, config, progress);
+  const trained = await trainCheckpoint(untrained, data, config, progress, {
+    native: engine.native,
+    stateFolder: config.resume,
+    onEpoch: (history) => writeLog(config.log, history),
+  });
   const stored = config.weightsDtype === 'float16' ? convertStorage(trained, 'float16') : trained;
   const reached = await measure(stored, data, progress);
   if (reached.guessing > 0 && !(reached.train.loss < LEARNED_NOTHING * reached.guessing)) {
@@ -192,6 +205,10 @@ export async function train(config: TrainConfig, progress: Progress): Promise<Tr
   const files = await writeCheckpoint({ ...stored, metadata: metadataOf(config, reached) }, config.output, {
     mark: true,
   });
+  if (config.resume !== null) {
+    // The run is over: what is started in its folder next is a run of its own.
+    await rm(join(config.resume, STATE_FILE), { force: true });
+  }
   return {
     output: config.output,
     files,

@@ -28,7 +28,8 @@ export function addOption(command: Command, setting: Setting<never> | Setting<un
   const short = setting.short === undefined ? '' : `-${setting.short}, `;
   const help =
     setting.defaultText === undefined ? setting.help : `${setting.help} (default: ${setting.defaultText})`;
-  const value = setting.valueOptional ? ` [${setting.value}]` : ` <${setting.value}>`;
+  const placeholder = setting.valueOptional ? ` [${setting.value}]` : ` <${setting.value}>`;
+  const value = setting.value === undefined ? '' : placeholder;
   const option = new Option(`${short}--${setting.option}${value}`, help);
   if (setting.repeatable) {
     option.argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value]);

@@ -10,8 +10,8 @@ export interface Setting<T> {
   option: string;
   /** One letter, e.g. `o`. */
   short?: string;
-  /** Placeholder of the value in help, e.g. `NAME`. */
-  value: string;
+  /** Placeholder of the value in help, e.g. `NAME`; none: the option takes no value, given it is `true`. */
+  value?: string;
   /** The option needs no value: given without, it is `true`. */
   valueOptional?: true;
   help: string;

@@ -8,7 +8,7 @@ import { isConvolutional, zooNames } from '../training/zoo/catalogue.js';
 import type { Context } from './context.js';
 import { deliver } from './delivery.js';
 import { addHelpAfter } from './help.js';
-import { dataInput } from './inputs.js';
+import { dataInput, fileInput } from './inputs.js';
 import { addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkApart, checkOutputFolder, stdoutOutput } from './output.js';
 import { type Flags, pathFrom } from './resolve-config.js';
@@ -23,6 +23,12 @@ interface OutputFlags {
 
 function readConfig(network: TrainConfig['network'], flags: Flags, context: Context): TrainConfig {
   const given = readFlags(trainSettings, flags);
+  if ((network === null) === (given.from == null)) {
+    throw new InputError(
+      'usage/network',
+      `say ${network === null ? '' : 'either '}what to train: a network by name, as in train mlp, or a model to go on from, as in train --from model.json`,
+    );
+  }
   const { data, output } = given;
   if (data === undefined) {
     throw new InputError(
@@ -39,8 +45,14 @@ function readConfig(network: TrainConfig['network'], flags: Flags, context: Cont
     network,
     data: pathFrom(context.cwd, data),
     output: pathFrom(context.cwd, output),
+    from: given.from == null ? null : pathFrom(context.cwd, given.from),
+    resume: given.resume == null ? null : pathFrom(context.cwd, given.resume),
+    log: given.log == null ? null : pathFrom(context.cwd, given.log),
     force: flags.force === true,
   };
+  if (config.nesterov && config.optimizer !== 'sgd') {
+    throw new InputError('usage/nesterov', '--nesterov goes with --optimizer sgd');
+  }
   if (config.schedule === 'multi-step' && config.milestones.length === 0) {
     throw new InputError(
       'usage/milestones',
@@ -51,12 +63,15 @@ function readConfig(network: TrainConfig['network'], flags: Flags, context: Cont
     throw new InputError('usage/milestones', '--milestones goes with --schedule multi-step');
   }
   if (network !== 'mlp' && given.hidden !== undefined) {
-    throw new InputError('usage/hidden', `--hidden goes with mlp; the layers of ${network} are fixed`);
+    throw new InputError(
+      'usage/hidden',
+      `--hidden goes with mlp; the layers of ${network ?? 'a given model'} are fixed`,
+    );
   }
-  if (!isConvolutional(network) && given.width !== undefined) {
+  if ((network === null || !isConvolutional(network)) && given.width !== undefined) {
     throw new InputError(
       'usage/width',
-      `--width goes with convolutional networks (${zooNames.filter(isConvolutional).join(', ')}), not with ${network}`,
+      `--width goes with convolutional networks (${zooNames.filter(isConvolutional).join(', ')}), not with ${network ?? 'a given model'}`,
     );
   }
   return config;
@@ -67,7 +82,7 @@ async function runTrain(
   flags: Flags & OutputFlags,
   context: Context,
 ): Promise<void> {
-  refuseStdin(pathOptions(flags, ['data']));
+  refuseStdin(pathOptions(flags, ['data', 'from']));
   refuseStdout(pathOptions(flags, ['output']));
   const config = readConfig(network, flags, context);
   const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
@@ -75,7 +90,7 @@ async function runTrain(
   const files = ['weights.bin', 'model.json'].map((name) => join(config.output, name));
   await checkApart(
     [...stdoutOutput(context.host), { option: '--output', path: config.output, files }],
-    [dataInput(config.data)],
+    [dataInput(config.data), ...(config.from === null ? [] : [fileInput('--from', config.from)])],
   );
   const progress = await context.progress(flags.quiet === true, [
     'reading the data',
@@ -100,9 +115,9 @@ export function addTrainCommand(program: Command, context: Context): void {
       'Trains a network by stochastic gradient descent and writes a TensorFlow.js layers model. With ' +
         '--l1 its weights become sparse enough to be pruned in one shot.',
     )
-    .addArgument(new Argument('<network>', 'which network').choices(zooNames));
+    .addArgument(new Argument('[network]', 'which network').choices(zooNames));
   addOptionGroup(command, 'Data:', trainSettings, ['data', 'labelColumn', 'layout', 'normalize']);
-  addOptionGroup(command, 'Checkpoint:', trainSettings, ['output', 'weightsDtype', 'recordData']);
+  addOptionGroup(command, 'Checkpoint:', trainSettings, ['from', 'output', 'weightsDtype', 'recordData']);
   command.option('--force', 'replace files at --output that prune-limit did not write, too');
   addOptionGroup(command, 'Training:', trainSettings, [
     'hidden',
@@ -110,15 +125,24 @@ export function addTrainCommand(program: Command, context: Context): void {
     'epochs',
     'batchSize',
     'l1',
+    'l1On',
     'l2',
+    'weightDecay',
+    'optimizer',
     'learningRate',
     'momentum',
+    'nesterov',
+    'labelSmoothing',
+    'augment',
     'warmUpEpochs',
     'schedule',
     'milestones',
     'decay',
+    'scheduleUnit',
+    'targetLoss',
+    'targetAccuracy',
   ]);
-  addOptionGroup(command, 'Running:', trainSettings, ['seed', 'backend', 'threads']);
+  addOptionGroup(command, 'Running:', trainSettings, ['resume', 'log', 'seed', 'backend', 'threads']);
   addOutputOptions(command, summaryFormat);
   addHelpAfter(command, {
     examples: [
@@ -127,7 +151,7 @@ export function addTrainCommand(program: Command, context: Context): void {
       'prune-limit train lenet5 --data data/mnist --schedule multi-step --milestones 5,8 -o models/lenet5',
     ],
   });
-  command.action((network: TrainConfig['network'], flags: Flags & OutputFlags) =>
-    runTrain(network, flags, context),
+  command.action((network: TrainConfig['network'] | undefined, flags: Flags & OutputFlags) =>
+    runTrain(network ?? null, flags, context),
   );
 }

@@ -272,3 +272,30 @@ export const memorySize: Reader<number> = (value) => {
   }
   return bytes;
 };
+
+/** Reads a flag. */
+export const yesOrNo: Reader<boolean> = (value) => {
+  if (value === true || value === 'yes') {
+    return true;
+  }
+  if (value === false || value === 'no') {
+    return false;
+  }
+  throw new ValueError('is not true or false');
+};
+
+/** Reads random changes of images: `crop=4`, `flip` or both with a comma between. */
+export const augmentation: Reader<{ cropPadding: number; flip: boolean }> = (value) => {
+  const result = { cropPadding: 0, flip: false };
+  for (const part of list(value).map(toText)) {
+    const [, padding] = /^crop=(\d{1,3})$/.exec(part) ?? [];
+    if (padding !== undefined) {
+      result.cropPadding = Number(padding);
+    } else if (part === 'flip') {
+      result.flip = true;
+    } else {
+      throw new ValueError('is not a list of crop=N and flip');
+    }
+  }
+  return result;
+};

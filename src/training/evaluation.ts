@@ -79,3 +79,45 @@ export function chanceLoss(classOf: Int32Array, classes: number): number {
     return share > 0 ? sum - share * Math.log(share) : sum;
   }, 0);
 }
+
+/** How many of a batch are right; of equal logits the first counts as the answer. */
+export function rightAnswers(logits: Float32Array, classOf: Int32Array, classes: number): number {
+  let right = 0;
+  classOf.forEach((label, example) => {
+    const row = logits.subarray(example * classes, (example + 1) * classes);
+    right += row.indexOf(Math.max(...row)) === label ? 1 : 0;
+  });
+  return right;
+}
+
+/** Cross-entropy of one row of logits, in float64. */
+function crossEntropy(row: Float32Array, label: number): number {
+  const largest = Math.max(...row);
+  return Math.log(row.reduce((sum, logit) => sum + Math.exp(logit - largest), 0)) - (row[label] - largest);
+}
+
+/**
+ * Cross-entropy and accuracy on all examples, from logits that are computed elsewhere.
+ *
+ * @param logits [size, classes] for inputs [size, ...]
+ */
+export async function evaluateLogits(
+  examples: Examples,
+  classOf: Int32Array,
+  classes: number,
+  logits: (inputs: Float32Array, size: number) => Promise<Float32Array>,
+): Promise<Evaluation> {
+  let loss = 0;
+  let correct = 0;
+  for (let start = 0; start < examples.count; start += EVALUATION_BATCH) {
+    const end = Math.min(examples.count, start + EVALUATION_BATCH);
+    const outputs = await logits(examples.inputs(start, end), end - start);
+    const labels = classOf.subarray(start, end);
+    labels.forEach((label, example) => {
+      loss += crossEntropy(outputs.subarray(example * classes, (example + 1) * classes), label);
+    });
+    correct += rightAnswers(outputs, labels, classes);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return { loss: loss / examples.count, accuracy: correct / examples.count };
+}

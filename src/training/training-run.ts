@@ -1,52 +1,68 @@
-import { mean, type Scalar, type Tensor, variableGrads } from '@tensorflow/tfjs-core';
+import { createHash } from 'node:crypto';
 import type { LayersCheckpoint } from '../checkpoint/checkpoint.js';
-import type { Split } from '../dataset/dataset.js';
-import { type Normalization, prepareExamples } from '../dataset/examples.js';
+import type { NativeOptions } from '../compute/compile/native-session.js';
+import { NotCompilableError } from '../compute/compile/trace.js';
+import type { Augmentation } from '../dataset/augmentation.js';
+import { prepareExamples } from '../dataset/examples.js';
 import { classLabels } from '../dataset/labels.js';
-import type { InputOrder } from '../dataset/layout.js';
 import { InputError } from '../errors.js';
-import { exampleLosses } from '../network/loss.js';
+import { createTrainableNetwork, type TrainableNetwork } from '../network/trainable-network.js';
+import type { TrainingStepOptions } from '../programs/training-step.js';
 import type { Progress } from '../progress.js';
 import { permutation, randomStream } from '../random.js';
-import { evaluate, uploadBatch } from './evaluation.js';
+import { type EpochRecord, epochLine } from './epoch-record.js';
+import { type Evaluation, evaluateLogits, rightAnswers } from './evaluation.js';
+import { type RunPosition, readRunState, writeRunState } from './run-state.js';
 import { learningRateAt, type ScheduleOptions } from './schedules.js';
-import { createMomentumOptimizer, type MomentumOptimizer, type Penalties } from './sgd.js';
-import { createTrainableModel, type TrainableModel } from './trainable-model.js';
+import {
+  initialState,
+  nativeStepEngine,
+  type StepEngine,
+  type StepSetting,
+  tfjsStepEngine,
+} from './step-engine.js';
+import { adamScalars, type PenaltyWeights, sgdScalars } from './step-scalars.js';
+import { stopSignals } from './stop-signals.js';
+import { type TrainingData, trainingBatch } from './training-batches.js';
 
-/** What a network is trained on. */
-export interface TrainingData {
-  train: Split;
-  /** Measured after every epoch, never trained on; null for none. */
-  test: Split | null;
-  /** The network's input shape without batch. */
-  inputShape: readonly number[];
-  normalization: Normalization | null;
-  /** In which order the network takes images where `inputShape` does not tell. */
-  inputOrder: InputOrder;
-  classes: number;
-}
+export type { TrainingData } from './training-batches.js';
 
-export interface TrainingOptions extends Penalties, Omit<ScheduleOptions, 'stepsPerEpoch'> {
+export interface TrainingOptions extends PenaltyWeights, Omit<ScheduleOptions, 'stepsPerEpoch'> {
+  optimizer: 'sgd' | 'adam';
+  nesterov: boolean;
   momentum: number;
+  /** Which weights the l1 penalty acts on; l2 acts on prunable kernels, weight decay on all. */
+  l1On: 'kernels' | 'all';
+  labelSmoothing: number;
   batchSize: number;
   seed: number;
+  augment: Augmentation | null;
+  /** The run ends after an epoch whose mean training loss is no larger; null: it does not. */
+  targetLoss: number | null;
+  /** .. whose share of right answers on training data is no smaller. */
+  targetAccuracy: number | null;
 }
 
-/** Mean loss of one batch and its gradient in every trainable weight; the tensors are owned by the caller. */
-function batchGradient(
-  model: TrainableModel,
-  inputs: Tensor,
-  targets: Tensor,
-): { loss: number; gradients: Tensor[] } {
-  const variables = model.weights.map(({ variable }) => variable);
-  const { value, grads } = variableGrads(
-    () => mean(exampleLosses('cross-entropy', model.logits(inputs, true), targets)) as Scalar,
-    variables,
-  );
-  const loss = value.dataSync()[0];
-  value.dispose();
-  return { loss, gradients: variables.map(({ name }) => grads[name]) };
+/** Where a run computes, and what it leaves behind. */
+export interface RunSurroundings {
+  /** ONNX Runtime; null: steps are taken by the current tfjs backend. */
+  native: NativeOptions | null;
+  /** Folder of the run's state; null: none is kept. */
+  stateFolder: string | null;
+  /** The state is written at least so often, and when SIGINT or SIGTERM ends the run. */
+  saveMilliseconds?: number;
+  /** Told the epochs that are done, after each. */
+  onEpoch: (history: readonly EpochRecord[]) => Promise<void>;
 }
+
+/** A run that keeps nothing and computes with tfjs. */
+export const plainSurroundings: RunSurroundings = {
+  native: null,
+  stateFolder: null,
+  onEpoch: async () => {},
+};
+
+const SAVE_MILLISECONDS = 5 * 60 * 1000;
 
 /** The error of a run that went wrong. */
 export function divergence(what: string, options: { learningRate: number }): InputError {
@@ -56,78 +72,221 @@ export function divergence(what: string, options: { learningRate: number }): Inp
   );
 }
 
-/** One pass over the training examples in a new order; returns the mean loss of its batches as they came. */
-async function trainEpoch(
-  model: TrainableModel,
-  optimizer: MomentumOptimizer,
-  data: TrainingData,
-  options: TrainingOptions,
-  run: { epoch: number; stepsPerEpoch: number; order: Int32Array; onStep: (step: number) => void },
-): Promise<number> {
-  const { train, inputShape, inputOrder, normalization, classes } = data;
-  const examples = prepareExamples(train, { inputShape, inputOrder, normalization, order: run.order });
-  const classOf = classLabels(examples.labels, classes);
-  let total = 0;
-  let step = run.epoch * run.stepsPerEpoch;
-  for (let start = 0; start < examples.count; start += options.batchSize) {
-    const end = Math.min(examples.count, start + options.batchSize);
-    const { inputs, targets } = uploadBatch(examples, classOf, classes, start, end);
-    const { loss, gradients } = batchGradient(model, inputs, targets);
-    inputs.dispose();
-    targets.dispose();
-    optimizer.step(gradients, learningRateAt(step, { ...options, stepsPerEpoch: run.stepsPerEpoch }));
-    if (!Number.isFinite(loss)) {
-      throw divergence(`the loss became ${loss} in epoch ${run.epoch + 1}`, options);
+/** What the step's program is made of. */
+export function stepOptions(options: TrainingOptions): TrainingStepOptions {
+  const { optimizer, nesterov, l1On, labelSmoothing } = options;
+  return {
+    loss: 'cross-entropy',
+    labelSmoothing,
+    optimizer,
+    nesterov,
+    l1: options.l1 > 0,
+    l1On,
+    l2: options.l2 > 0,
+    weightDecay: options.weightDecay > 0,
+    masked: false,
+  };
+}
+
+async function createEngine(
+  setting: StepSetting,
+  batchSize: number,
+  native: NativeOptions | null,
+  progress: Progress,
+): Promise<{ engine: StepEngine; name: 'onnx' | 'tfjs' }> {
+  if (native !== null) {
+    try {
+      return { engine: await nativeStepEngine(setting, native, batchSize), name: 'onnx' };
+    } catch (error) {
+      if (!(error instanceof NotCompilableError)) {
+        throw error;
+      }
+      progress.note(`training with tfjs, which takes several times as long: ${error.message}`);
     }
-    total += loss * (end - start);
-    step++;
-    run.onStep(step);
-    await new Promise((resolve) => setImmediate(resolve));
   }
-  return total / examples.count;
+  return { engine: tfjsStepEngine(setting), name: 'tfjs' };
+}
+
+/** Tells runs apart that cannot go on from each other's states. */
+function runIdentity(network: TrainableNetwork, data: TrainingData, options: TrainingOptions): string {
+  const hash = createHash('sha256');
+  const { values, labels } = data.train;
+  for (const array of [
+    values,
+    labels.values,
+    ...[...network.weights, ...network.statistics].map((each) => each.values),
+  ]) {
+    hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+  }
+  const { inputShape, inputOrder, normalization } = data;
+  return hash.update(JSON.stringify([options, inputShape, inputOrder, normalization])).digest('hex');
 }
 
 /**
- * Trains a checkpoint of a classifier by stochastic gradient descent with
- * momentum on its cross-entropy and penalties.
+ * Trains a checkpoint of a classifier on its cross-entropy and penalties.
  *
  * Every epoch visits all training examples once, in a new seeded order; a
  * last batch that is not full counts as a batch of its size. Nothing is left
- * on the backend.
+ * on the backend. With a folder for the state, a run that was stopped goes on
+ * where it was, and ends with the same bytes.
  *
  * @returns a new checkpoint; the given one is not changed
- * @throws InputError when the loss stops being finite
+ * @throws InputError when the loss stops being finite, or the state is of another run
  */
 export async function trainCheckpoint(
   checkpoint: LayersCheckpoint,
   data: TrainingData,
   options: TrainingOptions,
   progress: Progress,
+  surroundings: RunSurroundings = plainSurroundings,
 ): Promise<LayersCheckpoint> {
-  const { train, test, inputShape, inputOrder, normalization, classes } = data;
-  const stepsPerEpoch = Math.ceil(train.count / options.batchSize);
+  const network = await createTrainableNetwork(checkpoint);
+  try {
+    const start = initialState(network, stepOptions(options));
+    const { stateFolder } = surroundings;
+    const identity = stateFolder === null ? '' : runIdentity(network, data, options);
+    const found = stateFolder === null ? null : await readRunState(stateFolder, start, identity);
+    const setting = {
+      network,
+      inputShape: data.inputShape,
+      options: stepOptions(options),
+      state: found?.state ?? start,
+    };
+    const batchSize = Math.min(options.batchSize, data.train.count);
+    const { engine } = await createEngine(setting, batchSize, surroundings.native, progress);
+    try {
+      const position = found?.position ?? { step: 0, lossSum: 0, correct: 0, history: [] };
+      await runSteps({ engine, network, data, options, progress, surroundings, identity, position });
+      const { weights, statistics } = engine.state();
+      return network.checkpoint(weights, statistics);
+    } finally {
+      engine.dispose();
+    }
+  } finally {
+    network.dispose();
+  }
+}
+
+interface Run {
+  engine: StepEngine;
+  network: TrainableNetwork;
+  data: TrainingData;
+  options: TrainingOptions;
+  progress: Progress;
+  surroundings: RunSurroundings;
+  identity: string;
+  /** Moves on with the run. */
+  position: RunPosition;
+}
+
+/** Whether an epoch reached what the run was to end at. */
+function reachedTarget({ loss, accuracy }: EpochRecord, options: TrainingOptions): boolean {
+  const { targetLoss, targetAccuracy } = options;
+  return (
+    (targetLoss !== null && loss <= targetLoss) ||
+    (targetAccuracy !== null && accuracy !== null && accuracy >= targetAccuracy)
+  );
+}
+
+async function runSteps(run: Run): Promise<void> {
+  const { engine, data, options, progress, surroundings, position } = run;
+  const { count } = data.train;
+  const stepsPerEpoch = Math.ceil(count / options.batchSize);
+  const steps = options.epochs * stepsPerEpoch;
   const shuffle = randomStream(options.seed, 'shuffle');
-  const testExamples = test && prepareExamples(test, { inputShape, inputOrder, normalization });
-  const testClasses = testExamples && classLabels(testExamples.labels, classes);
-  const model = await createTrainableModel(checkpoint);
-  const optimizer = createMomentumOptimizer(model.weights, options);
-  const stage = progress.stage('training', options.epochs * stepsPerEpoch);
+  const stage = progress.stage('training', steps);
+  const stop = surroundings.stateFolder === null ? null : stopSignals();
+  const save = async (): Promise<void> => {
+    if (surroundings.stateFolder !== null) {
+      await writeRunState(surroundings.stateFolder, engine.state(), position, run.identity);
+    }
+  };
+  const began = { time: performance.now(), step: position.step };
+  const { saveMilliseconds = SAVE_MILLISECONDS } = surroundings;
+  let saved = began.time;
   try {
     for (let epoch = 0; epoch < options.epochs; epoch++) {
-      const order = permutation(train.count, shuffle);
-      const run = { epoch, stepsPerEpoch, order, onStep: (step: number) => stage.update(step) };
-      const loss = await trainEpoch(model, optimizer, data, options, run);
-      const measured =
-        testExamples &&
-        testClasses &&
-        (await evaluate(testExamples, testClasses, classes, (inputs) => model.logits(inputs, false)));
-      const accuracy = measured ? `, test accuracy ${(100 * measured.accuracy).toFixed(2)} %` : '';
-      progress.note(`epoch ${epoch + 1}/${options.epochs}: train loss ${loss.toPrecision(3)}${accuracy}`);
+      const order = permutation(count, shuffle);
+      if (position.history.length > epoch) {
+        continue;
+      }
+      if (epoch > 0 && reachedTarget(position.history[epoch - 1], options)) {
+        break;
+      }
+      while (position.step < (epoch + 1) * stepsPerEpoch) {
+        const first = (position.step - epoch * stepsPerEpoch) * options.batchSize;
+        await takeStep(run, order.subarray(first, first + options.batchSize), epoch, stepsPerEpoch);
+        stage.update(position.step);
+        await new Promise((resolve) => setImmediate(resolve));
+        if (stop?.asked() || performance.now() - saved >= saveMilliseconds) {
+          await save();
+          saved = performance.now();
+          stop?.yield();
+        }
+      }
+      const record = await endEpoch(run, epoch, stepsPerEpoch);
+      const done = performance.now() - began.time;
+      const left = ((steps - position.step) * done) / Math.max(1, position.step - began.step) / 1000;
+      progress.note(epochLine(record, options.epochs, position.step < steps ? left : null));
+      await surroundings.onEpoch(position.history);
     }
-    return model.snapshot();
+    await save();
   } finally {
+    stop?.release();
     stage.end();
-    optimizer.dispose();
-    model.dispose();
   }
+}
+
+async function takeStep(
+  { engine, network, data, options, position }: Run,
+  order: Int32Array,
+  epoch: number,
+  stepsPerEpoch: number,
+): Promise<void> {
+  const { step } = position;
+  const batch = trainingBatch(data, order, step, { ...options, dropouts: network.dropouts });
+  const rate = learningRateAt(step, { ...options, stepsPerEpoch });
+  const { size } = batch;
+  const scalars =
+    options.optimizer === 'adam'
+      ? adamScalars(size, rate, options.momentum, step + 1, options)
+      : sgdScalars(size, rate, options.momentum, options);
+  const { losses, logits } = await engine.step(batch, scalars);
+  const sum = losses.reduce((total, loss) => total + loss, 0);
+  if (!Number.isFinite(sum)) {
+    throw divergence(`the loss became ${sum} in epoch ${epoch + 1}`, options);
+  }
+  position.lossSum += sum;
+  position.correct += rightAnswers(logits, batch.classOf, data.classes);
+  position.step++;
+}
+
+/** Measures and records an epoch that is over. */
+async function endEpoch(
+  { engine, data, options, position }: Run,
+  epoch: number,
+  stepsPerEpoch: number,
+): Promise<EpochRecord> {
+  const { train, test, inputShape, inputOrder, normalization, classes } = data;
+  let measured: Evaluation | null = null;
+  if (test !== null) {
+    const examples = prepareExamples(test, { inputShape, inputOrder, normalization });
+    const classOf = classLabels(examples.labels, classes);
+    measured = await evaluateLogits(examples, classOf, classes, (inputs, size) =>
+      engine.logits(inputs, size),
+    );
+  }
+  const record: EpochRecord = {
+    epoch: epoch + 1,
+    step: position.step,
+    loss: position.lossSum / train.count,
+    accuracy: position.correct / train.count,
+    rate: learningRateAt(position.step - 1, { ...options, stepsPerEpoch }),
+    testLoss: measured?.loss ?? null,
+    testAccuracy: measured?.accuracy ?? null,
+  };
+  position.history.push(record);
+  position.lossSum = 0;
+  position.correct = 0;
+  return record;
 }

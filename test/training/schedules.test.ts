@@ -84,4 +84,38 @@ describe('learningRateAt', () => {
       ),
     );
   });
+
+  // Zhang et al. 2024 step schedules after every batch: T_max 200 and milestones are batches, not epochs.
+  it.each([
+    [0, 0],
+    [5, 0.25],
+    [10, 0],
+    [15, 0.25 * (1 + Math.cos(Math.PI * 1.5))],
+    [20, 0.5],
+    [30, 0],
+  ])('swings with the batches where the unit is batches: step %i', (step, expected) => {
+    const options: ScheduleOptions = {
+      ...base,
+      schedule: 'cosine',
+      epochs: 10,
+      warmUpEpochs: 1,
+      scheduleUnit: 'batches',
+    };
+    expect(learningRateAt(step, options)).toBeCloseTo(expected, 12);
+  });
+
+  it.each([
+    [9, 0.45],
+    [11, 0.5],
+    [12, 0.05],
+  ])('forgets milestones in a warm-up that is stepped by batches: step %i', (step, expected) => {
+    const options: ScheduleOptions = {
+      ...base,
+      schedule: 'multi-step',
+      milestones: [5, 12],
+      warmUpEpochs: 1,
+      scheduleUnit: 'batches',
+    };
+    expect(learningRateAt(step, options)).toBeCloseTo(expected, 12);
+  });
 });

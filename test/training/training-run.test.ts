@@ -90,7 +90,9 @@ describe('trainCheckpoint', () => {
     };
     await trainCheckpoint(untrained([8]), separableData(), trainingOptions, progress);
     expect(notes).toHaveLength(8);
-    expect(notes[7]).toMatch(/^epoch 8\/8: train loss 0\.\d+, test accuracy 100\.00 %$/);
+    expect(notes[7]).toMatch(
+      /^epoch 8\/8: train loss 0\.\d+, accuracy 100\.00 %, test accuracy 100\.00 %, rate 0\.\d+$/,
+    );
     expect(total).toBe(8 * 6);
     expect(updates).toEqual(Array.from({ length: total }, (_, index) => index + 1));
   });

@@ -22,6 +22,16 @@ export interface NativeProgram {
    * @throws NotCompilableError when ONNX Runtime cannot run it
    */
   run(inputs: Record<string, NativeTensor>): Promise<Record<string, NativeTensor>>;
+  /**
+   * Runs the program and writes outputs over given tensors, without a copy; those must not be inputs of the same run.
+   *
+   * @param outputs by name, all or some; the others are new tensors
+   * @throws NotCompilableError when ONNX Runtime cannot run it
+   */
+  runInto(
+    inputs: Record<string, NativeTensor>,
+    outputs: Readonly<Record<string, NativeTensor>>,
+  ): Promise<Record<string, NativeTensor>>;
   dispose(): Promise<void>;
 }
 
@@ -107,17 +117,25 @@ export async function compileNative(
     (bytes, id) => bytes + 4 * elementCount(graphValue(graph, id).shape),
     0,
   );
+  const run = async (
+    inputs: Record<string, NativeTensor>,
+    given: Readonly<Record<string, NativeTensor>>,
+  ): Promise<Record<string, NativeTensor>> => {
+    const feeds = Object.fromEntries(Object.keys(graph.inputs).map((input) => [input, inputs[input]]));
+    const fetches = Object.fromEntries(
+      Object.keys(graph.outputs).map((output) => [output, given[output] ?? null]),
+    );
+    try {
+      return (await session.run(feeds, fetches)) as Record<string, NativeTensor>;
+    } catch (error) {
+      throw refusal(name, error);
+    }
+  };
   return {
     inputNames: Object.keys(graph.inputs),
     outputBytes,
-    run: async (inputs) => {
-      const feeds = Object.fromEntries(Object.keys(graph.inputs).map((input) => [input, inputs[input]]));
-      try {
-        return (await session.run(feeds)) as Record<string, NativeTensor>;
-      } catch (error) {
-        throw refusal(name, error);
-      }
-    },
+    run: (inputs) => run(inputs, {}),
+    runInto: run,
     dispose: () => session.release(),
   };
 }

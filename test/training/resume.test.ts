@@ -1,0 +1,78 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
+import { prepareBackend } from '../../src/compute/backend.js';
+import { loadOnnxRuntime } from '../../src/compute/onnx-runtime.js';
+import { type Progress, silentProgress } from '../../src/progress.js';
+import { type TrainingOptions, trainCheckpoint } from '../../src/training/training-run.js';
+import { createZooCheckpoint } from '../../src/training/zoo/registry.js';
+import { separableData, trainingOptions } from './problems.js';
+
+const runtime = await loadOnnxRuntime();
+let root: string;
+
+beforeAll(async () => {
+  await prepareBackend('wasm');
+  root = await mkdtemp(join(tmpdir(), 'prune-limit-resume-'));
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+/** A progress that ends the run after so many steps, as a kill would. */
+function endingAfter(steps: number): Progress {
+  return {
+    ...silentProgress,
+    stage: () => ({
+      update: (done) => {
+        if (done >= steps) {
+          throw new Error('killed');
+        }
+      },
+      end: () => {},
+    }),
+  };
+}
+
+const bytesOf = ({ weights }: LayersCheckpoint): string[] =>
+  weights.map(({ values }) => Buffer.from(values.buffer).toString('base64'));
+
+describe.each(['tfjs', 'onnx'] as const)('a run by %s that was stopped', (engine) => {
+  const skip = engine === 'onnx' && typeof runtime === 'string';
+  const native =
+    engine === 'onnx' && typeof runtime !== 'string' ? { runtime: runtime.runtime, threads: 1 } : null;
+  const start = (seed = 0) =>
+    createZooCheckpoint('mlp', { exampleShape: [2], layout: 'flat', classes: 3, hidden: [8], seed })
+      .checkpoint;
+  const run = (
+    stateFolder: string | null,
+    progress: Progress = silentProgress,
+    changes: Partial<TrainingOptions> = {},
+  ) =>
+    trainCheckpoint(
+      start(),
+      separableData(),
+      { ...trainingOptions, epochs: 4, l1: 1e-3, ...changes },
+      progress,
+      { native, stateFolder, saveMilliseconds: 0, onEpoch: async () => {} },
+    );
+
+  it.each([
+    ['sgd', 2],
+    ['sgd', 6],
+    ['adam', 17],
+  ] as const)('goes on to the same bytes: %s, killed in step %i', { skip }, async (optimizer, steps) => {
+    const changes = { optimizer, learningRate: 0.02 };
+    const folder = join(root, `${engine}-${optimizer}-${steps}`);
+    const whole = bytesOf(await run(null, silentProgress, changes));
+    await expect(run(folder, endingAfter(steps), changes)).rejects.toThrow('killed');
+    expect(await readdir(folder)).toEqual(['training-state.safetensors']);
+    expect(bytesOf(await run(folder, silentProgress, changes))).toEqual(whole);
+  });
+
+  it('is not taken up by a run with other options', { skip }, async () => {
+    const folder = join(root, `${engine}-other`);
+    await expect(run(folder, endingAfter(3))).rejects.toThrow('killed');
+    await expect(run(folder, silentProgress, { seed: 1 })).rejects.toMatchObject({ code: 'training/resume' });
+  });
+});
