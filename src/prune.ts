@@ -12,8 +12,9 @@ import { createNetwork } from './network/create-network.js';
 import type { PrunableWeight } from './network/network.js';
 import { asStage, type Progress } from './progress.js';
 import { judgePruning } from './prune-gate.js';
+import { countToPrune, pruneByMethod } from './prune-method.js';
 import { withPrunableWeights } from './pruning/checkpoint.js';
-import { prunedCount, pruneSmallest, rankByMagnitude } from './pruning/magnitude.js';
+import { pruneSmallest, rankByMagnitude } from './pruning/magnitude.js';
 import { gateRefused, type PruneSummary } from './report/prune-summary.js';
 import { limitToPruneTo, type ReportedLimits, readReportedLimits } from './report/pruning-limits.js';
 import type { Report } from './report/schema.js';
@@ -95,7 +96,7 @@ function withRatio(error: unknown, ratio: number): unknown {
 }
 
 /**
- * Prunes a checkpoint once by global magnitude and writes it to a folder of
+ * Prunes a checkpoint, once by global magnitude or by `config.method`, and writes it to a folder of
  * its own, or a file, for an ONNX model, unless one of `config.gates` is not
  * passed. The input is only read.
  *
@@ -116,11 +117,16 @@ export async function prune(
     await requireSpace(folder, await bytesOf((await checkpointFiles(checkpoint)).read));
   }
   const { analyzed, prunedFraction, include, exclude } = await amount(config, progress, checkpoint);
-  const { network, pruned, ...counts } = await pruneNetwork(
-    checkpoint,
-    { prunedFraction, include, exclude },
-    progress,
-  );
+  const { method } = config;
+  const { network, pruned, ...counts } =
+    method === undefined
+      ? await pruneNetwork(checkpoint, { prunedFraction, include, exclude }, progress)
+      : await pruneByMethod(
+          { ...method, problem: { ...method.problem, include: [...include], exclude: [...exclude] } },
+          checkpoint,
+          prunedFraction,
+          progress,
+        );
   const summary = {
     output: config.output,
     prunedFraction,
@@ -166,13 +172,7 @@ function pruneNetwork(
         await createNetwork(checkpoint, { include, exclude, keepFinalActivation: true }),
       );
       const ranking = rankByMagnitude(network.weights);
-      const prunedWeights = prunedCount(prunedFraction, network.dimension);
-      if (prunedWeights === network.dimension) {
-        throw new InputError(
-          'prune/everything',
-          `this would set all ${prunedWeights} prunable weights to 0 and leave no network; prune less, for example with --ratio 0.9`,
-        );
-      }
+      const prunedWeights = countToPrune(prunedFraction, network.dimension);
       return {
         network: network.prunable,
         pruned: pruneSmallest(network.weights, ranking, prunedWeights),

@@ -10,4 +10,13 @@ export const analyzeOptionNames: readonly string[] = [
 ].map(settingKey);
 
 /** Options of `prune` besides those of `analyze`. */
-export const pruneOptionNames: readonly string[] = ['ratio', 'atLimit', 'output', 'report', 'gate', 'sparse'];
+export const pruneOptionNames: readonly string[] = [
+  'ratio',
+  'atLimit',
+  'method',
+  'calibration',
+  'output',
+  'report',
+  'gate',
+  'sparse',
+];

@@ -17,6 +17,7 @@ import { deliver } from './delivery.js';
 import { exitCodes } from './failure.js';
 import { addHelpAfter } from './help.js';
 import { configOption, dataInput, fileInput, type Input, modelInputs } from './inputs.js';
+import { addMethodOptions, type MethodFlags, methodStages, readMethod } from './method-settings.js';
 import { modelAnalysisStages } from './model-analysis.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkApart, checkOutputFile, checkOutputFolder, stdoutOutput } from './output.js';
@@ -34,7 +35,7 @@ import { trainSettings } from './train-settings.js';
 import { oneOf, prunedFraction, text } from './values.js';
 
 /** Options of `prune` besides those of `analyze`. */
-export interface PruneFlags {
+export interface PruneFlags extends MethodFlags {
   ratio?: string;
   /** true where no limit is named. */
   atLimit?: string | true;
@@ -236,9 +237,10 @@ export async function pruneModel(
   const analyze = analyzesFirst(flags)
     ? settling(amount.atLimit, await resolveAnalyzeConfig(request, progress))
     : null;
+  const method = await readMethod(flags, request, progress);
   const { include, exclude } = analyze ?? (await resolveSettings(request, progress)).config;
   const report = flags.report === undefined ? null : pathFrom(context.cwd, flags.report);
-  const data = analyze?.data ?? null;
+  const data = (analyze ?? method?.problem)?.data ?? null;
   await checkOutputApart(output, checkpoint, { weights, report, data }, flags, context);
   return context.work.prune(
     {
@@ -252,6 +254,7 @@ export async function pruneModel(
       exclude,
       analyze,
       ...(gates.length > 0 && { gates }),
+      ...(method && { method }),
     },
     progress,
     checkpoint,
@@ -262,7 +265,7 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
   const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
   const progress = await context.progress(flags.quiet === true, [
     ...(analyzesFirst(flags) ? modelAnalysisStages : [readingStage]),
-    'pruning',
+    ...methodStages(flags),
     ...(flags.gate === undefined ? [] : [prunedModelStages.measuring]),
   ]);
   const summary = await pruneModel(model, flags, context, progress);
@@ -283,8 +286,8 @@ export function addPruneCommand(program: Command, context: Context): void {
     .command('prune')
     .summary('set the smallest weights to 0 and write the checkpoint')
     .description(
-      'Sets the weights of smallest magnitude to 0, over all prunable weights at once, and writes the ' +
-        'result as a new checkpoint. The model that is read stays as it is.',
+      'Sets the weights of smallest magnitude to 0, over all prunable weights at once, or those that --method ' +
+        'chooses, and writes the result as a new checkpoint. The model that is read stays as it is.',
     )
     .argument(
       '<model>',
@@ -293,6 +296,7 @@ export function addPruneCommand(program: Command, context: Context): void {
   command.optionsGroup('How far (one of):');
   addOption(command, ratioSetting as Setting<unknown>);
   command.addOption(new Option('--at-limit [NAME]', limitSetting.help));
+  addMethodOptions(command);
   command.optionsGroup('Pruning:');
   addOption(command, outputSetting as Setting<unknown>);
   addOption(command, gateSetting as Setting<unknown>);
@@ -327,6 +331,7 @@ export function addPruneCommand(program: Command, context: Context): void {
       'prune-limit prune models/mlp --at-limit gaussian-width:low --report report.json -o models/sparse',
       'prune-limit prune models/mlp --ratio 0.9 -o models/mlp-90 --gate "headroom >= 0" --gate "pruned.accuracy >= 97%"',
       'prune-limit prune model.onnx --ratio 0.95 --sparse -o pruned.onnx',
+      'prune-limit prune models/mlp --ratio 0.9 --method saliency --calibration 500 -o models/mlp-90',
     ],
   });
   command.action((model: string, flags: Flags & PruneFlags) => runPrune(model, flags, context));

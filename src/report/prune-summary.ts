@@ -1,5 +1,6 @@
 import { type Colors, type Page, pairLines, standardPage } from './layout.js';
 import type { LimitChoice } from './limit-choices.js';
+import { type MethodSummary, methodLines } from './method-summary.js';
 import * as text from './text.js';
 
 /** What `prune` did. */
@@ -19,6 +20,8 @@ export interface PruneSummary {
   modelBytes: { before: number; after: number } | null;
   /** What was asked of the pruned network, each with what was found in words; left out where nothing was. */
   gates?: { gate: string; verdict: 'pass' | 'fail' | 'inconclusive'; found: string }[];
+  /** By which method it was pruned and at what cost; left out where none was named. */
+  method?: MethodSummary;
 }
 
 /** Whether the pruned network was not written because of a gate. */
@@ -56,6 +59,7 @@ export function renderPruneSummary(summary: PruneSummary, colors: Colors, page: 
       ['weights', `${text.whole(summary.prunedWeights)} of ${text.whole(summary.prunableWeights)} set to 0`],
       ['threshold', `magnitudes up to ${text.quantity(summary.threshold)}`],
       ['chosen by', sources[summary.source]],
+      ...methodLines(summary.method),
       ...(refused ? [] : [sizeLine(summary)]),
       ...(summary.gates ?? []).map(({ found }): [string, string] => ['gate', text.printable(found)]),
       ['written', refused ? 'nothing: a gate is not passed' : text.printable(summary.output)],
