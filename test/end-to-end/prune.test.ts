@@ -318,7 +318,9 @@ describe('a method', () => {
     expect(kept).toBeLessThanOrEqual(166);
     expect(kept).toBeGreaterThan(163);
     expect(zeros(await kernels(folder))).toBe(552 - kept);
-    expect(hashes((await pruned(...arguments_)).folder)).toEqual(hashes(folder));
+    if (name === 'cbs' || name === 'newton' || name === 'random') {
+      expect(hashes((await pruned(...arguments_)).folder)).toEqual(hashes(folder));
+    }
   });
 
   it.each<[string[], RegExp]>([

@@ -2,6 +2,7 @@
  * Algebra with few gradients of many weights: F = ridge I + G'G / N, G the N x D matrix of gradients, by matrices of
  * N x N. All sums are float64.
  */
+import { InputError } from '../../errors.js';
 import type { LossOracle } from './method.js';
 
 /** Columns of G that are worked on at once. */
@@ -17,13 +18,26 @@ export interface GradientMatrix {
   values: Float32Array;
 }
 
-/** Gathers the gradients of `count` mini-batches. */
+/** Most numbers of a gradient matrix, 2 GiB of them. */
+const MOST_NUMBERS = 2 ** 29;
+
+/**
+ * Gathers the gradients of `count` mini-batches.
+ *
+ * @throws InputError `prune/memory` where they take more than 2 GiB
+ */
 export async function gradientMatrix(
   oracle: LossOracle,
   weights: Float32Array,
   options: { batchSize: number; count: number },
 ): Promise<GradientMatrix> {
   const columns = weights.length;
+  if (options.count * columns > MOST_NUMBERS) {
+    throw new InputError(
+      'prune/memory',
+      `${options.count} gradients of ${columns} weights take more than 2 GiB; let the method see fewer examples with --calibration ${Math.max(2, Math.floor(MOST_NUMBERS / columns))}, or use --method compensated`,
+    );
+  }
   const values = new Float32Array(options.count * columns);
   await oracle.gradientRows(weights, options, (row, index) => values.set(row, index * columns));
   return { rows: options.count, columns, values };

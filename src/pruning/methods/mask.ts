@@ -9,11 +9,24 @@ import type { PrunedNetwork } from './method.js';
  */
 export function pruneLowest(scores: Float64Array, count: number): Uint8Array {
   const ranked = scores.map((score) => (Number.isNaN(score) ? -Infinity : score));
-  const order = Uint32Array.from({ length: scores.length }, (_, index) => index);
-  order.sort((a, b) => (ranked[a] === ranked[b] ? a - b : ranked[a] < ranked[b] ? -1 : 1));
   const mask = new Uint8Array(scores.length).fill(1);
-  for (let n = 0; n < count; n++) {
-    mask[order[n]] = 0;
+  if (count === 0) {
+    return mask;
+  }
+  // A typed array sorts numbers natively, many times faster than places by a comparison.
+  const highestPruned = ranked.slice().sort()[count - 1];
+  let equal = count;
+  for (let i = 0; i < ranked.length; i++) {
+    if (ranked[i] < highestPruned) {
+      mask[i] = 0;
+      equal--;
+    }
+  }
+  for (let i = 0; equal > 0; i++) {
+    if (ranked[i] === highestPruned) {
+      mask[i] = 0;
+      equal--;
+    }
   }
   return mask;
 }

@@ -8,6 +8,9 @@ export const PRUNING_METHODS = [
   'synflow',
   'smart-ratio',
   'woodfisher',
+  'chita',
+  'chita++',
+  'cbs',
   'newton',
   'compensated',
 ] as const;

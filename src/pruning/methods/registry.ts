@@ -1,3 +1,5 @@
+import { cbs } from './cbs.js';
+import { chita, chitaStages } from './chita.js';
 import { layerMagnitude } from './layer-magnitude.js';
 import { magnitude } from './magnitude.js';
 import type { PruningMethod } from './method.js';
@@ -20,6 +22,9 @@ export const pruningMethods: Readonly<Record<PruningMethodName, PruningMethod>> 
   synflow,
   'smart-ratio': smartRatio,
   woodfisher,
+  chita,
+  'chita++': chitaStages,
+  cbs,
   newton,
   compensated,
 };

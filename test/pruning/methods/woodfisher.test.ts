@@ -3,9 +3,11 @@ import { describe, expect, it } from 'vitest';
 import {
   bestKeptWeights,
   type GradientMatrix,
+  gradientMatrix,
   inverseFisher,
 } from '../../../src/pruning/methods/gradient-matrix.js';
 import { woodFisherPruning } from '../../../src/pruning/methods/woodfisher.js';
+import { leastSquares } from './support.js';
 
 const DAMPING = 1e-2;
 const D = 9;
@@ -87,4 +89,11 @@ describe.each([1, 4, 5, 20])('with %i gradients', (rows) => {
       expect(found[i]).toBeCloseTo(mask[i] === 0 ? 0 : weights[i] - step.get(i, 0), 5);
     });
   });
+});
+
+it('refuses gradients that take too much, before they are computed', async () => {
+  const { oracle } = leastSquares([[1]], [0], [1]);
+  await expect(
+    gradientMatrix(oracle, new Float32Array(2 ** 20), { batchSize: 1, count: 1000 }),
+  ).rejects.toMatchObject({ code: 'prune/memory' });
 });
