@@ -66,8 +66,8 @@ function moved(weights: Float32Array, mask: Uint8Array, step: Float64Array, leng
 }
 
 /**
- * Prunes in stages by the cubic rule. At each: the mask by w^2 F_ii, F the empirical Fisher matrix of the network as it
- * is; the kept weights by `keptStep`; the length of the step by the measured loss on examples that the step did not
+ * Prunes in stages by the cubic rule. At each: the mask by w^2 (F_ii + mean F), F the empirical Fisher matrix of the
+ * network as it is; the kept weights by `keptStep`; the length of the step by the measured loss on examples that the step did not
  * see, so that few examples are not fitted.
  */
 async function pruneInStages(
@@ -83,7 +83,13 @@ async function pruneInStages(
   let mask: Uint8Array = new Uint8Array(weights.length).fill(1);
   let damping = FIRST_DAMPING;
   for (const count of cubicStages(prunedWeights, weights.length, STAGES, FIRST_SHARE)) {
-    const scores = diagonalScores(current, await fisherDiagonal(oracle, current));
+    const diagonal = await fisherDiagonal(oracle, current);
+    // Few examples say little of a single F_ii: half of each score is that of the mean.
+    const mean = diagonal.reduce((sum, value) => sum + value, 0) / diagonal.length;
+    const scores = diagonalScores(
+      current,
+      diagonal.map((value) => value + mean),
+    );
     // What is pruned stays pruned, whatever ties with 0.
     mask = new Uint8Array(
       pruneLowest(
