@@ -3,6 +3,7 @@
  * files and model metadata have been read, checked and merged (src/cli), and
  * paths can be opened as they stand.
  */
+import type { PruningMethodName } from './pruning/methods/names.js';
 import type { LimitChoice } from './report/limit-choices.js';
 import type { ZooName } from './training/zoo/catalogue.js';
 
@@ -130,6 +131,15 @@ export interface PruneConfig {
   analyze: AnalyzeConfig | null;
   /** Requirements on the pruned network without which nothing is written; with any, `analyze` is given. */
   gates?: readonly string[];
+  /** Which weights, and what becomes of the others; left out: the smallest magnitudes, without data. */
+  method?: MethodConfig;
+}
+
+/** How `prune` prunes by a method that looks at the network on its data. */
+export interface MethodConfig {
+  name: PruningMethodName;
+  /** Data, loss and engine; its `examples` are the distinct training examples that the method may see. */
+  problem: AnalyzeConfig;
 }
 
 /** What `train` is asked to do. */

@@ -62,6 +62,10 @@ export interface AnalyzeOptions extends DataOptions {
 export interface PruneOptions extends AnalyzeOptions {
   /** Fraction of the prunable weights, in [0, 1). */
   ratio?: number;
+  /** How to prune, on data; left out: the smallest magnitudes, without data. */
+  method?: string;
+  /** Distinct training examples that the method may see. */
+  calibration?: number;
   atLimit?: LimitChoice;
   /** Folder of the pruned checkpoint, or file of the pruned ONNX model. */
   output: string;

@@ -15,9 +15,10 @@ import { createNetwork } from './network/create-network.js';
 import type { PrunableWeight } from './network/network.js';
 import { asStage, type Progress } from './progress.js';
 import { judgePruning } from './prune-gate.js';
+import { countToPrune, pruneByMethod, requireSomeKept } from './prune-method.js';
 import { withPrunableWeights } from './pruning/checkpoint.js';
 import { layerOrders, pruneLayers } from './pruning/layer-removal.js';
-import { prunedCount, pruneSmallest, rankByMagnitude } from './pruning/magnitude.js';
+import { pruneSmallest, rankByMagnitude } from './pruning/magnitude.js';
 import type { TotalReport } from './report/allocation-schema.js';
 import { gateRefused, type PruneSummary } from './report/prune-summary.js';
 import { countsOfAllocation, readReportedAllocation } from './report/pruning-allocation.js';
@@ -133,7 +134,8 @@ function withRatio(error: unknown, ratio: number): unknown {
 }
 
 /**
- * Prunes a checkpoint once by magnitude, over all weights or each to its part of an allocation, and writes it to a folder of
+ * Prunes a checkpoint, once by magnitude, over all weights or each to its part of an allocation, or by
+ * `config.method`, and writes it to a folder of
  * its own, or a file, for an ONNX model, unless one of `config.gates` is not
  * passed. The input is only read.
  *
@@ -154,8 +156,17 @@ export async function prune(
     await requireSpace(folder, await bytesOf((await checkpointFiles(checkpoint)).read));
   }
   const { analyzed, ...pruning } = await amount(config, progress, checkpoint);
-  const { prunedFraction, allocation } = pruning;
-  const { network, pruned, ...counts } = await pruneNetwork(checkpoint, pruning, progress);
+  const { prunedFraction, allocation, include, exclude } = pruning;
+  const { method } = config;
+  const { network, pruned, ...counts } =
+    method === undefined
+      ? await pruneNetwork(checkpoint, pruning, progress)
+      : await pruneByMethod(
+          { ...method, problem: { ...method.problem, include: [...include], exclude: [...exclude] } },
+          checkpoint,
+          prunedFraction,
+          progress,
+        );
   const summary = {
     output: config.output,
     prunedFraction,
@@ -204,14 +215,12 @@ function pruneNetwork(
       const ranking = rankByMagnitude(network.weights);
       const layerCounts =
         allocation && countsOfAllocation(allocation, network.prunable, 'the report of --allocation');
-      const prunedWeights =
-        layerCounts?.reduce((sum, count) => sum + count, 0) ?? prunedCount(prunedFraction, network.dimension);
-      if (prunedWeights === network.dimension) {
-        throw new InputError(
-          'prune/everything',
-          `this would set all ${prunedWeights} prunable weights to 0 and leave no network; prune less, for example with --ratio 0.9`,
-        );
-      }
+      const prunedWeights = layerCounts
+        ? requireSomeKept(
+            layerCounts.reduce((sum, count) => sum + count, 0),
+            network.dimension,
+          )
+        : countToPrune(prunedFraction, network.dimension);
       const pruned =
         layerCounts === undefined
           ? pruneSmallest(network.weights, ranking, prunedWeights)

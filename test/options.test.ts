@@ -39,6 +39,8 @@ const analyzeNames: Record<Exclude<keyof AnalyzeOptions, 'model'>, true> = {
 const pruneNames: Record<Exclude<keyof PruneOptions, keyof AnalyzeOptions>, true> = {
   ratio: true,
   atLimit: true,
+  method: true,
+  calibration: true,
   output: true,
   report: true,
   allocation: true,

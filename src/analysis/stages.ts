@@ -28,3 +28,10 @@ export const prunedModelStages = {
   weights: 'comparing weights',
   measuring: 'measuring the pruned model',
 } as const;
+
+/** The stages of pruning by a method that looks at data, in order. */
+export const methodStages = {
+  data: 'reading data, preparing programs',
+  pruning: 'pruning',
+  measuring: 'measuring what the method made',
+} as const;

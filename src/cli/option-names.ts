@@ -13,6 +13,8 @@ export const analyzeOptionNames: readonly string[] = [
 export const pruneOptionNames: readonly string[] = [
   'ratio',
   'atLimit',
+  'method',
+  'calibration',
   'output',
   'report',
   'allocation',

@@ -7,20 +7,20 @@ import { fileToWrite } from '../checkpoint/files.js';
 import type { AnalyzeConfig, PruneConfig } from '../config.js';
 import { InputError } from '../errors.js';
 import type { Progress } from '../progress.js';
-import { limitChoices } from '../report/limit-choices.js';
 import type { PruneSummary } from '../report/prune-summary.js';
 import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
-import { refuseBesideAllocation } from './allocation-flags.js';
 import { analyzeSettings, configSetting, weightsSetting } from './analyze-settings.js';
 import type { Context, Surroundings } from './context.js';
 import { deliver } from './delivery.js';
 import { exitCodes } from './failure.js';
 import { addHelpAfter } from './help.js';
 import { configOption, dataInput, fileInput, type Input, modelInputs } from './inputs.js';
+import { addMethodOptions, type MethodFlags, methodStages, readMethod } from './method-settings.js';
 import { modelAnalysisStages } from './model-analysis.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkApart, checkOutputFile, checkOutputFolder, stdoutOutput } from './output.js';
+import { type AmountFlags, limitSetting, ratioSetting, readAmount } from './prune-amount.js';
 import { readingStage, readModel } from './read-model.js';
 import {
   type Flags,
@@ -32,40 +32,17 @@ import {
 import { readFlags, readSetting, type Setting } from './settings.js';
 import { pathOptions, refuseStdin, refuseStdout } from './standard-streams.js';
 import { trainSettings } from './train-settings.js';
-import { oneOf, prunedFraction, text } from './values.js';
+import { text } from './values.js';
 
 /** Options of `prune` besides those of `analyze`. */
-export interface PruneFlags {
-  ratio?: string;
-  /** true where no limit is named. */
-  atLimit?: string | true;
+export interface PruneFlags extends AmountFlags, MethodFlags {
   output?: string;
-  report?: string;
-  allocation?: string;
   gate?: string[];
   sparse?: boolean;
   force?: boolean;
   format?: string;
   quiet?: boolean;
 }
-
-const ratioSetting: Setting<number> = {
-  option: 'ratio',
-  value: 'P',
-  help: 'fraction of the prunable weights to set to 0, in [0, 1), or a percentage',
-  examples: ['0.9', '90%'],
-  read: prunedFraction,
-};
-
-const limitSetting: Setting<NonNullable<PruneConfig['atLimit']>> = {
-  option: 'at-limit',
-  value: 'NAME',
-  help:
-    'prune as far as a limit says: slice (when no name is given), gaussian-width, sharp, their safe ends ' +
-    'gaussian-width:low, sharp:low, or as measured: loss, accuracy, no-significant-fall',
-  examples: ['slice', 'gaussian-width:low', 'accuracy'],
-  read: oneOf(...limitChoices),
-};
 
 const gateSetting: Setting<string> = {
   option: 'gate',
@@ -97,34 +74,6 @@ const limitKeys = [
   'accuracyTolerancePoints',
   'reorthogonalization',
 ] as const;
-
-function readAmount(flags: Flags & PruneFlags): Pick<PruneConfig, 'ratio' | 'atLimit'> {
-  if (flags.allocation !== undefined) {
-    refuseBesideAllocation(flags);
-    const { ratio } = flags;
-    return { ratio: ratio === undefined ? null : readSetting(ratioSetting, ratio, null), atLimit: null };
-  }
-  if ((flags.ratio === undefined) === (flags.atLimit === undefined)) {
-    throw new InputError(
-      'usage/amount',
-      'give either --ratio or --at-limit, for example --ratio 0.9 or --at-limit slice',
-    );
-  }
-  if (flags.ratio !== undefined) {
-    if (flags.report !== undefined) {
-      throw new InputError('usage/report', '--report goes with --at-limit; --ratio says the amount itself');
-    }
-    return { ratio: readSetting(ratioSetting, flags.ratio, null), atLimit: null };
-  }
-  if (flags.report !== undefined && (flags.include !== undefined || flags.exclude !== undefined)) {
-    throw new InputError(
-      'usage/report',
-      'with --report, the weights to prune are those of the report; leave out --include and --exclude',
-    );
-  }
-  const limit = flags.atLimit === true ? 'slice' : flags.atLimit;
-  return { ratio: null, atLimit: readSetting(limitSetting, limit, null) };
-}
 
 /** Where the checkpoint goes, checked: a folder, or the file of an ONNX model. */
 async function checkOutput(
@@ -244,10 +193,11 @@ export async function pruneModel(
   const analyze = analyzesFirst(flags)
     ? settling(amount.atLimit, await resolveAnalyzeConfig(request, progress))
     : null;
+  const method = await readMethod(flags, request, progress);
   const { include, exclude } = analyze ?? (await resolveSettings(request, progress)).config;
   const report = flags.report === undefined ? null : pathFrom(context.cwd, flags.report);
   const allocation = flags.allocation === undefined ? null : pathFrom(context.cwd, flags.allocation);
-  const data = analyze?.data ?? null;
+  const data = (analyze ?? method?.problem)?.data ?? null;
   await checkOutputApart(output, checkpoint, { weights, report, allocation, data }, flags, context);
   return context.work.prune(
     {
@@ -263,6 +213,7 @@ export async function pruneModel(
       exclude,
       analyze,
       ...(gates.length > 0 && { gates }),
+      ...(method && { method }),
     },
     progress,
     checkpoint,
@@ -273,7 +224,7 @@ async function runPrune(model: string, flags: Flags & PruneFlags, context: Conte
   const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
   const progress = await context.progress(flags.quiet === true, [
     ...(analyzesFirst(flags) ? modelAnalysisStages : [readingStage]),
-    pruningStages.pruning,
+    ...methodStages(flags),
     ...(flags.gate === undefined ? [] : [prunedModelStages.measuring]),
     pruningStages.sizes,
   ]);
@@ -295,8 +246,8 @@ export function addPruneCommand(program: Command, context: Context): void {
     .command('prune')
     .summary('set the smallest weights to 0 and write the checkpoint')
     .description(
-      'Sets the weights of smallest magnitude to 0, over all prunable weights at once, and writes the ' +
-        'result as a new checkpoint. The model that is read stays as it is.',
+      'Sets the weights of smallest magnitude to 0, over all prunable weights at once, or those that --method ' +
+        'chooses, and writes the result as a new checkpoint. The model that is read stays as it is.',
     )
     .argument(
       '<model>',
@@ -305,6 +256,7 @@ export function addPruneCommand(program: Command, context: Context): void {
   command.optionsGroup('How far (one of):');
   addOption(command, ratioSetting as Setting<unknown>);
   command.addOption(new Option('--at-limit [NAME]', limitSetting.help));
+  addMethodOptions(command);
   command.optionsGroup('Pruning:');
   addOption(command, outputSetting as Setting<unknown>);
   addOption(command, gateSetting as Setting<unknown>);
@@ -344,6 +296,7 @@ export function addPruneCommand(program: Command, context: Context): void {
       'prune-limit prune models/mlp --allocation report.json -o models/mlp-allocated',
       'prune-limit prune models/mlp --ratio 0.9 -o models/mlp-90 --gate "headroom >= 0" --gate "pruned.accuracy >= 97%"',
       'prune-limit prune model.onnx --ratio 0.95 --sparse -o pruned.onnx',
+      'prune-limit prune models/mlp --ratio 0.9 --method saliency --calibration 500 -o models/mlp-90',
     ],
   });
   command.action((model: string, flags: Flags & PruneFlags) => runPrune(model, flags, context));

@@ -4,6 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { readTfjsLayers } from '../../src/checkpoint/layers/layers-model.js';
 import { readCheckpoint } from '../../src/checkpoint/registry.js';
 import { inspect } from '../../src/inspect.js';
+import { PRUNING_METHODS } from '../../src/pruning/methods/names.js';
+import type { PruneSummary } from '../../src/report/prune-summary.js';
 import type { Report } from '../../src/report/schema.js';
 import {
   analyzed,
@@ -305,6 +307,42 @@ describe('what prune must not touch', () => {
     expect(exitCode).toBe(0);
     expect(Object.keys(hashes(folder))).toEqual(['model.json', 'notes.txt', 'weights.bin']);
     expect(zeros(await kernels(folder))).toBe(Math.floor(0.6 * 552));
+  });
+});
+
+describe('a method', () => {
+  it('magnitude writes what prune writes without one', async () => {
+    const plain = await pruned('--ratio', '0.7');
+    const named = await pruned('--ratio', '0.7', '--method', 'magnitude');
+    expect(hashes(named.folder)).toEqual(hashes(plain.folder));
+  });
+
+  it.each(PRUNING_METHODS)('%s prunes as far as asked and says what it cost', async (name) => {
+    const arguments_ = ['--ratio', '0.7', '--method', name, '--calibration', '20', '--seed', '3'];
+    const { folder, summary } = await pruned(...arguments_);
+    const method = summary.method as Required<PruneSummary>['method'];
+    expect(method).toMatchObject({ name, seed: 3 });
+    expect(method.distinctExamples).toBeLessThanOrEqual(20);
+    expect(method.after.loss).toBeGreaterThan(0);
+    const kept = method.layers.reduce((sum, layer) => sum + layer.kept, 0);
+    expect(kept).toBeLessThanOrEqual(166);
+    expect(kept).toBeGreaterThan(163);
+    expect(zeros(await kernels(folder))).toBe(552 - kept);
+    if (name === 'cbs' || name === 'newton' || name === 'random') {
+      expect(hashes((await pruned(...arguments_)).folder)).toEqual(hashes(folder));
+    }
+  });
+
+  it.each<[string[], RegExp]>([
+    [['--calibration', '5'], /--method/],
+    [['--method', 'magnitud'], /--method: "magnitud" is not one of/],
+    [['--method', 'saliency', '--calibration', '1'], /--calibration: "1" is not/],
+  ])('%j is refused', async (options, words) => {
+    const { exitCode, stderr } = await runReal(
+      ...['prune', model, '--ratio', '0.5', ...options, '-o', join(newFolder(), 'out'), '--quiet'],
+    );
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(words);
   });
 });
 

@@ -1,0 +1,59 @@
+import * as text from './text.js';
+
+/** A network on the data of a method. */
+export interface NetworkMeasure {
+  /** Mean over the training examples that the method may see. */
+  loss: number;
+  /** Of the test examples, which it does not see; null without any, or where labels are no classes. */
+  accuracy: number | null;
+}
+
+/** By which method a network was pruned, what came of it and what it cost. */
+export interface MethodSummary {
+  name: string;
+  seed: number;
+  /** Work in gradients of one training example, divided by all training examples of the data. */
+  epochEquivalents: number;
+  /** Training examples that were looked at. */
+  distinctExamples: number;
+  seconds: number;
+  before: NetworkMeasure;
+  after: NetworkMeasure;
+  /** In forward order. */
+  layers: { name: string; weights: number; kept: number }[];
+}
+
+function change(before: number, after: number, shown: (value: number) => string): string {
+  return `${shown(after)}, before ${shown(before)}`;
+}
+
+/** Lines of a summary about the method; none without one. */
+export function methodLines(method: MethodSummary | undefined): [string, string][] {
+  if (method === undefined) {
+    return [];
+  }
+  const { before, after } = method;
+  const percent = (value: number): string => `${(100 * value).toFixed(2)} %`;
+  const accuracy: [string, string][] =
+    before.accuracy === null || after.accuracy === null
+      ? []
+      : [['test accuracy', change(before.accuracy, after.accuracy, percent)]];
+  return [
+    ['method', method.name],
+    ['loss', change(before.loss, after.loss, text.quantity)],
+    ...accuracy,
+    [
+      'cost',
+      `${text.quantity(method.epochEquivalents)} epochs of gradients, ${text.whole(method.distinctExamples)} distinct examples, ${method.seconds.toFixed(1)} s`,
+    ],
+    [
+      'kept',
+      method.layers
+        .map(
+          ({ name, weights, kept }) =>
+            `${text.printable(name)} ${percent(weights === 0 ? 0 : kept / weights)}`,
+        )
+        .join(', '),
+    ],
+  ];
+}

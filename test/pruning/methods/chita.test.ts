@@ -1,0 +1,77 @@
+import { Matrix, solve } from 'ml-matrix';
+import { describe, expect, it } from 'vitest';
+import { type ChitaProblem, chitaObjective, chitaPruning } from '../../../src/pruning/methods/chita.js';
+import { bestKeptWeights } from '../../../src/pruning/methods/gradient-matrix.js';
+
+const D = 8;
+const ROWS = 30;
+const values = Float32Array.from(
+  { length: ROWS * D },
+  (_, i) => Math.sin((Math.floor(i / D) + 1) * ((i % D) + 2) * 1.7) + Math.sin(3.1 * Math.floor(i / D)),
+);
+const weights = Float32Array.from({ length: D }, (_, j) => Math.cos(2 * j) + 0.2);
+
+function subsets(size: number, from = 0): number[][] {
+  if (size === 0) {
+    return [[]];
+  }
+  const result: number[][] = [];
+  for (let first = from; first < D; first++) {
+    result.push(...subsets(size - 1, first + 1).map((rest) => [first, ...rest]));
+  }
+  return result;
+}
+
+describe.each([false, true])('CHITA, first-order term %s', (withLinear) => {
+  const problem: ChitaProblem = {
+    gradients: { rows: ROWS, columns: D, values },
+    weights,
+    ridge: 0.05,
+    linear: withLinear ? Float64Array.from({ length: D }, (_, j) => 0.1 * Math.sin(j)) : null,
+  };
+
+  it('has the kept weights of least objective, by a direct solve', () => {
+    const { mask, weights: found } = chitaPruning(problem, 3);
+    const kept = [...mask.keys()].filter((i) => mask[i] === 1);
+    const x = Matrix.from1DArray(ROWS, D, values);
+    const hessian = x
+      .transpose()
+      .mmul(x)
+      .mul(1 / ROWS)
+      .add(Matrix.eye(D).mul(0.05));
+    const right = hessian.mmul(Matrix.columnVector(weights));
+    kept.forEach((i) => {
+      right.set(i, 0, right.get(i, 0) - (problem.linear?.[i] ?? 0));
+    });
+    const expected = solve(hessian.selection(kept, kept), right.selection(kept, [0]));
+    kept.forEach((i, j) => {
+      expect(found[i]).toBeCloseTo(expected.get(j, 0), 5);
+    });
+    expect(mask.reduce((sum, one) => sum + one, 0)).toBe(D - 3);
+  });
+
+  it.each([1, 2, 4, 6])(
+    'is no worse than the mask of magnitudes, and near the best of all, %i pruned',
+    (count) => {
+      const objectiveOf = (pruned: readonly number[]): number => {
+        const mask = Uint8Array.from({ length: D }, (_, i) => (pruned.includes(i) ? 0 : 1));
+        return chitaObjective(problem, bestOf(mask));
+      };
+      const bestOf = (mask: Uint8Array) =>
+        bestKeptWeights(problem.gradients, problem.ridge, weights, mask, problem.linear);
+      const order = [...weights.keys()].sort((a, b) => Math.abs(weights[a]) - Math.abs(weights[b]));
+      const found = chitaObjective(problem, chitaPruning(problem, count).weights);
+      const alone = weights.map((weight, i) => (order.slice(0, count).includes(i) ? 0 : weight));
+      expect(found).toBeLessThan(chitaObjective(problem, alone));
+      const least = Math.min(...subsets(count).map(objectiveOf));
+      expect(found).toBeGreaterThanOrEqual(least - 1e-6);
+    },
+  );
+
+  it('holds what is pruned already', () => {
+    const held = Uint8Array.of(1, 1, 0, 1, 1, 0, 1, 1);
+    const { mask } = chitaPruning({ ...problem, weights: weights.map((w, i) => w * held[i]) }, 4, held);
+    expect([mask[2], mask[5]]).toEqual([0, 0]);
+    expect(mask.filter((one) => one === 0).length).toBe(4);
+  });
+});
