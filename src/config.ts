@@ -8,7 +8,7 @@ import type { LimitChoice } from './report/limit-choices.js';
 import type { ZooName } from './training/zoo/catalogue.js';
 
 export type LossChoice = 'auto' | 'cross-entropy' | 'binary-cross-entropy' | 'mse';
-export type BackendChoice = 'auto' | 'tensorflow' | 'onnx' | 'wasm' | 'cpu';
+export type BackendChoice = 'auto' | 'tensorflow' | 'onnx' | 'onnx-web' | 'wasm' | 'cpu';
 
 /** Per channel, applied after byte images are divided by 255. */
 export interface NormalizeConfig {

@@ -9,7 +9,13 @@ import type { Progress } from './progress.js';
 import type { DoctorReport } from './report/doctor-report.js';
 
 /** Size of the matrix product that is timed, by backend: each takes a fraction of a second. */
-const PRODUCT_SIZE: Record<EngineName, number> = { onnx: 1024, tensorflow: 1024, wasm: 768, cpu: 256 };
+const PRODUCT_SIZE: Record<EngineName, number> = {
+  onnx: 1024,
+  'onnx-web': 1024,
+  tensorflow: 1024,
+  wasm: 768,
+  cpu: 256,
+};
 const TIMED_RUNS = 5;
 
 /** Speed of a square matrix product on the current backend, the median of a few, in 10^9 operations a second. */
@@ -52,7 +58,7 @@ async function examine(name: EngineName): Promise<DoctorReport['backends'][numbe
   try {
     const engine = await prepareEngine(name);
     const libraries = Object.entries(engine.versions).filter(([library]) =>
-      library.startsWith(name === 'onnx' ? 'onnx' : 'tfjs-'),
+      library.startsWith(name.startsWith('onnx') ? 'onnx' : 'tfjs-'),
     );
     return {
       name,
@@ -70,7 +76,7 @@ async function examine(name: EngineName): Promise<DoctorReport['backends'][numbe
       throw error;
     }
     const reason = error.message
-      .replace(/^--backend \w+: (onnxruntime-node: )?/, '')
+      .replace(/^--backend [\w-]+: (onnxruntime-\w+: )?/, '')
       .replace(/; use --backend.*$/, '');
     return { name, available: false, reason, version: null, gigaflops: null };
   }

@@ -34,7 +34,7 @@ const valueSchemas: Record<keyof AnalyzeSettings, z.ZodType> = {
   include: oneOrSeveral,
   exclude: oneOrSeveral,
   seed: z.int().min(0),
-  backend: z.enum(['auto', 'tensorflow', 'onnx', 'wasm', 'cpu']),
+  backend: z.enum(['auto', 'tensorflow', 'onnx', 'onnx-web', 'wasm', 'cpu']),
   threads: count,
   memoryLimitBytes: z.union([count, z.string()]),
   reorthogonalization: z.enum(['auto', 'full', 'none']),

@@ -55,10 +55,10 @@ export const engineSettings: Settings<EngineSettings> = {
   backend: {
     option: 'backend',
     value: 'NAME',
-    help: 'auto, tensorflow, onnx, wasm or cpu',
+    help: 'auto, tensorflow, onnx, onnx-web, wasm or cpu',
     defaultText: analyzeDefaults.backend,
     examples: ['auto', 'wasm'],
-    read: read.oneOf('auto', 'tensorflow', 'onnx', 'wasm', 'cpu'),
+    read: read.oneOf('auto', 'tensorflow', 'onnx', 'onnx-web', 'wasm', 'cpu'),
   },
   threads: {
     option: 'threads',

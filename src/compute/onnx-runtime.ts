@@ -11,6 +11,12 @@ import { packageVersion } from './package-version.js';
  */
 export const RUNTIME_PACKAGES = ['onnxruntime-node', 'onnxruntime-node-1.17'] as const;
 
+/**
+ * ONNX Runtime as WebAssembly, for machines without the native library. It
+ * takes 148 MB, so it is used where somebody installed it.
+ */
+export const WEB_RUNTIME_PACKAGE = 'onnxruntime-web';
+
 /** The oldest version that the compiled programs were tested with. */
 const OLDEST_VERSION = [1, 17] as const;
 
@@ -32,7 +38,8 @@ async function loadPackage(
 ): Promise<LoadedRuntime | string> {
   try {
     const runtime = (await load(name)) as OnnxRuntime;
-    const version = packageVersion(name) ?? 'of unknown version';
+    // Some packages keep their package.json to themselves.
+    const version = packageVersion(name) ?? runtime.env?.versions?.web ?? 'of unknown version';
     return isTooOld(version)
       ? `${version} is too old, ${OLDEST_VERSION.join('.')} or newer is needed`
       : { runtime, version };
@@ -61,6 +68,28 @@ export async function loadOnnxRuntime(
     problems.push(found);
   }
   return problems.find((problem) => problem !== 'not installed') ?? 'not installed';
+}
+
+/**
+ * Loads ONNX Runtime as WebAssembly.
+ *
+ * @param threads that it computes with
+ * @param load how a package is imported; tests stand in for it
+ * @returns the library, or why there is none, as text that follows "onnxruntime-web: "
+ */
+export async function loadWebRuntime(
+  threads: number,
+  load: (name: string) => Promise<unknown> = (name) => import(name),
+): Promise<LoadedRuntime | string> {
+  const found = await loadPackage(WEB_RUNTIME_PACKAGE, load);
+  if (typeof found !== 'string') {
+    const { env } = found.runtime;
+    // Read once, when the first program is compiled.
+    env.wasm.numThreads = threads;
+    // What goes wrong is thrown; the console gets warnings about the machine.
+    env.logLevel = 'fatal';
+  }
+  return found;
 }
 
 /**

@@ -183,7 +183,7 @@ const optionsSchema = z.object({
   include: z.array(z.string()),
   exclude: z.array(z.string()),
   seed: z.int(),
-  backend: z.enum(['auto', 'tensorflow', 'onnx', 'wasm', 'cpu']),
+  backend: z.enum(['auto', 'tensorflow', 'onnx', 'onnx-web', 'wasm', 'cpu']),
   threads: count.nullable(),
   memoryLimitBytes: count.nullable(),
   reorthogonalization: z.enum(['auto', 'full', 'none']),

@@ -215,7 +215,7 @@ describe('a bad value names the option, the value and right ones', () => {
     ['include', '', 'is not a piece of text'],
     ['seed', '-1', 'is not a whole number from 0 to 2147483647'],
     ['seed', '0x10', 'is not a number'],
-    ['backend', 'webgl', 'is not one of auto, tensorflow, onnx, wasm, cpu'],
+    ['backend', 'webgl', 'is not one of auto, tensorflow, onnx, onnx-web, wasm, cpu'],
     ['threads', '0', 'is not a whole number from 1 to 1024'],
     ['memory-limit', '12X', 'is not a size'],
     ['memory-limit', '0', 'is not a size from 1 byte on'],

@@ -1,4 +1,7 @@
-/** Preloaded, hides all native libraries: `npm run test:portable`. */
+/** Preloaded, hides all native libraries, and what stands in for them: `npm run test:portable`. */
 import { hidePackages } from './hide-packages.js';
 
-hidePackages(['onnxruntime-node', 'onnxruntime-node-1.17', '@tensorflow/tfjs-node'], import.meta.url);
+hidePackages(
+  ['onnxruntime-node', 'onnxruntime-node-1.17', 'onnxruntime-web', '@tensorflow/tfjs-node'],
+  import.meta.url,
+);

@@ -38,8 +38,10 @@ export interface NativeProgram {
 /** How native programs are run. */
 export interface NativeOptions {
   runtime: OnnxRuntime;
-  /** Threads within an operation; null for one per core. */
+  /** Threads within an operation; null for one per core. WebAssembly decides on them when it is loaded. */
   threads: number | null;
+  /** Where ONNX Runtime computes: native code by default, or its WebAssembly build. */
+  executionProvider?: 'cpu' | 'wasm';
   /** Called, and waited for, with every program before it is compiled; its bytes are those of an ONNX file. */
   onModel?: (name: string, model: Uint8Array) => Promise<void>;
   /** Channels in a block of ONNX Runtime's blocked convolution ({@link channelBlockSize}); without one it is not used. */
@@ -85,7 +87,7 @@ export async function createSession(
 ): Promise<InferenceSession> {
   try {
     return await options.runtime.InferenceSession.create(model, {
-      executionProviders: ['cpu'],
+      executionProviders: [options.executionProvider ?? 'cpu'],
       graphOptimizationLevel: 'all',
       // A pattern of fixed buffers costs a quarter more memory and is not faster here.
       enableMemPattern: false,
@@ -98,6 +100,17 @@ export async function createSession(
   } catch (error) {
     throw refusal(name, error);
   }
+}
+
+/** Outputs of a run copied to the tensors that were given: ONNX Runtime as WebAssembly does not write into those. */
+function copied(
+  outputs: Record<string, NativeTensor>,
+  given: Readonly<Record<string, NativeTensor>>,
+): Record<string, NativeTensor> {
+  for (const [name, tensor] of Object.entries(given)) {
+    (tensor.data as Float32Array).set(outputs[name].data as Float32Array);
+  }
+  return { ...outputs, ...given };
 }
 
 /**
@@ -135,7 +148,10 @@ export async function compileNative(
     inputNames: Object.keys(graph.inputs),
     outputBytes,
     run: (inputs) => run(inputs, {}),
-    runInto: run,
+    runInto:
+      options.executionProvider === 'wasm'
+        ? async (inputs, given) => copied(await run(inputs, {}), given)
+        : run,
     dispose: () => session.release(),
   };
 }
