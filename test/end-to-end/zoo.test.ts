@@ -26,10 +26,10 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-// On random images: built again from the file, derivatives checked, limits found. These two have every kind of layer
-// that the others have but the enlargement, which has its own tests.
+// On random images: built again from the file, derivatives checked, limits found.
 describe('analyze takes deep networks of the zoo', () => {
-  it.each(['vgg16', 'resnet20'] as const)('%s', async (name) => {
+  it('resnet20, which pads, normalizes and adds', async () => {
+    const name = 'resnet20';
     await prepareBackend('auto', null);
     const options = { layout: 'NHWC', classes: 10, hidden: [], width: 1 / 32, seed: 0 } as const;
     const { checkpoint } = createZooCheckpoint(name, { ...options, exampleShape: [32, 32, 3] });
