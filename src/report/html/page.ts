@@ -4,6 +4,7 @@ import type { Report } from '../schema.js';
 import type { Grid, Section } from '../sections.js';
 import { drawnReport, thinnedWords } from './drawn-points.js';
 import { legendHtml, pictureHtml } from './figure.js';
+import { layerPictures, layersCaption, layersLegend } from './layers-figure.js';
 import { escapeHtml } from './markup.js';
 import { measuredCaption, measuredLegend, measuredPictures } from './measured-figure.js';
 import { spectrumFigure } from './spectrum-figure.js';
@@ -86,6 +87,16 @@ function figures(whole: Report): string[] {
           legendHtml(spectrum.legend),
           spectrum.caption,
         ),
+    ...(whole.layers === undefined
+      ? []
+      : [
+          figureHtml(
+            'Layers',
+            layerPictures(whole.layers).map(pictureHtml),
+            legendHtml(layersLegend),
+            layersCaption(whole.layers),
+          ),
+        ]),
   ];
 }
 
