@@ -112,8 +112,12 @@ function recordedData(config: TrainConfig): string {
   return path === '' ? '.' : path.split(sep).join('/');
 }
 
-/** What the model remembers: how to analyse it (`pruneLimit`), and how it was made (`training`). */
-function metadataOf(config: TrainConfig, reached: Reached): Record<string, unknown> {
+/**
+ * What the model remembers: how to analyse it (`pruneLimit`), and how it was made (`training`).
+ *
+ * @param epochs that were done: fewer than asked for where a target was reached
+ */
+function metadataOf(config: TrainConfig, reached: Reached, epochs: number): Record<string, unknown> {
   const { normalize, labelColumn, layout } = config;
   return {
     pruneLimit: {
@@ -127,7 +131,7 @@ function metadataOf(config: TrainConfig, reached: Reached): Record<string, unkno
       ...(config.from === null ? { network: config.network } : { from: basename(config.from) }),
       ...(config.network === 'mlp' && { hidden: config.hidden }),
       ...(config.width !== 1 && { width: config.width }),
-      epochs: config.epochs,
+      epochs,
       batchSize: config.batchSize,
       l1: config.l1,
       ...(config.l1 > 0 && config.l1On === 'all' && { l1On: config.l1On }),
@@ -189,10 +193,14 @@ export async function train(config: TrainConfig, progress: Progress): Promise<Tr
   const { untrained, data } = await prepare(config, loaded);
   const values = untrained.weights.reduce((sum, weight) => sum + weight.values.length, 0);
   await requireSpace(config.output, values * (config.weightsDtype === 'float16' ? 2 : 4));
+  let epochs = 0;
   const trained = await trainCheckpoint(untrained, data, config, progress, {
     native: engine.native,
     stateFolder: config.resume,
-    onEpoch: (history) => writeLog(config.log, history),
+    onEpoch: async (history) => {
+      epochs = history.length;
+      await writeLog(config.log, history);
+    },
   });
   const stored = config.weightsDtype === 'float16' ? convertStorage(trained, 'float16') : trained;
   const reached = await measure(stored, data, progress);
@@ -202,9 +210,13 @@ export async function train(config: TrainConfig, progress: Progress): Promise<Tr
       config,
     );
   }
-  const files = await writeCheckpoint({ ...stored, metadata: metadataOf(config, reached) }, config.output, {
-    mark: true,
-  });
+  const files = await writeCheckpoint(
+    { ...stored, metadata: metadataOf(config, reached, epochs) },
+    config.output,
+    {
+      mark: true,
+    },
+  );
   if (config.resume !== null) {
     // The run is over: what is started in its folder next is a run of its own.
     await rm(join(config.resume, STATE_FILE), { force: true });
@@ -212,7 +224,7 @@ export async function train(config: TrainConfig, progress: Progress): Promise<Tr
   return {
     output: config.output,
     files,
-    epochs: config.epochs,
+    epochs,
     trainLoss: reached.train.loss,
     trainAccuracy: reached.train.accuracy,
     testLoss: reached.test?.loss ?? null,

@@ -1,22 +1,17 @@
 /** What pruning methods ask of a network and its training examples, by native programs or tfjs. */
 import { dispose, grads, ones, type Scalar, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { channelBlockSize } from '../compute/compile/channel-block-size.js';
-import type { NativeProgram } from '../compute/compile/native-session.js';
+import { compiledBySize } from '../compute/compile/compiled-by-size.js';
+import type { NativeProgram, NativeTensor } from '../compute/compile/native-session.js';
 import { NotCompilableError } from '../compute/compile/trace.js';
-import { nativeEvaluator, nativeLossGradient } from '../curvature/native.js';
+import { nativeEvaluator } from '../curvature/native.js';
 import {
   type NativeBatches,
   type NativeSetting,
   nativeBatches,
   nativeBatchSize,
 } from '../curvature/native-batches.js';
-import {
-  accumulate,
-  compiledBySize,
-  flatInputs,
-  scaled,
-  traceLossPrograms,
-} from '../curvature/native-programs.js';
+import { accumulate, flatInputs, scaled, traceLossPrograms } from '../curvature/native-programs.js';
 import { curvatureOperator, lossGradient } from '../curvature/products.js';
 import { type Batches, createBatches, type ExampleSource } from '../network/batches.js';
 import { type Evaluation, evaluate } from '../network/evaluation.js';
@@ -121,25 +116,29 @@ async function nativeEngine(problem: Problem, scope: ResourceScope): Promise<Eng
   const gradients = scope.own(
     compiledBySize<NativeProgram>((size) => programs.gradient.compile(size, options)),
   );
+  /** The outputs `g0`, `g1`, .. of a program of a batch's sum, as a mean over all examples. */
+  const meanOf = async (
+    compiled: typeof gradients,
+    batches: NativeBatches,
+    inputs: Record<string, NativeTensor>,
+  ): Promise<Float64Array> => {
+    const total = new Float64Array(network.dimension);
+    await batches.forEach(async ({ size, x, y }) => {
+      accumulate(setting, await (await compiled.of(size)).run({ ...inputs, x, y }), total);
+    });
+    return scaled(total, 1 / batches.examples);
+  };
   const rowBatches = (batchSize: number, count: number): NativeBatches =>
     nativeBatches(setting, rangeOf(train, { start: 0, end: batchSize * count }), batchSize, 0);
   const native: Engine = {
     evaluate: (source, weights) => evaluator.evaluate(batchesOf(source), weights),
-    gradient: async (weights, range) =>
-      (await nativeLossGradient(setting, programs.gradient, batchesOf(rangeOf(train, range)), weights))
-        .gradient,
+    gradient: (weights, range) =>
+      meanOf(gradients, batchesOf(rangeOf(train, range)), flatInputs(setting, 'w', weights)),
     gaussNewton: async (weights, range) => {
       const batches = batchesOf(rangeOf(train, range));
       const fixed = flatInputs(setting, 'w', weights.slice());
       return {
-        apply: async (vector) => {
-          const direction = flatInputs(setting, 'v', vector);
-          const total = new Float64Array(network.dimension);
-          await batches.forEach(async ({ size, x, y }) => {
-            accumulate(setting, await (await products.of(size)).run({ ...fixed, ...direction, x, y }), total);
-          });
-          return scaled(total, 1 / batches.examples);
-        },
+        apply: (vector) => meanOf(products, batches, { ...fixed, ...flatInputs(setting, 'v', vector) }),
         dispose: () => {},
       };
     },

@@ -1,7 +1,8 @@
+import { compiledBySize } from '../compute/compile/compiled-by-size.js';
 import type { NativeProgram, NativeTensor } from '../compute/compile/native-session.js';
 import type { SplitProgram, TracedProgram } from '../compute/compile/program.js';
 import type { NativeBatches, NativeSetting } from './native-batches.js';
-import { accumulate, compiledBySize, flatInputs, scaled, vectorInputs } from './native-programs.js';
+import { accumulate, flatInputs, scaled, vectorInputs } from './native-programs.js';
 import type { ProductPlan } from './product-plan.js';
 import type { CurvatureKind, CurvatureOperator } from './products.js';
 import { sharedPass } from './shared-pass.js';

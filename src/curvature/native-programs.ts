@@ -176,23 +176,3 @@ export function scaled(total: Float64Array, factor: number): Float64Array {
   }
   return total;
 }
-
-/** Programs compiled for the batch sizes that occur: the full one and the last. */
-export function compiledBySize<T extends { dispose(): Promise<void> }>(
-  compile: (batchSize: number) => Promise<T>,
-): { of(batchSize: number): Promise<T>; dispose(): void } {
-  const programs = new Map<number, Promise<T>>();
-  return {
-    of: (batchSize) => {
-      const program = programs.get(batchSize) ?? compile(batchSize);
-      programs.set(batchSize, program);
-      return program;
-    },
-    dispose: () => {
-      for (const program of programs.values()) {
-        program.then((compiled) => compiled.dispose()).catch(() => {});
-      }
-      programs.clear();
-    },
-  };
-}

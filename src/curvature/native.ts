@@ -1,8 +1,9 @@
+import { compiledBySize } from '../compute/compile/compiled-by-size.js';
 import type { NativeProgram } from '../compute/compile/native-session.js';
 import type { TracedProgram } from '../compute/compile/program.js';
 import { type Evaluation, summarizeEvaluation } from '../network/evaluation.js';
 import type { NativeBatches, NativeSetting } from './native-batches.js';
-import { accumulate, compiledBySize, flatInputs, scaled } from './native-programs.js';
+import { accumulate, flatInputs, scaled } from './native-programs.js';
 import type { LossGradient } from './products.js';
 
 /** A forward pass compiled to native code. */

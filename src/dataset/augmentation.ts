@@ -25,7 +25,7 @@ function stridesOf({ shape, layout }: Split): ImageStrides {
   if (layout === 'flat' || shape.length < 2 || shape.length > 3) {
     throw new InputError(
       'dataset/no-images',
-      `augmentation takes images, but one example has shape [${shape.join(', ')}]; leave --crop-padding and --flip out`,
+      `augmentation takes images, but one example has shape [${shape.join(', ')}]; leave --augment out`,
     );
   }
   if (layout === 'NCHW' && shape.length === 3) {

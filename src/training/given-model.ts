@@ -8,7 +8,7 @@ import { createNetwork } from '../network/create-network.js';
  * Reads a classifier that training can go on from.
  *
  * @param classes that the data tells apart
- * @returns the checkpoint without the metadata of its file, and its input shape without batch
+ * @returns the checkpoint, and its input shape without batch
  * @throws InputError for another format, another number of outputs, or an input of free extents
  */
 export async function readGivenModel(

@@ -1,5 +1,6 @@
 /** The state of a training run in a file, so that a run that was stopped goes on as if it had not been. */
 import { join } from 'node:path';
+import { z } from 'zod';
 import { checkFile, existing, writeFilesAtomically } from '../checkpoint/files.js';
 import { readSafetensorsData, readSafetensorsHeader } from '../checkpoint/weights/safetensors.js';
 import { InputError } from '../errors.js';
@@ -18,6 +19,32 @@ export interface RunPosition {
   correct: number;
   /** Epochs that are done. */
   history: EpochRecord[];
+}
+
+const epochSchema = z.object({
+  epoch: z.int(),
+  step: z.int(),
+  loss: z.number(),
+  accuracy: z.number().nullable(),
+  rate: z.number(),
+  testLoss: z.number().nullable(),
+  testAccuracy: z.number().nullable(),
+}) satisfies z.ZodType<EpochRecord>;
+
+const positionSchema = z.object({
+  step: z.int().min(0),
+  lossSum: z.number(),
+  correct: z.int().min(0),
+  history: z.array(epochSchema),
+}) satisfies z.ZodType<RunPosition>;
+
+/** The position as a file has it; null where it is none. */
+function parsePosition(text: string): RunPosition | null {
+  try {
+    return positionSchema.safeParse(JSON.parse(text)).data ?? null;
+  } catch {
+    return null;
+  }
 }
 
 const PARTS = ['weights', 'velocities', 'seconds', 'statistics'] as const;
@@ -95,6 +122,10 @@ export async function readRunState(
   if (wanted.some(({ name, bytes }) => sizes.get(name) !== bytes)) {
     throw fault('does not hold the weights of this network');
   }
+  const position = parsePosition(header.metadata.get('position') ?? '');
+  if (position === null) {
+    throw fault('does not say how far the run is');
+  }
   const { data } = await readSafetensorsData(header, new Set(wanted.map(({ name }) => name)));
   const read = (part: (typeof PARTS)[number]): Float32Array[] =>
     expected[part].map((_, index) => {
@@ -108,6 +139,6 @@ export async function readRunState(
       seconds: read('seconds'),
       statistics: read('statistics'),
     },
-    position: JSON.parse(header.metadata.get('position') ?? '') as RunPosition,
+    position,
   };
 }

@@ -1,7 +1,8 @@
 /** Where training steps are computed: by compiled programs in ONNX Runtime, or by tfjs itself. */
 import { scalar, type Tensor, tensor, tidy } from '@tensorflow/tfjs-core';
 import { channelBlockSize } from '../compute/compile/channel-block-size.js';
-import type { NativeOptions, NativeProgram, NativeTensor } from '../compute/compile/native-session.js';
+import { compiledBySize } from '../compute/compile/compiled-by-size.js';
+import type { NativeOptions, NativeTensor } from '../compute/compile/native-session.js';
 import { collect, numbered, TracedProgram } from '../compute/compile/program.js';
 import type { ProgramInputs } from '../compute/compile/trace.js';
 import type { TrainableNetwork } from '../network/trainable-network.js';
@@ -207,24 +208,6 @@ function tracingInputs(setting: StepSetting, size: number): ProgramInputs {
   };
 }
 
-/** Programs compiled for the batch sizes that occur. */
-function compiledBySize(program: TracedProgram, native: NativeOptions) {
-  const programs = new Map<number, Promise<NativeProgram>>();
-  return {
-    of: (size: number): Promise<NativeProgram> => {
-      const known = programs.get(size) ?? program.compile(size, native);
-      programs.set(size, known);
-      return known;
-    },
-    dispose: (): void => {
-      for (const each of programs.values()) {
-        each.then((compiled) => compiled.dispose()).catch(() => {});
-      }
-      programs.clear();
-    },
-  };
-}
-
 /**
  * Steps by programs that tfjs derives and ONNX Runtime runs. The state lies
  * twice in memory: each step reads one copy and writes the other, so that
@@ -245,34 +228,32 @@ export async function nativeStepEngine(
     tracingInputs(setting, size),
   );
   const channelBlock = traced.hasConvolutions ? await channelBlockSize(native.runtime) : null;
-  const step = compiledBySize(traced, { ...native, channelBlock });
-  const use = compiledBySize(
-    TracedProgram.trace(
-      'logits',
-      (inputs) => ({
-        logits: network.logits(
-          collect(inputs, 'w', network.weights.length),
-          collect(inputs, 's', network.statistics.length),
-          inputs.x,
-        ),
-      }),
-      (size) => ({
-        ...numbered(
-          'w',
-          network.weights.map(({ values, shape }) => asTensor(values, shape)),
-        ),
-        ...numbered(
-          's',
-          network.statistics.map(({ values, shape }) => asTensor(values, shape)),
-        ),
-        x: asTensor(new Float32Array(inputShape.reduce((product, extent) => product * extent, size)), [
-          size,
-          ...inputShape,
-        ]),
-      }),
-    ),
-    native,
+  const step = compiledBySize((size) => traced.compile(size, { ...native, channelBlock }));
+  const forward = TracedProgram.trace(
+    'logits',
+    (inputs) => ({
+      logits: network.logits(
+        collect(inputs, 'w', network.weights.length),
+        collect(inputs, 's', network.statistics.length),
+        inputs.x,
+      ),
+    }),
+    (size) => ({
+      ...numbered(
+        'w',
+        network.weights.map(({ values, shape }) => asTensor(values, shape)),
+      ),
+      ...numbered(
+        's',
+        network.statistics.map(({ values, shape }) => asTensor(values, shape)),
+      ),
+      x: asTensor(new Float32Array(inputShape.reduce((product, extent) => product * extent, size)), [
+        size,
+        ...inputShape,
+      ]),
+    }),
   );
+  const use = compiledBySize((size) => forward.compile(size, native));
   const copyOf = (arrays: readonly Float32Array[]): Float32Array[] => arrays.map((each) => each.slice());
   let current: TrainingState = { ...setting.state };
   let spare: TrainingState = {

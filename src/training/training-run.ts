@@ -51,7 +51,7 @@ export interface RunSurroundings {
   stateFolder: string | null;
   /** The state is written at least so often, and when SIGINT or SIGTERM ends the run. */
   saveMilliseconds?: number;
-  /** Told the epochs that are done, after each. */
+  /** Told the epochs that are done, after each, and once where a run goes on that has some. */
   onEpoch: (history: readonly EpochRecord[]) => Promise<void>;
 }
 
@@ -93,10 +93,10 @@ async function createEngine(
   batchSize: number,
   native: NativeOptions | null,
   progress: Progress,
-): Promise<{ engine: StepEngine; name: 'onnx' | 'tfjs' }> {
+): Promise<StepEngine> {
   if (native !== null) {
     try {
-      return { engine: await nativeStepEngine(setting, native, batchSize), name: 'onnx' };
+      return await nativeStepEngine(setting, native, batchSize);
     } catch (error) {
       if (!(error instanceof NotCompilableError)) {
         throw error;
@@ -104,7 +104,7 @@ async function createEngine(
       progress.note(`training with tfjs, which takes several times as long: ${error.message}`);
     }
   }
-  return { engine: tfjsStepEngine(setting), name: 'tfjs' };
+  return tfjsStepEngine(setting);
 }
 
 /** Tells runs apart that cannot go on from each other's states. */
@@ -153,9 +153,12 @@ export async function trainCheckpoint(
       state: found?.state ?? start,
     };
     const batchSize = Math.min(options.batchSize, data.train.count);
-    const { engine } = await createEngine(setting, batchSize, surroundings.native, progress);
+    const engine = await createEngine(setting, batchSize, surroundings.native, progress);
     try {
       const position = found?.position ?? { step: 0, lossSum: 0, correct: 0, history: [] };
+      if (position.history.length > 0) {
+        await surroundings.onEpoch(position.history);
+      }
       await runSteps({ engine, network, data, options, progress, surroundings, identity, position });
       const { weights, statistics } = engine.state();
       return network.checkpoint(weights, statistics);

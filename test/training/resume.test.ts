@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -68,6 +68,19 @@ describe.each(['tfjs', 'onnx'] as const)('a run by %s that was stopped', (engine
     await expect(run(folder, endingAfter(steps), changes)).rejects.toThrow('killed');
     expect(await readdir(folder)).toEqual(['training-state.safetensors']);
     expect(bytesOf(await run(folder, silentProgress, changes))).toEqual(whole);
+  });
+
+  it('of a file that does not say how far it is, is refused', { skip }, async () => {
+    const folder = join(root, `${engine}-damaged`);
+    await expect(run(folder, endingAfter(3))).rejects.toThrow('killed');
+    const path = join(folder, 'training-state.safetensors');
+    // Of the same length: the name of a field, within a string of JSON.
+    const damaged = (await readFile(path)).toString('latin1').replace('lossSum', 'lossSun');
+    await writeFile(path, damaged, 'latin1');
+    await expect(run(folder, silentProgress)).rejects.toMatchObject({
+      code: 'training/resume',
+      message: expect.stringContaining('does not say how far the run is'),
+    });
   });
 
   it('is not taken up by a run with other options', { skip }, async () => {

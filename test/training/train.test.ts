@@ -72,6 +72,13 @@ describe('train', () => {
     expect(Object.keys(checkpoint.metadata.pruneLimit as object)).toEqual(['data', 'loss']);
   });
 
+  it('says how many epochs were done where a target ends the run', async () => {
+    const summary = await train(config('early', { targetLoss: 1e9 }), silentProgress);
+    expect(summary.epochs).toBe(1);
+    const { metadata } = await readCheckpoint(join(root, 'early'));
+    expect(metadata).toMatchObject({ training: { epochs: 1 } });
+  });
+
   it('records what analyze needs besides the data, and --record-data as given', async () => {
     const normalize = { mean: [0.5], std: [2] };
     const changes = { normalize, labelColumn: 'label', recordData: '../elsewhere' };

@@ -1,3 +1,4 @@
+import { layerOrders } from '../layer-removal.js';
 import { rankByMagnitude } from '../magnitude.js';
 import { apportion, prunedBy } from './mask.js';
 import type { PruningMethod } from './method.js';
@@ -9,10 +10,9 @@ export const layerMagnitude: PruningMethod = async ({ weights, layers }, { prune
     prunedWeights,
   );
   const mask = new Uint8Array(weights.length).fill(1);
-  layers.forEach(({ offset, size }, layer) => {
-    const { order } = rankByMagnitude(weights.slice(offset, offset + size));
-    for (let n = 0; n < counts[layer]; n++) {
-      mask[offset + order[n]] = 0;
+  layerOrders(layers, rankByMagnitude(weights)).forEach((order, layer) => {
+    for (const index of order.subarray(0, counts[layer])) {
+      mask[index] = 0;
     }
   });
   return prunedBy(weights, mask);

@@ -64,10 +64,13 @@ function keptPicture(layers: readonly Layer[]): Picture {
     id: 'layers-kept',
     title: 'Part of each layer that is kept, where all are pruned to a limit by magnitude',
     description: layers
-      .map(
-        ({ name, kept }) =>
-          `${text.printable(name)} keeps ${text.percent(kept.slice)} at the limit ${theoryNames.slice}`,
-      )
+      .map(({ name, kept }) => {
+        const parts = keptLimits.map(({ field, name: limit }) => {
+          const part = kept[field];
+          return `${part === null ? 'an unresolved part' : text.percent(part)} at the limit ${limit}`;
+        });
+        return `${text.printable(name)} keeps ${parts.join(', ')}`;
+      })
       .join('; '),
     plot: (width) => {
       const { marks = [], ...options } = rows(layers, width);
