@@ -144,7 +144,7 @@ function writeProblem(folder, benchCase, checkpoint, network, source, vector) {
 async function compare(benchCase, python) {
   return resourceScope(async (scope) => {
     const { problem, checkpoint } = await openBenchProblem(benchCase, benchCase.examples, scope);
-    if (problem.engine.native === null) {
+    if (problem.engine.onnx === null) {
       throw new Error('onnxruntime-node does not load: there are no native products to compare');
     }
     const { network, train } = problem;

@@ -2,12 +2,12 @@ import { assembleReport } from './analysis/assembly.js';
 import type { ExampleEvaluator } from './analysis/computation.js';
 import { connectedPruning } from './analysis/connectivity.js';
 import { evaluateDense, toleratedIncrease } from './analysis/epsilon.js';
+import { explainExecutorFailure } from './analysis/executor-failure.js';
 import { findBetterOrder } from './analysis/image-order.js';
 import { measureLayers } from './analysis/layers.js';
 import { measureFullLayers } from './analysis/layers-full.js';
 import { estimateLimits } from './analysis/limits.js';
 import { measurePruning } from './analysis/measurement.js';
-import { explainNativeFailure } from './analysis/native-failure.js';
 import { openComputation } from './analysis/open-computation.js';
 import { measurePatterns, patternKernels } from './analysis/patterns.js';
 import { openProblem } from './analysis/problem.js';
@@ -28,7 +28,7 @@ import type { Report } from './report/schema.js';
  * Analyses a checkpoint: how far it can be pruned in theory, and how far one-shot
  * magnitude pruning of it really goes (Zhang et al., NeurIPS 2024).
  *
- * @throws InputError when checkpoint, data and options do not fit together, or a native program fails under way
+ * @throws InputError when checkpoint, data and options do not fit together, or a compiled program fails under way
  */
 export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: Checkpoint): Promise<Report> {
   return resourceScope(async (scope) => {
@@ -180,5 +180,5 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       patterns,
       seconds: watch.seconds,
     });
-  }).catch(explainNativeFailure);
+  }).catch(explainExecutorFailure);
 }

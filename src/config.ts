@@ -68,7 +68,7 @@ export interface AnalyzeConfig {
   threads: number | null;
   memoryLimitBytes: number | null;
   reorthogonalization: 'auto' | 'full' | 'none';
-  /** What is kept between native curvature products. */
+  /** What is kept between compiled curvature products. */
   productPlan: 'auto' | 'kept' | 'recomputed' | 'whole';
   /** Folder for the compiled programs as ONNX files; null: none. */
   dumpGraph: string | null;

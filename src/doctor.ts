@@ -1,9 +1,10 @@
 import { cpus, totalmem } from 'node:os';
-import { matMul, randomUniform, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { matMul, ones, type Tensor2D } from '@tensorflow/tfjs-core';
 import { ENGINES, type EngineName, prepareEngine } from './compute/backend.js';
-import type { NativeOptions } from './compute/compile/native-session.js';
-import { TracedProgram } from './compute/compile/program.js';
+import { compilingExecutor } from './compute/compile/onnx-executor.js';
+import type { Executor } from './compute/executor.js';
 import { runtimeInstallCommand } from './compute/onnx-runtime.js';
+import { tfjsExecutor } from './compute/tfjs-executor.js';
 import { InputError } from './errors.js';
 import type { Progress } from './progress.js';
 import type { DoctorReport } from './report/doctor-report.js';
@@ -18,38 +19,25 @@ const PRODUCT_SIZE: Record<EngineName, number> = {
 };
 const TIMED_RUNS = 5;
 
-/** Speed of a square matrix product on the current backend, the median of a few, in 10^9 operations a second. */
-function measureGigaflops(size: number): number {
-  const speeds: number[] = [];
-  tidy(() => {
-    const left: Tensor = randomUniform([size, size], -1, 1);
-    const right: Tensor = randomUniform([size, size], -1, 1);
-    matMul(left, right).dataSync();
-    for (let i = 0; i < TIMED_RUNS; i++) {
-      const start = performance.now();
-      matMul(left, right).dataSync();
-      speeds.push((2 * size ** 3) / (performance.now() - start) / 1e6);
-    }
+/** Speed of a square matrix product, the median of a few, in 10^9 operations a second. */
+async function measureGigaflops(size: number, executor: Executor): Promise<number> {
+  const prepared = await executor.prepare({
+    name: 'product',
+    run: ({ left, right }) => ({ product: matMul(left as Tensor2D, right as Tensor2D) }),
+    sampleInputs: (rows) => ({ left: ones([rows, size]), right: ones([size, size]) }),
   });
-  return speeds.sort((a, b) => a - b)[Math.floor(TIMED_RUNS / 2)];
-}
-
-/** The same product as a native program. */
-async function measureNativeGigaflops(size: number, options: NativeOptions): Promise<number> {
-  const traced = TracedProgram.trace(
-    'product',
-    ({ left, right }) => ({ product: matMul(left, right) }),
-    (rows) => ({ left: randomUniform([rows, size], -1, 1), right: randomUniform([size, size], -1, 1) }),
-  );
-  const program = await traced.compile(size, options);
+  const program = await prepared.compile(size);
   const data = Float32Array.from({ length: size * size }, (_, index) => (index % 17) - 8);
-  const operand = new options.runtime.Tensor('float32', data, [size, size]);
+  const operand = executor.tensor(data, [size, size]);
   const speeds: number[] = [];
   for (let i = 0; i <= TIMED_RUNS; i++) {
     const start = performance.now();
-    await program.run({ left: operand, right: operand });
+    const { product } = await program.run({ left: operand, right: operand });
+    executor.values(product);
     speeds.push((2 * size ** 3) / (performance.now() - start) / 1e6);
+    executor.release({ product });
   }
+  executor.release({ operand });
   await program.dispose();
   return speeds.slice(1).sort((a, b) => a - b)[Math.floor(TIMED_RUNS / 2)];
 }
@@ -66,10 +54,7 @@ async function examine(name: EngineName): Promise<DoctorReport['backends'][numbe
       reason: null,
       version: libraries[libraries.length - 1]?.[1] ?? null,
       threads: engine.threads === 0 ? null : engine.threads,
-      gigaflops:
-        engine.native === null
-          ? measureGigaflops(PRODUCT_SIZE[name])
-          : await measureNativeGigaflops(PRODUCT_SIZE[name], engine.native),
+      gigaflops: await measureGigaflops(PRODUCT_SIZE[name], compilingExecutor(engine) ?? tfjsExecutor),
     };
   } catch (error) {
     if (!(error instanceof InputError)) {

@@ -6,6 +6,8 @@ import { requireSpace, writeFilesAtomically } from './checkpoint/files.js';
 import { convertStorage } from './checkpoint/quantization.js';
 import { checkLayersFolder, writeCheckpoint } from './checkpoint/registry.js';
 import { prepareEngine } from './compute/backend.js';
+import { compilingExecutor } from './compute/compile/onnx-executor.js';
+import { tfjsExecutor } from './compute/tfjs-executor.js';
 import type { TrainConfig } from './config.js';
 import type { Split } from './dataset/dataset.js';
 import { prepareExamples } from './dataset/examples.js';
@@ -195,7 +197,7 @@ export async function train(config: TrainConfig, progress: Progress): Promise<Tr
   await requireSpace(config.output, values * (config.weightsDtype === 'float16' ? 2 : 4));
   let epochs = 0;
   const trained = await trainCheckpoint(untrained, data, config, progress, {
-    native: engine.native,
+    executor: compilingExecutor(engine) ?? tfjsExecutor,
     stateFolder: config.resume,
     onEpoch: async (history) => {
       epochs = history.length;

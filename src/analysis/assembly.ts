@@ -39,7 +39,7 @@ export function assembleReport(findings: Findings): Report {
   const actual = actualReport(measured, config.accuracyTolerancePoints / 100);
   // A model that cannot be compiled is computed by the backend its programs would have come from.
   const { plan, lanczos } = computation;
-  const fellBack = engine.native !== null && plan === null;
+  const fellBack = engine.onnx !== null && plan === null;
   const computedBy = fellBack ? ({ backend: 'wasm', threads: 1 } as const) : engine;
   const report: Report = {
     schemaVersion,

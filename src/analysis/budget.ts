@@ -1,6 +1,6 @@
 import type { AnalyzeConfig } from '../config.js';
 import { batchSizeWithin, measureProductCost, type ProductCost } from '../curvature/product-cost.js';
-import type { CurvatureKind } from '../curvature/products.js';
+import type { CurvatureKind } from '../programs/curvature-products.js';
 import type { Reorthogonalization } from '../spectrum/lanczos.js';
 import { sufficientProbes } from '../spectrum/uncertainty.js';
 import { tensorMemory } from './memory.js';
@@ -12,11 +12,11 @@ const MAXIMUM_BATCH = 4096;
 const EVALUATION_BATCH = 1000;
 /**
  * How much slower an operation on the Lanczos vectors is than one of a product:
- * it waits for memory. Native: from `bench/lanczos-share.js` on two cores,
+ * it waits for memory. Compiled: from `bench/lanczos-share.js` on two cores,
  * where orthogonalising took 37 % of a product of the fixture and 4 % of one
  * of MLPNet over 100 steps. Eager: plain loops beside tfjs' WebAssembly.
  */
-export const BASIS_OPERATION_COST = { eager: 3, native: 25 };
+export const BASIS_OPERATION_COST = { eager: 3, compiled: 25 };
 /** Part of the vectors that are reorthogonalised, of the fixture and of MLPNet. */
 const REORTHOGONALIZED_SHARE = 1 / 2;
 /** Steps after which a limit is typically settled; what orthogonalisation costs grows with them. */

@@ -1,14 +1,23 @@
+import type { Executor } from '../compute/executor.js';
 import type { AnalyzeConfig } from '../config.js';
+import type { ProductPlan } from '../curvature/product-plan.js';
 import {
   type CurvatureOperator,
-  curvatureOperator,
   type LossGradient,
   lossGradient,
+  plannedCurvatureOperator,
 } from '../curvature/products.js';
-import { createBatches, type ExampleSource } from '../network/batches.js';
-import { type Evaluation, evaluate } from '../network/evaluation.js';
-import { type LanczosVectorsFactory, plainVectors, recentVectors } from '../spectrum/lanczos-vectors.js';
-import type { WorkSizes } from './budget.js';
+import type { Evaluation } from '../network/evaluation.js';
+import type { ExampleSource } from '../network/example-source.js';
+import { type Batches, createBatches } from '../programs/batches.js';
+import { lossEvaluator } from '../programs/evaluation.js';
+import type { LossPrograms } from '../programs/loss-programs.js';
+import {
+  type LanczosVectorsFactory,
+  plainVectors,
+  projectedVectors,
+  recentVectors,
+} from '../spectrum/lanczos-vectors.js';
 import type { Problem } from './problem.js';
 import type { ResourceScope } from './resources.js';
 
@@ -33,43 +42,65 @@ export interface Computation {
   createVectors: LanczosVectorsFactory;
 }
 
+/** What computes, and how the work is cut. */
+export interface ComputationSetting {
+  executor: Executor;
+  /** Prepared by it. */
+  programs: LossPrograms;
+  kind: AnalyzeConfig['curvature'];
+  /** Examples in a batch of a curvature product. */
+  productBatch: number;
+  /** Examples in a batch of a forward pass. */
+  evaluationBatch: number;
+  /** Memory for training batches, and again for test batches, kept between passes. */
+  keepBytes: number;
+  /** Null: every product runs its whole program. */
+  plan: ProductPlan | null;
+}
+
 /**
- * Computes with the current tfjs backend, operation by operation.
+ * Sets up everything an analysis computes.
  *
- * @param sizes how the work is cut
+ * @throws NotCompilableError when a kernel of the network is none of the executor's
  */
-export function eagerComputation(
+export async function createComputation(
   problem: Problem,
-  kind: AnalyzeConfig['curvature'],
-  sizes: Pick<WorkSizes, 'productBatch' | 'evaluationBatch' | 'keepBytes'>,
+  { executor, programs, kind, productBatch, evaluationBatch, keepBytes, plan }: ComputationSetting,
   scope: ResourceScope,
-): Computation {
+): Promise<Computation> {
   const { network, loss } = problem;
-  const evaluator = (source: ExampleSource, batchSize: number, keepBytes: number): ExampleEvaluator => {
-    const batches = scope.own(createBatches(source, network.outputs, { batchSize, keepBytes }));
-    return {
-      examples: source.count,
-      at: (weights, onExamples) => evaluate(network, loss, batches, weights, onExamples),
-    };
-  };
-  const { keepBytes, evaluationBatch } = sizes;
-  const batches = scope.own(
-    createBatches(problem.train, network.outputs, { batchSize: sizes.productBatch, keepBytes }),
-  );
+  const evaluator = scope.own(lossEvaluator(network, loss, programs.evaluate));
+  const batchesOf = (source: ExampleSource, batchSize: number, keptBytes: number): Batches =>
+    scope.own(
+      createBatches(source, network.outputs, {
+        batchSize: Math.min(batchSize, source.count),
+        keepBytes: keptBytes,
+        executor,
+      }),
+    );
+  const evaluated = (batches: Batches): ExampleEvaluator => ({
+    examples: batches.examples,
+    at: (weights, onExamples) => evaluator.evaluate(batches, weights, onExamples),
+  });
+  const batches = batchesOf(problem.train, productBatch, keepBytes);
   const lossProblem = { network, loss, batches };
-  const train: ExampleEvaluator = {
-    examples: problem.train.count,
-    at: (weights, onExamples) => evaluate(network, loss, batches, weights, onExamples),
-  };
-  const { epsilonTrain } = problem;
+  const projector = executor.rowProjector === null ? null : scope.own(await executor.rowProjector());
+  const train = evaluated(batches);
+  const { epsilonTrain, test } = problem;
   return {
     train,
     epsilonTrain:
-      epsilonTrain === problem.train ? train : epsilonTrain && evaluator(epsilonTrain, evaluationBatch, 0),
-    test: problem.test && evaluator(problem.test, evaluationBatch, keepBytes),
-    lossGradient: (weights) => lossGradient(lossProblem, weights),
-    curvature: scope.own(curvatureOperator(lossProblem, kind)),
+      epsilonTrain === problem.train
+        ? train
+        : epsilonTrain && evaluated(batchesOf(epsilonTrain, evaluationBatch, 0)),
+    test: test && evaluated(batchesOf(test, evaluationBatch, keepBytes)),
+    lossGradient: (weights) => lossGradient(lossProblem, weights, programs.gradient),
+    curvature: scope.own(await plannedCurvatureOperator(lossProblem, kind, programs.product, plan)),
     createVectors: (length, keep) =>
-      keep === 'all' ? plainVectors(length, 'float32') : recentVectors(length, 'float32'),
+      keep !== 'all'
+        ? recentVectors(length, 'float32')
+        : projector === null
+          ? plainVectors(length, 'float32')
+          : projectedVectors(length, projector),
   };
 }

@@ -1,10 +1,10 @@
 import { tensor } from '@tensorflow/tfjs-core';
 import { elementCount, type Graph } from '../compute/compile/graph.js';
-import { collect, numbered } from '../compute/compile/program.js';
-import { type ProgramInputs, traceProgram } from '../compute/compile/trace.js';
+import { traceProgram } from '../compute/compile/trace.js';
 import { filled, type Lifetimes, NEVER } from '../compute/connectivity/lifetimes.js';
 import { propagateLifetimes } from '../compute/connectivity/propagation.js';
-import type { ExampleSource } from '../network/batches.js';
+import { collect, numbered, type ProgramInputs } from '../compute/tensor-program.js';
+import type { ExampleSource } from '../network/example-source.js';
 import { type Network, weightTensors } from '../network/network.js';
 import type { MagnitudeRanking } from '../pruning/magnitude.js';
 import type { Problem } from './problem.js';
@@ -71,7 +71,7 @@ function weightLifetimes(weights: Float32Array, { order }: MagnitudeRanking): In
  * inside the network joins what it reads counts as paths between its outputs.
  *
  * The tensors of `problem.network` must still be there: call it before a
- * native computation is opened.
+ * compiled computation is opened.
  */
 export function connectedPruning(
   { network, train }: Pick<Problem, 'network' | 'train'>,

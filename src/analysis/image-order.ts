@@ -1,6 +1,6 @@
 import type { ImageLayout } from '../dataset/dataset.js';
-import { createBatches } from '../network/batches.js';
-import { evaluate } from '../network/evaluation.js';
+import { createBatches } from '../programs/batches.js';
+import { evaluate } from '../programs/evaluation.js';
 import { networkExamples, type PreparationOptions, type Problem } from './problem.js';
 
 /** Forward passes over so few examples take no time that is noticed. */

@@ -1,20 +1,19 @@
 import { join } from 'node:path';
 import { releaseWasmBackend } from '../compute/backend-release.js';
-import { channelBlockSize } from '../compute/compile/channel-block-size.js';
+import { compilingExecutor } from '../compute/compile/onnx-executor.js';
 import { NotCompilableError } from '../compute/compile/trace.js';
+import { tfjsExecutor } from '../compute/tfjs-executor.js';
 import type { AnalyzeConfig } from '../config.js';
-import type { NativeSetting } from '../curvature/native-batches.js';
-import { traceLossPrograms } from '../curvature/native-programs.js';
 import type { ProductPlan } from '../curvature/product-plan.js';
 import { InputError } from '../errors.js';
+import { prepareLossPrograms } from '../programs/loss-programs.js';
 import type { Progress } from '../progress.js';
 import { UnwrittenFileError, writeWholeFiles } from '../whole-files.js';
+import { AGREEMENT_TOLERANCE, compareComputations } from './agreement.js';
 import { chooseWorkSizes, type LanczosSizes } from './budget.js';
-import { type Computation, eagerComputation } from './computation.js';
+import { compiledWorkSizes } from './compiled-budget.js';
+import { type Computation, createComputation } from './computation.js';
 import { requireRoom } from './memory.js';
-import { AGREEMENT_TOLERANCE, compareComputations } from './native-agreement.js';
-import { nativeWorkSizes } from './native-budget.js';
-import { nativeComputation } from './native-computation.js';
 import type { Problem } from './problem.js';
 import type { ResourceScope } from './resources.js';
 
@@ -46,50 +45,68 @@ function writerInto(folder: string, progress: Progress): (name: string, model: U
   };
 }
 
-async function openNative(
+async function openCompiled(
   problem: Problem,
   config: AnalyzeConfig,
-  native: NativeSetting['options'],
   progress: Progress,
   scope: ResourceScope,
-): Promise<OpenedComputation> {
-  const { network, loss, train } = problem;
-  const programs = traceLossPrograms(network, loss, config.curvature, train);
-  const channelBlock = programs.product.hasConvolutions ? await channelBlockSize(native.runtime) : null;
-  const options = { ...native, channelBlock };
-  const setting: NativeSetting = { network, loss, options };
-  const { plan, keepBytes, leastBytes, ...lanczos } = nativeWorkSizes(
-    problem,
-    config,
-    programs.product,
-    options,
-  );
+): Promise<OpenedComputation | null> {
+  const { network, loss, train, engine } = problem;
+  const dump = config.dumpGraph === null ? null : writerInto(config.dumpGraph, progress);
+  let isCompared = false;
+  const executor = compilingExecutor(engine, async (name, model) => {
+    // What the comparison compiles is as large as its few examples.
+    if (isCompared) {
+      await dump?.(name, model);
+    }
+  });
+  if (executor === null) {
+    return null;
+  }
+  const kind = config.curvature;
+  const programs = await prepareLossPrograms(executor, network, loss, kind, train);
+  const { plans } = programs.product;
+  if (plans === null) {
+    return null;
+  }
+  const { plan, keepBytes, leastBytes, ...lanczos } = compiledWorkSizes(problem, config, plans);
   requireRoom(config, leastBytes);
-  const difference = await compareComputations(problem, { kind: config.curvature, programs, setting, plan });
+  const difference = await compareComputations(problem, { kind, executor, programs, plan });
   if (!(difference <= AGREEMENT_TOLERANCE)) {
     throw new NotCompilableError(`compiled programs differ from tfjs by ${difference.toExponential(1)}`);
   }
-  const dumped = config.dumpGraph === null ? {} : { onModel: writerInto(config.dumpGraph, progress) };
-  const computation = await nativeComputation(
-    problem,
-    config.curvature,
-    programs,
-    { plan, keepBytes },
-    { ...setting, options: { ...options, ...dumped } },
-    scope,
-  );
+  isCompared = true;
+  const { batchSize } = plan;
+  const sizes = { productBatch: batchSize, evaluationBatch: batchSize, keepBytes };
+  const computation = await createComputation(problem, { executor, programs, kind, plan, ...sizes }, scope);
   // From here on tfjs computes nothing.
   network.dispose();
   releaseWasmBackend();
   return { ...computation, lanczos, plan };
 }
 
+async function openUncompiled(
+  problem: Problem,
+  config: AnalyzeConfig,
+  scope: ResourceScope,
+): Promise<OpenedComputation> {
+  const { network, loss, train } = problem;
+  const kind = config.curvature;
+  const sizes = await chooseWorkSizes(problem, config);
+  // Half of the memory is for a product.
+  requireRoom(config, 2 * (sizes.cost.fixedBytes + sizes.cost.bytesPerExample));
+  const programs = await prepareLossPrograms(tfjsExecutor, network, loss, kind, train);
+  const setting = { executor: tfjsExecutor, programs, kind, plan: null };
+  const computation = await createComputation(problem, { ...sizes, ...setting }, scope);
+  return { ...computation, lanczos: sizes, plan: null };
+}
+
 /**
- * The fastest computation that is right: native programs where the engine has
- * them, they exist for every kernel and agree with tfjs; else tfjs itself,
+ * The fastest computation that is right: compiled programs where the engine
+ * has them, they exist for every kernel and agree with tfjs; else tfjs itself,
  * with a note that says why.
  *
- * With native programs, the tensors of `problem.network` are freed.
+ * With compiled programs, the tensors of `problem.network` are freed.
  */
 export async function openComputation(
   problem: Problem,
@@ -97,23 +114,16 @@ export async function openComputation(
   progress: Progress,
   scope: ResourceScope,
 ): Promise<OpenedComputation> {
-  const { native } = problem.engine;
-  if (native !== null) {
-    try {
-      return await openNative(problem, config, native, progress, scope);
-    } catch (error) {
-      if (!(error instanceof NotCompilableError)) {
-        throw error;
-      }
-      progress.note(`this model cannot be compiled (${error.message}); computing with tfjs`);
+  try {
+    const compiled = await openCompiled(problem, config, progress, scope);
+    if (compiled !== null) {
+      return compiled;
     }
+  } catch (error) {
+    if (!(error instanceof NotCompilableError)) {
+      throw error;
+    }
+    progress.note(`this model cannot be compiled (${error.message}); computing with tfjs`);
   }
-  const sizes = await chooseWorkSizes(problem, config);
-  // Half of the memory is for a product.
-  requireRoom(config, 2 * (sizes.cost.fixedBytes + sizes.cost.bytesPerExample));
-  return {
-    ...eagerComputation(problem, config.curvature, sizes, scope),
-    lanczos: sizes,
-    plan: null,
-  };
+  return openUncompiled(problem, config, scope);
 }

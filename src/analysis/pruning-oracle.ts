@@ -1,30 +1,28 @@
-/** What pruning methods ask of a network and its training examples, by native programs or tfjs. */
+/** What pruning methods ask of a network and its training examples, by compiled programs or tfjs. */
 import { dispose, grads, ones, type Scalar, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
-import { channelBlockSize } from '../compute/compile/channel-block-size.js';
 import { compiledBySize } from '../compute/compile/compiled-by-size.js';
-import type { NativeProgram, NativeTensor } from '../compute/compile/native-session.js';
+import { compilingExecutor } from '../compute/compile/onnx-executor.js';
 import { NotCompilableError } from '../compute/compile/trace.js';
-import { nativeEvaluator } from '../curvature/native.js';
-import {
-  type NativeBatches,
-  type NativeSetting,
-  nativeBatches,
-  nativeBatchSize,
-} from '../curvature/native-batches.js';
-import { accumulate, flatInputs, scaled, traceLossPrograms } from '../curvature/native-programs.js';
-import { curvatureOperator, lossGradient } from '../curvature/products.js';
-import { type Batches, createBatches, type ExampleSource } from '../network/batches.js';
-import { type Evaluation, evaluate } from '../network/evaluation.js';
+import type { CompiledProgram, Executor, ExecutorTensors, ProgramPlans } from '../compute/executor.js';
+import { tfjsExecutor } from '../compute/tfjs-executor.js';
+import type { Evaluation } from '../network/evaluation.js';
+import type { ExampleSource } from '../network/example-source.js';
 import { accumulateFlat, type Network, weightTensors } from '../network/network.js';
+import { type Batches, createBatches, worthwhileBatchSize } from '../programs/batches.js';
+import { lossEvaluator } from '../programs/evaluation.js';
+import { accumulate, flatInputs, scaled } from '../programs/flat-weights.js';
+import { prepareLossPrograms } from '../programs/loss-programs.js';
 import type { ExampleRange, LossOracle } from '../pruning/methods/method.js';
-import { AGREEMENT_TOLERANCE } from './native-agreement.js';
+import { AGREEMENT_TOLERANCE } from './agreement.js';
 import type { Problem } from './problem.js';
 import type { ResourceScope } from './resources.js';
 
 /** Bytes of batches that are kept between passes over one range. */
 const KEEP_BYTES = 2 ** 28;
-/** Examples at once without native programs. */
-const EAGER_BATCH = 64;
+/** Examples at once where programs are not compiled. */
+const UNCOMPILED_BATCH = 64;
+/** Two batch sizes from which the work of others follows; it grows linearly. */
+const MEASURED_BATCHES = [16, 32] as const;
 
 /** Examples [start, end) of a source, numbered from 0. */
 function rangeOf(source: ExampleSource, { start, end }: ExampleRange): ExampleSource {
@@ -41,132 +39,134 @@ interface Engine extends Pick<LossOracle, 'gradient' | 'gaussNewton' | 'gradient
   evaluate(source: ExampleSource, weights: Float32Array): Promise<Evaluation>;
 }
 
-function eagerEngine({ network, loss, train }: Problem): Engine {
+/** Operations of a curvature product of one example. */
+function operationsPerExample({ wholeCost }: ProgramPlans): number {
+  const [small, large] = MEASURED_BATCHES.map((size) => wholeCost(size).operations);
+  return (large - small) / (MEASURED_BATCHES[1] - MEASURED_BATCHES[0]);
+}
+
+/** @throws NotCompilableError */
+async function engineOf(problem: Problem, executor: Executor, scope: ResourceScope): Promise<Engine> {
+  const { network, loss, train } = problem;
+  const programs = await prepareLossPrograms(executor, network, loss, 'ggn', train);
+  const { plans } = programs.product;
+  const operations = plans === null ? null : operationsPerExample(plans);
+  const batchSizeFor = (examples: number): number =>
+    operations === null ? UNCOMPILED_BATCH : worthwhileBatchSize(examples, operations, network.dimension);
   const within = async <T>(
     source: ExampleSource,
     batchSize: number,
     use: (batches: Batches) => Promise<T>,
   ): Promise<T> => {
-    const batches = createBatches(source, network.outputs, { batchSize, keepBytes: 0 });
+    const batches = createBatches(source, network.outputs, { batchSize, keepBytes: 0, executor });
     try {
       return await use(batches);
     } finally {
       batches.dispose();
     }
   };
+  const evaluator = scope.own(lossEvaluator(network, loss, programs.evaluate));
+  const gradients = scope.own(compiledBySize<CompiledProgram>((size) => programs.gradient.compile(size)));
+  const products = scope.own(compiledBySize<CompiledProgram>((size) => programs.product.compile(size)));
+  /** The outputs `g0`, `g1`, .. of a program of a batch's sum, as a mean over all examples. */
+  const meanOf = async (
+    compiled: typeof gradients,
+    batches: Batches,
+    inputs: ExecutorTensors,
+  ): Promise<Float64Array> => {
+    const total = new Float64Array(network.dimension);
+    await batches.forEach(async ({ size, x, y }) => {
+      const outputs = await (await compiled.of(size)).run({ ...inputs, x, y });
+      accumulate(executor, network, outputs, total);
+      executor.release(outputs);
+    });
+    return scaled(total, 1 / batches.examples);
+  };
   return {
     evaluate: (source, weights) =>
-      within(source, EAGER_BATCH, (batches) => evaluate(network, loss, batches, weights)),
-    gradient: (weights, range) =>
-      within(
-        rangeOf(train, range),
-        EAGER_BATCH,
-        async (batches) => (await lossGradient({ network, loss, batches }, weights)).gradient,
-      ),
-    gaussNewton: async (weights, range) => {
-      const batches = createBatches(rangeOf(train, range), network.outputs, {
-        batchSize: EAGER_BATCH,
-        keepBytes: KEEP_BYTES,
+      within(source, batchSizeFor(source.count), (batches) => evaluator.evaluate(batches, weights)),
+    gradient: (weights, range) => {
+      const source = rangeOf(train, range);
+      return within(source, batchSizeFor(source.count), async (batches) => {
+        const fixed = flatInputs(executor, network, 'w', weights);
+        const gradient = await meanOf(gradients, batches, fixed);
+        executor.release(fixed);
+        return gradient;
       });
-      const operator = curvatureOperator({ network, loss, batches }, 'ggn', weights);
+    },
+    gaussNewton: async (weights, range) => {
+      const source = rangeOf(train, range);
+      const batches = createBatches(source, network.outputs, {
+        batchSize: batchSizeFor(source.count),
+        keepBytes: KEEP_BYTES,
+        executor,
+      });
+      const fixed = flatInputs(executor, network, 'w', weights.slice());
       return {
-        apply: (vector) => operator.apply(vector),
+        apply: async (vector) => {
+          const direction = flatInputs(executor, network, 'v', vector);
+          const product = await meanOf(products, batches, { ...fixed, ...direction });
+          executor.release(direction);
+          return product;
+        },
         dispose: () => {
-          operator.dispose();
+          executor.release(fixed);
           batches.dispose();
         },
       };
     },
     gradientRows: async (weights, { batchSize, count }, visit) => {
-      for (let index = 0; index < count; index++) {
-        const range = { start: index * batchSize, end: (index + 1) * batchSize };
-        await within(rangeOf(train, range), batchSize, async (batches) => {
-          const { gradient } = await lossGradient({ network, loss, batches }, weights);
-          visit(Float32Array.from(gradient), index);
-        });
-      }
+      const program = await gradients.of(batchSize);
+      const fixed = flatInputs(executor, network, 'w', weights);
+      const row = new Float32Array(network.dimension);
+      await within(rangeOf(train, { start: 0, end: batchSize * count }), batchSize, (batches) =>
+        batches.forEach(async ({ x, y }, index) => {
+          const outputs = await program.run({ ...fixed, x, y });
+          network.prunable.forEach(({ offset }, layer) => {
+            row.set(executor.values(outputs[`g${layer}`]), offset);
+          });
+          executor.release(outputs);
+          visit(batchSize === 1 ? row : row.map((value) => value / batchSize), index);
+        }),
+      );
+      executor.release(fixed);
     },
   };
 }
 
-/** @throws NotCompilableError where a kernel has no native form, or gradients differ from those of tfjs */
-async function nativeEngine(problem: Problem, scope: ResourceScope): Promise<Engine> {
-  const { network, loss, train, engine } = problem;
-  if (engine.native === null) {
-    throw new NotCompilableError('this engine has no native programs');
-  }
-  const programs = traceLossPrograms(network, loss, 'ggn', train);
-  const channelBlock = programs.product.hasConvolutions
-    ? await channelBlockSize(engine.native.runtime)
-    : null;
-  const options = { ...engine.native, channelBlock };
-  const setting: NativeSetting = { network, loss, options };
-  const [small, large] = [16, 32].map((size) => programs.product.wholeCost(size, options).operations);
-  const batchesOf = (source: ExampleSource): NativeBatches =>
-    nativeBatches(
-      setting,
-      source,
-      nativeBatchSize(source.count, (large - small) / 16, network.dimension),
-      KEEP_BYTES,
-    );
-  const evaluator = scope.own(nativeEvaluator(setting, programs.evaluate));
-  const products = scope.own(
-    compiledBySize<NativeProgram>((size) => programs.product.compile(size, options)),
-  );
-  const gradients = scope.own(
-    compiledBySize<NativeProgram>((size) => programs.gradient.compile(size, options)),
-  );
-  /** The outputs `g0`, `g1`, .. of a program of a batch's sum, as a mean over all examples. */
-  const meanOf = async (
-    compiled: typeof gradients,
-    batches: NativeBatches,
-    inputs: Record<string, NativeTensor>,
-  ): Promise<Float64Array> => {
-    const total = new Float64Array(network.dimension);
-    await batches.forEach(async ({ size, x, y }) => {
-      accumulate(setting, await (await compiled.of(size)).run({ ...inputs, x, y }), total);
-    });
-    return scaled(total, 1 / batches.examples);
-  };
-  const rowBatches = (batchSize: number, count: number): NativeBatches =>
-    nativeBatches(setting, rangeOf(train, { start: 0, end: batchSize * count }), batchSize, 0);
-  const native: Engine = {
-    evaluate: (source, weights) => evaluator.evaluate(batchesOf(source), weights),
-    gradient: (weights, range) =>
-      meanOf(gradients, batchesOf(rangeOf(train, range)), flatInputs(setting, 'w', weights)),
-    gaussNewton: async (weights, range) => {
-      const batches = batchesOf(rangeOf(train, range));
-      const fixed = flatInputs(setting, 'w', weights.slice());
-      return {
-        apply: (vector) => meanOf(products, batches, { ...fixed, ...flatInputs(setting, 'v', vector) }),
-        dispose: () => {},
-      };
-    },
-    gradientRows: async (weights, { batchSize, count }, visit) => {
-      const fixed = flatInputs(setting, 'w', weights);
-      const program = await gradients.of(batchSize);
-      const row = new Float32Array(network.dimension);
-      await rowBatches(batchSize, count).forEach(async ({ x, y }, index) => {
-        const outputs = await program.run({ ...fixed, x, y });
-        network.prunable.forEach(({ offset }, layer) => {
-          row.set(outputs[`g${layer}`].data as Float32Array, offset);
-        });
-        visit(batchSize === 1 ? row : row.map((value) => value / batchSize), index);
-      });
-    },
-  };
+/** @throws NotCompilableError where a kernel cannot be compiled, or gradients differ from those of tfjs */
+async function checkedEngine(problem: Problem, executor: Executor, scope: ResourceScope): Promise<Engine> {
+  const { network, train } = problem;
+  const compiled = await engineOf(problem, executor, scope);
   const range = { start: 0, end: Math.min(2, train.count) };
-  const [compiled, eager] = [
-    await native.gradient(network.weights, range),
-    await eagerEngine(problem).gradient(network.weights, range),
-  ];
+  const found = await compiled.gradient(network.weights, range);
+  const expected = await (await engineOf(problem, tfjsExecutor, scope)).gradient(network.weights, range);
   const norm = (vector: Float64Array): number =>
     Math.sqrt(vector.reduce((total, value) => total + value ** 2, 0));
-  const difference = norm(compiled.map((value, i) => value - eager[i]));
-  if (!(difference <= AGREEMENT_TOLERANCE * Math.max(1e-6, norm(eager)))) {
+  const difference = norm(found.map((value, i) => value - expected[i]));
+  if (!(difference <= AGREEMENT_TOLERANCE * Math.max(1e-6, norm(expected)))) {
     throw new NotCompilableError(`compiled gradients differ from tfjs by ${difference.toExponential(1)}`);
   }
-  return native;
+  return compiled;
+}
+
+async function openEngine(
+  problem: Problem,
+  scope: ResourceScope,
+  note: (message: string) => void,
+): Promise<Engine> {
+  const executor = compilingExecutor(problem.engine);
+  if (executor !== null) {
+    try {
+      return await checkedEngine(problem, executor, scope);
+    } catch (error) {
+      if (!(error instanceof NotCompilableError)) {
+        throw error;
+      }
+      note(`this model cannot be compiled (${error.message}); computing with tfjs`);
+    }
+  }
+  return engineOf(problem, tfjsExecutor, scope);
 }
 
 function summedOutputGradient(
@@ -211,15 +211,7 @@ export async function openPruningOracle(
   note: (message: string) => void,
 ): Promise<MeteredOracle> {
   const { network, train } = problem;
-  const engine = await nativeEngine(problem, scope).catch((error: unknown) => {
-    if (!(error instanceof NotCompilableError)) {
-      throw error;
-    }
-    if (problem.engine.native !== null) {
-      note(`this model cannot be compiled (${error.message}); computing with tfjs`);
-    }
-    return eagerEngine(problem);
-  });
+  const engine = await openEngine(problem, scope, note);
   const seen = new Uint8Array(train.count);
   let gradients = 0;
   const count = ({ start, end }: ExampleRange, each: number): void => {

@@ -1,9 +1,9 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { checkDerivatives, SELF_CHECK_TOLERANCE, type SelfCheck } from '../curvature/self-check.js';
 import { InputError } from '../errors.js';
-import { createBatches } from '../network/batches.js';
 import { describeNetwork } from '../network/create-network.js';
-import { evaluate } from '../network/evaluation.js';
+import { createBatches } from '../programs/batches.js';
+import { evaluate } from '../programs/evaluation.js';
 import { silentProgress } from '../progress.js';
 import { randomStream } from '../random.js';
 import { evaluateDense } from './epsilon.js';

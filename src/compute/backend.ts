@@ -170,7 +170,7 @@ export type EngineName = (typeof ENGINES)[number];
 export interface AnalysisEngine extends Omit<Engine, 'backend'> {
   backend: EngineName;
   /** ONNX Runtime, where programs are compiled. */
-  native: NativeOptions | null;
+  onnx: NativeOptions | null;
 }
 
 /** What to know where `auto` found no native library. */
@@ -192,7 +192,7 @@ async function compilingEngine(
     threads: threads ?? availableParallelism(),
     versions: { ...versions, [library]: version },
     notes: [],
-    native: { runtime, threads, executionProvider },
+    onnx: { runtime, threads, executionProvider },
   };
 }
 
@@ -239,12 +239,12 @@ export async function prepareEngine(
     }
   }
   if (requested !== 'auto') {
-    return { ...(await prepareBackend(requested as BackendName, threads)), native: null };
+    return { ...(await prepareBackend(requested as BackendName, threads)), onnx: null };
   }
   const engine = await prepareBackend('auto', threads);
   return {
     ...engine,
     notes: [withoutNative(missing, `the ${engine.backend} backend of tfjs`)],
-    native: null,
+    onnx: null,
   };
 }

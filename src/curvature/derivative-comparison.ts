@@ -1,7 +1,7 @@
 import { type Branches, recordBranches, replayBranches } from '../compute/frozen-branches.js';
-import { createBatches } from '../network/batches.js';
 import type { LossName } from '../network/loss.js';
 import type { Network } from '../network/network.js';
+import { createBatches } from '../programs/batches.js';
 import type { RandomStream } from '../random.js';
 import { type CheckPoint, NEIGHBOUR_DISTANCE, NOISE_FACTOR, neighbourOf } from './check-points.js';
 import { curvatureOperator, type LossGradient, type LossProblem, lossGradient } from './products.js';

@@ -1,9 +1,11 @@
 import { dispose, profile, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { kernelOperations } from '../compute/operation-count.js';
-import { type Batch, createBatches, type ExampleSource } from '../network/batches.js';
+import { collect, type TensorProgram } from '../compute/tensor-program.js';
+import type { ExampleSource } from '../network/example-source.js';
 import type { LossName } from '../network/loss.js';
-import { type Network, weightTensors } from '../network/network.js';
-import { batchProducts, type CurvatureKind } from './products.js';
+import type { Network } from '../network/network.js';
+import type { CurvatureKind } from '../programs/curvature-products.js';
+import { productProgram } from '../programs/loss-programs.js';
 
 /** Examples in the two small batches that are compared. */
 const SMALL_BATCH = 2;
@@ -21,20 +23,19 @@ export interface ProductCost {
 
 async function profileProduct(
   network: Network,
-  loss: LossName,
-  kind: CurvatureKind,
-  batch: Batch,
+  { run, sampleInputs }: TensorProgram,
+  examples: number,
 ): Promise<{ peakBytes: number; operations: number }> {
-  const weights = weightTensors(network, network.weights);
+  const inputs = sampleInputs(examples);
   try {
     const { result, peakBytes, kernels } = await profile(() =>
-      tidy(() => batchProducts[kind](network, loss, batch, weights)(...weights)),
+      tidy(() => collect(run(inputs), 'g', network.prunable.length)),
     );
     dispose(result as Tensor[]);
     const operations = kernels.map(kernelOperations).reduce((a, b) => a + b, 0);
     return { peakBytes, operations };
   } finally {
-    dispose(weights);
+    dispose(inputs);
   }
 }
 
@@ -48,19 +49,9 @@ export async function measureProductCost(
   kind: CurvatureKind,
   source: ExampleSource,
 ): Promise<ProductCost> {
-  const costOf = async (examples: number): Promise<{ peakBytes: number; operations: number }> => {
-    const batches = createBatches({ ...source, count: examples }, network.outputs, {
-      batchSize: examples,
-      keepBytes: 0,
-    });
-    let cost = { peakBytes: 0, operations: 0 };
-    await batches.forEach(async (batch) => {
-      cost = await profileProduct(network, loss, kind, batch);
-    });
-    return cost;
-  };
+  const product = productProgram(network, loss, kind, source);
   const smallExamples = Math.min(SMALL_BATCH, source.count);
-  const small = await costOf(smallExamples);
+  const small = await profileProduct(network, product, smallExamples);
   if (source.count < LARGE_BATCH) {
     return {
       fixedBytes: 0,
@@ -68,7 +59,7 @@ export async function measureProductCost(
       operationsPerExample: small.operations / smallExamples,
     };
   }
-  const large = await costOf(LARGE_BATCH);
+  const large = await profileProduct(network, product, LARGE_BATCH);
   const added = LARGE_BATCH - SMALL_BATCH;
   const bytesPerExample = Math.max(1, (large.peakBytes - small.peakBytes) / added);
   return {

@@ -1,6 +1,5 @@
 import type { GraphCost } from '../compute/compile/graph-cost.js';
-import type { NativeOptions } from '../compute/compile/native-session.js';
-import type { TracedProgram } from '../compute/compile/program.js';
+import type { ProgramPlans } from '../compute/executor.js';
 
 /**
  * What is done with the part of a product that is the same for every vector,
@@ -42,7 +41,7 @@ export interface ProductDemand {
 }
 
 /**
- * Operations in the time of moving one byte. Native programs reach about 60
+ * Operations in the time of moving one byte. Compiled programs reach about 60
  * operations a nanosecond in matrix products on two cores and move about 10
  * bytes a nanosecond.
  */
@@ -64,23 +63,21 @@ interface Candidate {
 /**
  * The fastest plan that fits, by the operation counts of the traced program.
  *
- * @param product the traced curvature product
+ * @param product what is known of the curvature product
  * @param variable its inputs that change between products
- * @param options where the programs will run
  * @param asked takes this plan instead of the fastest
  */
 export function planProducts(
-  product: TracedProgram,
+  product: ProgramPlans,
   variable: readonly string[],
-  options: NativeOptions,
   demand: ProductDemand,
   asked: ProductPlanName | 'auto' = 'auto',
 ): ProductPlan {
   const { examples, batchSize, cacheBytes, vectors } = demand;
   const batches = Math.ceil(examples / batchSize);
-  const whole = product.wholeCost(batchSize, options);
+  const whole = product.wholeCost(batchSize);
   const [plain, unfolded] = [false, true].map((keepUnfolded) => {
-    const { prologue, step, keptBytes } = product.splitCost(batchSize, variable, keepUnfolded, options);
+    const { prologue, step, keptBytes } = product.splitCost(batchSize, variable, keepUnfolded);
     return {
       keptBytes,
       step: vectors * work(step),

@@ -1,24 +1,20 @@
-import {
-  addN,
-  dispose,
-  grad,
-  grads,
-  mul,
-  type Scalar,
-  sum,
-  type Tensor,
-  tidy,
-  valueAndGrads,
-} from '@tensorflow/tfjs-core';
-import type { Batch, Batches } from '../network/batches.js';
-import { exampleLosses, type LossName } from '../network/loss.js';
-import { accumulateFlat, type Network, weightTensors } from '../network/network.js';
+import { compiledBySize } from '../compute/compile/compiled-by-size.js';
+import type {
+  CompiledProgram,
+  CompiledSplit,
+  ExecutorTensors,
+  PreparedProgram,
+  ProgramPlans,
+} from '../compute/executor.js';
+import type { LossName } from '../network/loss.js';
+import type { Network } from '../network/network.js';
+import type { Batch, Batches } from '../programs/batches.js';
+import type { CurvatureKind } from '../programs/curvature-products.js';
+import { accumulate, flatInputs, scaled } from '../programs/flat-weights.js';
+import { gradientProgram, productProgram, vectorInputs } from '../programs/loss-programs.js';
 import type { LinearOperator } from './linear-operator.js';
+import type { ProductPlan } from './product-plan.js';
 import { sharedPass } from './shared-pass.js';
-
-/** The curvature matrices prune-limit works with. */
-export const CURVATURES = ['hessian', 'ggn'] as const;
-export type CurvatureKind = (typeof CURVATURES)[number];
 
 /** Loss and gradient at one weight vector. */
 export interface LossGradient {
@@ -35,110 +31,39 @@ export interface LossProblem {
   batches: Batches;
 }
 
-type TensorsToTensors = (...tensors: Tensor[]) => Tensor[];
-
-function summedLoss(network: Network, loss: LossName, batch: Batch, weights: readonly Tensor[]): Scalar {
-  return sum(exampleLosses(loss, network.logits(weights, batch.inputs), batch.targets)) as Scalar;
-}
-
-function innerProduct(left: readonly Tensor[], right: readonly Tensor[]): Scalar {
-  return addN(left.map((tensor, index) => sum(mul(tensor, right[index])))) as Scalar;
-}
-
-function gradientsOf(f: (...weights: Tensor[]) => Scalar): TensorsToTensors {
-  const gradient = grads(f);
-  return (...weights) => gradient(weights);
-}
-
-/** Gradient of the batch's summed loss. */
-function batchGradient(network: Network, loss: LossName, batch: Batch): TensorsToTensors {
-  return gradientsOf((...weights) => summedLoss(network, loss, batch, weights));
-}
-
 /**
- * Product of the Hessian of the batch's summed loss with a vector, as the
- * gradient of <gradient(w), v> (Pearlmutter 1994).
- */
-function batchHessianProduct(
-  network: Network,
-  loss: LossName,
-  batch: Batch,
-  vector: readonly Tensor[],
-): TensorsToTensors {
-  const gradient = batchGradient(network, loss, batch);
-  return gradientsOf((...weights) => innerProduct(gradient(...weights), vector));
-}
-
-/**
- * Product of the generalised Gauss-Newton matrix J' H_out J of the batch's
- * summed loss with a vector (Schraudolph 2002), J the Jacobian of the logits.
- *
- * J v comes from two reverse passes: u -> <J' u, v> is linear in u and its
- * gradient is J v, at whatever u.
- */
-function batchGaussNewtonProduct(
-  network: Network,
-  loss: LossName,
-  batch: Batch,
-  vector: readonly Tensor[],
-): TensorsToTensors {
-  return (...weights) => {
-    const outputs = network.logits(weights, batch.inputs);
-    const transposedProduct = (direction: Tensor): Tensor[] =>
-      gradientsOf((...at) => sum(mul(network.logits(at, batch.inputs), direction)) as Scalar)(...weights);
-    const jacobianProduct = grad((direction) => innerProduct(transposedProduct(direction), vector))(outputs);
-    const outputGradient = grad((at) => sum(exampleLosses(loss, at, batch.targets)));
-    const outputHessianProduct = grad((at) => sum(mul(outputGradient(at), jacobianProduct)))(outputs);
-    return transposedProduct(outputHessianProduct);
-  };
-}
-
-/** Sums a per-batch program over all batches in float64 and divides by the number of examples. */
-async function meanOverBatches(
-  problem: LossProblem,
-  weights: readonly Tensor[],
-  program: (batch: Batch) => TensorsToTensors,
-): Promise<Float64Array> {
-  const { network, batches } = problem;
-  const total = new Float64Array(network.dimension);
-  await batches.forEach((batch) => {
-    const parts = tidy(() => program(batch)(...weights));
-    accumulateFlat(network, parts, total);
-    dispose(parts);
-  });
-  for (let i = 0; i < total.length; i++) {
-    total[i] /= batches.examples;
-  }
-  return total;
-}
-
-/**
- * Mean loss over all batches and its gradient.
+ * Mean loss over all batches and its gradient, by a program that is compiled
+ * for this one call: its buffers are as large as a product's.
  *
  * @param weights flat prunable weights, length D
+ * @param prepared {@link gradientProgram}, where the executor of the batches has it already
+ * @throws NotCompilableError
  */
 export async function lossGradient(
-  problem: LossProblem,
+  { network, loss, batches }: LossProblem,
   weights: Float32Array | Float64Array,
+  prepared?: PreparedProgram,
 ): Promise<LossGradient> {
-  const { network, batches } = problem;
-  const tensors = weightTensors(network, weights);
-  let loss = 0;
+  const { executor, source } = batches;
+  const program = prepared ?? (await executor.prepare(gradientProgram(network, loss, source)));
+  const programs = compiledBySize<CompiledProgram>((batchSize) => program.compile(batchSize));
+  const fixed = flatInputs(executor, network, 'w', weights);
   try {
-    const gradient = await meanOverBatches(problem, tensors, (batch) => (...at) => {
-      const program = valueAndGrads((...inner) => summedLoss(network, problem.loss, batch, inner));
-      const { value, grads: parts } = program(at);
-      loss += value.dataSync()[0] / batches.examples;
-      return parts;
+    const total = new Float64Array(network.dimension);
+    let summed = 0;
+    await batches.forEach(async ({ size, x, y }) => {
+      const compiled = await programs.of(size);
+      const outputs = await compiled.run({ ...fixed, x, y });
+      summed += executor.values(outputs.loss)[0];
+      accumulate(executor, network, outputs, total);
+      executor.release(outputs);
     });
-    return { loss, gradient };
+    return { loss: summed / batches.examples, gradient: scaled(total, 1 / batches.examples) };
   } finally {
-    dispose(tensors);
+    executor.release(fixed);
+    programs.dispose();
   }
 }
-
-/** Per-batch programs of the curvature products. */
-export const batchProducts = { hessian: batchHessianProduct, ggn: batchGaussNewtonProduct };
 
 /** A curvature matrix at fixed weights; holds their tensors until disposed. */
 export interface CurvatureOperator extends LinearOperator {
@@ -146,44 +71,156 @@ export interface CurvatureOperator extends LinearOperator {
   dispose(): void;
 }
 
+/** Products of one batch: with any direction, as often as wanted, until it is released. */
+interface BatchProduct {
+  run(direction: ExecutorTensors): Promise<ExecutorTensors>;
+  release(): void;
+}
+
+/** How the products of batches are computed. */
+interface ProductStrategy {
+  of(batch: Batch, index: number): Promise<BatchProduct>;
+  /** Compiles what the first batch takes. */
+  compileFirst(batchSize: number): Promise<unknown>;
+  dispose(): void;
+}
+
+/** Runs the whole program for every direction. */
+function wholeProducts(program: () => Promise<PreparedProgram>, fixed: ExecutorTensors): ProductStrategy {
+  const programs = compiledBySize<CompiledProgram>(async (size) => (await program()).compile(size));
+  return {
+    of: async ({ size, x, y }) => {
+      const compiled = await programs.of(size);
+      return { run: (direction) => compiled.run({ ...fixed, ...direction, x, y }), release: () => {} };
+    },
+    compileFirst: programs.of,
+    dispose: programs.dispose,
+  };
+}
+
+/** Runs what does not depend on the direction once, or once in a pass, as the plan says. */
+function splitProducts(
+  { executor }: Batches,
+  network: Network,
+  plans: ProgramPlans,
+  plan: ProductPlan,
+  fixed: ExecutorTensors,
+): ProductStrategy {
+  const variable = vectorInputs(network);
+  const [plain, unfolded] = [false, true].map((keepUnfolded) =>
+    compiledBySize<CompiledSplit>((size) => plans.compileSplit(size, variable, keepUnfolded)),
+  );
+  const splitOf = (index: number): typeof plain =>
+    index < plan.unfoldedBatches || (index >= plan.keptBatches && plan.recomputesUnfolded) ? unfolded : plain;
+  const shared = new Map<number, ExecutorTensors>();
+  return {
+    of: async ({ size, x, y }, index) => {
+      const { prologue, step } = await splitOf(index).of(size);
+      const known = shared.get(index) ?? (await prologue.run({ ...fixed, x, y }));
+      const keeps = index < plan.keptBatches;
+      if (keeps) {
+        shared.set(index, known);
+      }
+      return {
+        run: (direction) => step.run({ ...known, ...direction }),
+        release: () => {
+          if (!keeps) {
+            executor.release(known);
+          }
+        },
+      };
+    },
+    compileFirst: splitOf(0).of,
+    dispose: () => {
+      for (const known of shared.values()) {
+        executor.release(known);
+      }
+      shared.clear();
+      plain.dispose();
+      unfolded.dispose();
+    },
+  };
+}
+
+function operatorBy(
+  { network, batches }: LossProblem,
+  kind: CurvatureKind,
+  fixed: ExecutorTensors,
+  products: ProductStrategy,
+): CurvatureOperator {
+  const { executor } = batches;
+  return {
+    kind,
+    dim: network.dimension,
+    positiveSemidefinite: kind === 'ggn',
+    apply: sharedPass(async (vectors) => {
+      const directions = vectors.map((vector) => flatInputs(executor, network, 'v', vector));
+      const totals = vectors.map(() => new Float64Array(network.dimension));
+      try {
+        await batches.forEach(async (batch, index) => {
+          const product = await products.of(batch, index);
+          for (const [i, direction] of directions.entries()) {
+            const outputs = await product.run(direction);
+            accumulate(executor, network, outputs, totals[i]);
+            executor.release(outputs);
+          }
+          product.release();
+        });
+      } finally {
+        directions.forEach(executor.release);
+      }
+      return totals.map((total) => scaled(total, 1 / batches.examples));
+    }),
+    dispose: () => {
+      executor.release(fixed);
+      products.dispose();
+    },
+  };
+}
+
 /**
  * The Hessian or generalised Gauss-Newton matrix of the mean loss over all
  * batches, with respect to the flat prunable weights, as a linear operator.
  *
  * Vectors are float64; products are computed in float32 batch by batch and
- * summed in float64.
+ * summed in float64. The first product compiles, where the executor does.
  *
- * @param weights where the curvature is taken; default the trained weights
+ * @param weights where the curvature is taken, default the trained weights; float32 ones must not change
  */
 export function curvatureOperator(
   problem: LossProblem,
   kind: CurvatureKind,
   weights: Float32Array | Float64Array = problem.network.weights,
 ): CurvatureOperator {
-  const { network, loss } = problem;
-  const at = weightTensors(network, weights);
-  return {
-    kind,
-    dim: network.dimension,
-    positiveSemidefinite: kind === 'ggn',
-    apply: sharedPass(async (vectors) => {
-      const products: Float64Array[] = [];
-      for (const vector of vectors) {
-        const direction = weightTensors(network, vector);
-        try {
-          products.push(
-            await meanOverBatches(problem, at, (batch) =>
-              batchProducts[kind](network, loss, batch, direction),
-            ),
-          );
-        } finally {
-          dispose(direction);
-        }
-      }
-      return products;
-    }),
-    dispose: () => {
-      dispose(at);
-    },
+  const { network, loss, batches } = problem;
+  const fixed = flatInputs(batches.executor, network, 'w', weights);
+  let prepared: Promise<PreparedProgram> | null = null;
+  const program = (): Promise<PreparedProgram> => {
+    prepared ??= batches.executor.prepare(productProgram(network, loss, kind, batches.source));
+    return prepared;
   };
+  return operatorBy(problem, kind, fixed, wholeProducts(program, fixed));
+}
+
+/**
+ * {@link curvatureOperator} at the trained weights, compiled ahead and carried out by a plan.
+ *
+ * @param program {@link productProgram}, prepared by the executor of the batches
+ * @param plan of batches of its size; null runs the whole program for every vector
+ * @throws NotCompilableError when the program cannot be compiled
+ */
+export async function plannedCurvatureOperator(
+  problem: LossProblem,
+  kind: CurvatureKind,
+  program: PreparedProgram,
+  plan: ProductPlan | null,
+): Promise<CurvatureOperator> {
+  const { network, batches } = problem;
+  const fixed = flatInputs(batches.executor, network, 'w', network.weights);
+  const products =
+    plan === null || plan.name === 'whole' || program.plans === null
+      ? wholeProducts(async () => program, fixed)
+      : splitProducts(batches, network, program.plans, plan, fixed);
+  await products.compileFirst(Math.min(batches.batchSize, batches.examples));
+  return operatorBy(problem, kind, fixed, products);
 }

@@ -1,4 +1,4 @@
-import type { ExampleSource } from '../network/batches.js';
+import type { ExampleSource } from '../network/example-source.js';
 import type { LossName } from '../network/loss.js';
 import type { Network } from '../network/network.js';
 import type { RandomStream } from '../random.js';

@@ -1,7 +1,4 @@
-import { dispose, type Tensor, tidy } from '@tensorflow/tfjs-core';
-import type { Batches } from './batches.js';
-import { exampleLosses, type LossName } from './loss.js';
-import { type Network, weightTensors } from './network.js';
+import type { LossName } from './loss.js';
 
 /** A network measured on examples, in their order. */
 export interface Evaluation {
@@ -160,43 +157,6 @@ export function summarizeEvaluation(
   }
   const accuracy = right / decided.decisions / losses.length;
   return { losses, meanLoss, accuracy, ...decided, outputsSumToOne };
-}
-
-/**
- * Runs a network forward over all batches.
- *
- * @param weights flat prunable weights, length D
- * @param onExamples called with the number of examples done so far
- */
-export async function evaluate(
-  network: Network,
-  loss: LossName,
-  batches: Batches,
-  weights: Float32Array | Float64Array,
-  onExamples: (done: number) => void = () => {},
-): Promise<Evaluation> {
-  const tensors = weightTensors(network, weights);
-  const losses = new Float64Array(batches.examples);
-  const logits: Float32Array[] = [];
-  const targets: Float32Array[] = [];
-  let done = 0;
-  try {
-    await batches.forEach((batch) => {
-      const [batchLosses, outputs] = tidy((): Tensor[] => {
-        const batchLogits = network.logits(tensors, batch.inputs);
-        return [exampleLosses(loss, batchLogits, batch.targets), batchLogits];
-      });
-      losses.set(batchLosses.dataSync(), done);
-      logits.push(outputs.dataSync() as Float32Array);
-      targets.push(batch.targets.dataSync() as Float32Array);
-      dispose([batchLosses, outputs]);
-      done += batch.size;
-      onExamples(done);
-    });
-  } finally {
-    dispose(tensors);
-  }
-  return summarizeEvaluation(loss, losses, logits, targets, network.outputs, network.decidesClasses);
 }
 
 /** Examples in a mini-batch whose mean loss fluctuates by eps, as in the paper's experiments. */

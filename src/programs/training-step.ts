@@ -12,8 +12,7 @@ import {
   type Tensor,
   valueAndGrads,
 } from '@tensorflow/tfjs-core';
-import { collect, numbered } from '../compute/compile/program.js';
-import type { Program } from '../compute/compile/trace.js';
+import { collect, numbered, type Program } from '../compute/tensor-program.js';
 import { exampleLosses, type LossName } from '../network/loss.js';
 import type { TrainableNetwork } from '../network/trainable-network.js';
 

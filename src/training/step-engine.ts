@@ -1,10 +1,8 @@
-/** Where training steps are computed: by compiled programs in ONNX Runtime, or by tfjs itself. */
-import { scalar, type Tensor, tensor, tidy } from '@tensorflow/tfjs-core';
-import { channelBlockSize } from '../compute/compile/channel-block-size.js';
+/** Takes training steps and holds what they change. */
+import { type Tensor, tensor } from '@tensorflow/tfjs-core';
 import { compiledBySize } from '../compute/compile/compiled-by-size.js';
-import type { NativeOptions, NativeTensor } from '../compute/compile/native-session.js';
-import { collect, numbered, TracedProgram } from '../compute/compile/program.js';
-import type { ProgramInputs } from '../compute/compile/trace.js';
+import type { CompiledProgram, Executor, ExecutorTensors } from '../compute/executor.js';
+import { collect, type ProgramInputs, type TensorProgram } from '../compute/tensor-program.js';
 import type { TrainableNetwork } from '../network/trainable-network.js';
 import {
   maskedWeights,
@@ -81,25 +79,24 @@ function stateNames(network: TrainableNetwork, options: TrainingStepOptions) {
   ] as const;
 }
 
+/** Makes a tensor of numbers. */
+type MakeTensor<T> = (values: Float32Array, shape: readonly number[]) => T;
+
 function stateInputs<T>(
-  setting: StepSetting,
+  { network, options }: StepSetting,
   state: TrainingState,
-  prefix: string,
-  make: (values: Float32Array, shape: readonly number[]) => T,
+  make: MakeTensor<T>,
 ): Record<string, T> {
   return Object.fromEntries(
-    stateNames(setting.network, setting.options).flatMap(({ part, prefix: name, shapes }) =>
-      shapes.map((shape, index): [string, T] => [
-        `${prefix}${name}${index}`,
-        make(state[part][index], shape),
-      ]),
+    stateNames(network, options).flatMap(({ part, prefix, shapes }) =>
+      shapes.map((shape, index): [string, T] => [`${prefix}${index}`, make(state[part][index], shape)]),
     ),
   );
 }
 
 function maskInputs<T>(
   { network, options, masks = [] }: StepSetting,
-  make: (values: Float32Array, shape: readonly number[]) => T,
+  make: MakeTensor<T>,
 ): Record<string, T> {
   return Object.fromEntries(
     maskedWeights(network, options).map((weight, index): [string, T] => [
@@ -113,7 +110,7 @@ function batchInputs<T>(
   { network, inputShape, options }: StepSetting,
   { size, inputs, targets, dropoutMasks }: TrainingBatch,
   scalars: StepScalars,
-  make: (values: Float32Array, shape: readonly number[]) => T,
+  make: MakeTensor<T>,
 ): Record<string, T> {
   return {
     x: make(inputs, [size, ...inputShape]),
@@ -130,59 +127,10 @@ function batchInputs<T>(
   };
 }
 
-const asTensor = (values: Float32Array, shape: readonly number[]): Tensor =>
-  shape.length === 0 ? scalar(values[0]) : tensor(values, [...shape], 'float32');
+const asTensor: MakeTensor<Tensor> = (values, shape) => tensor(values, [...shape], 'float32');
 
-/** Steps by tfjs, operation by operation, on the current backend. */
-export function tfjsStepEngine(setting: StepSetting): StepEngine {
-  const { network, inputShape } = setting;
-  const program = trainingStep(network, setting.options);
-  let state = stateInputs(setting, setting.state, '', asTensor);
-  const masks = maskInputs(setting, asTensor);
-  const read = (prefix: string, count: number): Float32Array[] =>
-    collect(state, prefix, count).map((each) => each.dataSync() as Float32Array);
-  return {
-    step: async (batch, scalars) => {
-      const given = batchInputs(setting, batch, scalars, asTensor);
-      const { losses, logits, ...next } = tidy(
-        () => program({ ...given, ...state, ...masks }) as never,
-      ) as Record<string, Tensor>;
-      for (const each of [...Object.values(given), ...Object.values(state)]) {
-        each.dispose();
-      }
-      state = Object.fromEntries(Object.entries(next).map(([name, value]) => [name.slice(1), value]));
-      const result = {
-        losses: losses.dataSync() as Float32Array,
-        logits: logits.dataSync() as Float32Array,
-      };
-      losses.dispose();
-      logits.dispose();
-      return result;
-    },
-    logits: async (inputs, size) =>
-      tidy(() => {
-        const weights = collect(state, 'w', network.weights.length);
-        const statistics = collect(state, 's', network.statistics.length);
-        return network
-          .logits(weights, statistics, tensor(inputs, [size, ...inputShape]))
-          .dataSync() as Float32Array;
-      }),
-    state: () => ({
-      weights: read('w', network.weights.length),
-      velocities: read('v', network.weights.length),
-      seconds: setting.options.optimizer === 'adam' ? read('a', network.weights.length) : [],
-      statistics: read('s', network.statistics.length),
-    }),
-    dispose: () => {
-      for (const each of [...Object.values(state), ...Object.values(masks)]) {
-        each.dispose();
-      }
-    },
-  };
-}
-
-/** Numbers to trace a program with: what they are does not matter to the trace. */
-function tracingInputs(setting: StepSetting, size: number): ProgramInputs {
+/** Inputs to try the step with: what the numbers are does not matter. */
+function sampleInputs(setting: StepSetting, size: number): ProgramInputs {
   const { network, inputShape, state } = setting;
   const ones = (shape: readonly number[]): Float32Array =>
     new Float32Array(shape.reduce((product, extent) => product * extent, size)).fill(1);
@@ -203,91 +151,104 @@ function tracingInputs(setting: StepSetting, size: number): ProgramInputs {
   };
   return {
     ...batchInputs(setting, batch, scalars, asTensor),
-    ...stateInputs(setting, state, '', asTensor),
+    ...stateInputs(setting, state, asTensor),
     ...maskInputs(setting, asTensor),
   };
 }
 
-/**
- * Steps by programs that tfjs derives and ONNX Runtime runs. The state lies
- * twice in memory: each step reads one copy and writes the other, so that
- * nothing is copied.
- *
- * @param batchSize of most steps: compiled at once
- * @throws NotCompilableError
- */
-export async function nativeStepEngine(
-  setting: StepSetting,
-  native: NativeOptions,
-  batchSize: number,
-): Promise<StepEngine> {
-  const { network, inputShape, options } = setting;
-  const make = (values: Float32Array, shape: readonly number[]): NativeTensor =>
-    new native.runtime.Tensor('float32', values, [...shape]);
-  const traced = TracedProgram.trace('training-step', trainingStep(network, options), (size) =>
-    tracingInputs(setting, size),
-  );
-  const channelBlock = traced.hasConvolutions ? await channelBlockSize(native.runtime) : null;
-  const step = compiledBySize((size) => traced.compile(size, { ...native, channelBlock }));
-  const forward = TracedProgram.trace(
-    'logits',
-    (inputs) => ({
+/** The logits in use, as a program of weights `w0`, .., statistics `s0`, .. and a batch `x`. */
+function logitsProgram(setting: StepSetting): TensorProgram {
+  const { network, inputShape } = setting;
+  return {
+    name: 'logits',
+    run: (inputs) => ({
       logits: network.logits(
         collect(inputs, 'w', network.weights.length),
         collect(inputs, 's', network.statistics.length),
         inputs.x,
       ),
     }),
-    (size) => ({
-      ...numbered(
-        'w',
-        network.weights.map(({ values, shape }) => asTensor(values, shape)),
-      ),
-      ...numbered(
-        's',
-        network.statistics.map(({ values, shape }) => asTensor(values, shape)),
-      ),
-      x: asTensor(new Float32Array(inputShape.reduce((product, extent) => product * extent, size)), [
-        size,
-        ...inputShape,
-      ]),
-    }),
-  );
-  const use = compiledBySize((size) => forward.compile(size, native));
-  const copyOf = (arrays: readonly Float32Array[]): Float32Array[] => arrays.map((each) => each.slice());
-  let current: TrainingState = { ...setting.state };
-  let spare: TrainingState = {
-    weights: copyOf(current.weights),
-    velocities: copyOf(current.velocities),
-    seconds: copyOf(current.seconds),
-    statistics: copyOf(current.statistics),
+    sampleInputs: (size) => {
+      const length = inputShape.reduce((product, extent) => product * extent, size);
+      return {
+        ...stateInputs(setting, setting.state, asTensor),
+        x: asTensor(new Float32Array(length), [size, ...inputShape]),
+      };
+    },
   };
-  const masks = maskInputs(setting, make);
+}
+
+/**
+ * Steps that an executor takes. The state lies twice in its memory, and each
+ * step writes the other one.
+ *
+ * @param batchSize of most steps: its program is compiled now
+ * @throws NotCompilableError
+ */
+export async function createStepEngine(
+  executor: Executor,
+  setting: StepSetting,
+  batchSize: number,
+): Promise<StepEngine> {
+  const { network, inputShape, options } = setting;
+  const make = executor.tensor;
+  const training = await executor.prepare({
+    name: 'training-step',
+    run: trainingStep(network, options),
+    sampleInputs: (size) => sampleInputs(setting, size),
+  });
+  const inUse = await executor.prepare(logitsProgram(setting));
+  const step = compiledBySize<CompiledProgram>((size) => training.compile(size));
+  const use = compiledBySize<CompiledProgram>((size) => inUse.compile(size));
   await step.of(batchSize);
+  // What is written over must not be the caller's.
+  const copy = (arrays: readonly Float32Array[]): Float32Array[] => arrays.map((each) => each.slice());
+  const ownState = (): ExecutorTensors => {
+    const { weights, velocities, seconds, statistics } = setting.state;
+    const own = {
+      weights: copy(weights),
+      velocities: copy(velocities),
+      seconds: copy(seconds),
+      statistics: copy(statistics),
+    };
+    return stateInputs(setting, own, make);
+  };
+  let current = ownState();
+  let spare = ownState();
+  const masks = maskInputs(setting, make);
+  const read = (prefix: string, count: number): Float32Array[] =>
+    collect(current, prefix, count).map(executor.values);
+  const asOutputs = (state: ExecutorTensors): ExecutorTensors =>
+    Object.fromEntries(Object.entries(state).map(([name, value]) => [`n${name}`, value]));
   return {
     step: async (batch, scalars) => {
       const compiled = await step.of(batch.size);
-      const { losses, logits } = await compiled.runInto(
-        {
-          ...batchInputs(setting, batch, scalars, make),
-          ...stateInputs(setting, current, '', make),
-          ...masks,
-        },
-        stateInputs(setting, spare, 'n', make),
-      );
-      [current, spare] = [spare, current];
-      return { losses: losses.data as Float32Array, logits: logits.data as Float32Array };
+      const given = batchInputs(setting, batch, scalars, make);
+      const outputs = await compiled.runInto({ ...given, ...current, ...masks }, asOutputs(spare));
+      executor.release(given);
+      const { losses, logits, ...next } = outputs;
+      spare = current;
+      current = Object.fromEntries(Object.entries(next).map(([name, value]) => [name.slice(1), value]));
+      const result = { losses: executor.values(losses), logits: executor.values(logits) };
+      executor.release({ losses, logits });
+      return result;
     },
     logits: async (inputs, size) => {
       const compiled = await use.of(size);
-      const { logits } = await compiled.run({
-        ...stateInputs(setting, current, '', make),
-        x: make(inputs, [size, ...inputShape]),
-      });
-      return logits.data as Float32Array;
+      const x = make(inputs, [size, ...inputShape]);
+      const { logits } = await compiled.run({ ...current, x });
+      const values = executor.values(logits);
+      executor.release({ x, logits });
+      return values;
     },
-    state: () => current,
+    state: () => ({
+      weights: read('w', network.weights.length),
+      velocities: read('v', network.weights.length),
+      seconds: options.optimizer === 'adam' ? read('a', network.weights.length) : [],
+      statistics: read('s', network.statistics.length),
+    }),
     dispose: () => {
+      executor.release({ ...current, ...asOutputs(spare), ...masks });
       step.dispose();
       use.dispose();
     },

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { LayersCheckpoint } from '../checkpoint/checkpoint.js';
-import type { NativeOptions } from '../compute/compile/native-session.js';
 import { NotCompilableError } from '../compute/compile/trace.js';
+import type { Executor } from '../compute/executor.js';
+import { tfjsExecutor } from '../compute/tfjs-executor.js';
 import type { Augmentation } from '../dataset/augmentation.js';
 import { prepareExamples } from '../dataset/examples.js';
 import { classLabels } from '../dataset/labels.js';
@@ -14,13 +15,7 @@ import { type EpochRecord, epochLine } from './epoch-record.js';
 import { type Evaluation, evaluateLogits, rightAnswers } from './evaluation.js';
 import { type RunPosition, readRunState, writeRunState } from './run-state.js';
 import { learningRateAt, type ScheduleOptions } from './schedules.js';
-import {
-  initialState,
-  nativeStepEngine,
-  type StepEngine,
-  type StepSetting,
-  tfjsStepEngine,
-} from './step-engine.js';
+import { createStepEngine, initialState, type StepEngine, type StepSetting } from './step-engine.js';
 import { adamScalars, type PenaltyWeights, sgdScalars } from './step-scalars.js';
 import { stopSignals } from './stop-signals.js';
 import { type TrainingData, trainingBatch } from './training-batches.js';
@@ -45,8 +40,8 @@ export interface TrainingOptions extends PenaltyWeights, Omit<ScheduleOptions, '
 
 /** Where a run computes, and what it leaves behind. */
 export interface RunSurroundings {
-  /** ONNX Runtime; null: steps are taken by the current tfjs backend. */
-  native: NativeOptions | null;
+  /** What takes the steps; tfjs does, on its current backend, where this one cannot. */
+  executor: Executor;
   /** Folder of the run's state; null: none is kept. */
   stateFolder: string | null;
   /** The state is written at least so often, and when SIGINT or SIGTERM ends the run. */
@@ -57,7 +52,7 @@ export interface RunSurroundings {
 
 /** A run that keeps nothing and computes with tfjs. */
 export const plainSurroundings: RunSurroundings = {
-  native: null,
+  executor: tfjsExecutor,
   stateFolder: null,
   onEpoch: async () => {},
 };
@@ -91,20 +86,18 @@ export function stepOptions(options: TrainingOptions): TrainingStepOptions {
 async function createEngine(
   setting: StepSetting,
   batchSize: number,
-  native: NativeOptions | null,
+  executor: Executor,
   progress: Progress,
 ): Promise<StepEngine> {
-  if (native !== null) {
-    try {
-      return await nativeStepEngine(setting, native, batchSize);
-    } catch (error) {
-      if (!(error instanceof NotCompilableError)) {
-        throw error;
-      }
-      progress.note(`training with tfjs, which takes several times as long: ${error.message}`);
+  try {
+    return await createStepEngine(executor, setting, batchSize);
+  } catch (error) {
+    if (!(error instanceof NotCompilableError)) {
+      throw error;
     }
+    progress.note(`training with tfjs, which takes several times as long: ${error.message}`);
+    return createStepEngine(tfjsExecutor, setting, batchSize);
   }
-  return tfjsStepEngine(setting);
 }
 
 /** Tells runs apart that cannot go on from each other's states. */
@@ -153,7 +146,7 @@ export async function trainCheckpoint(
       state: found?.state ?? start,
     };
     const batchSize = Math.min(options.batchSize, data.train.count);
-    const engine = await createEngine(setting, batchSize, surroundings.native, progress);
+    const engine = await createEngine(setting, batchSize, surroundings.executor, progress);
     try {
       const position = found?.position ?? { step: 0, lossSum: 0, correct: 0, history: [] };
       if (position.history.length > 0) {

@@ -6,9 +6,10 @@ import { chooseLanczosSizes, chooseWorkSizes } from '../../src/analysis/budget.j
 import { requireRoom, tensorMemory } from '../../src/analysis/memory.js';
 import type { Problem } from '../../src/analysis/problem.js';
 import { prepareBackend } from '../../src/compute/backend.js';
-import { batchProducts } from '../../src/curvature/products.js';
-import { createBatches } from '../../src/network/batches.js';
 import { weightTensors } from '../../src/network/network.js';
+import { createBatches } from '../../src/programs/batches.js';
+import { batchProducts } from '../../src/programs/curvature-products.js';
+import { tensorBatch } from '../support/problems.js';
 import { configWith, fixedCheckpoint, problemOf, smallModel } from './support.js';
 
 beforeAll(() => prepareBackend('cpu'));
@@ -24,7 +25,7 @@ async function peakBytes({ network, loss, train }: Problem, batchSize: number): 
   let peak = 0;
   await batches.forEach(async (batch) => {
     const used = await profile(() =>
-      tidy(() => batchProducts.hessian(network, loss, batch, weights)(...weights)),
+      tidy(() => batchProducts.hessian(network, loss, tensorBatch(batch), weights)(...weights)),
     );
     dispose(used.result as Tensor[]);
     peak = used.peakBytes;

@@ -11,7 +11,8 @@ import {
 import { increasePredictor } from '../../src/analysis/slice.js';
 import { prepareBackend } from '../../src/compute/backend.js';
 import type { LinearOperator } from '../../src/curvature/linear-operator.js';
-import { type CurvatureKind, curvatureOperator, lossGradient } from '../../src/curvature/products.js';
+import { curvatureOperator, lossGradient } from '../../src/curvature/products.js';
+import type { CurvatureKind } from '../../src/programs/curvature-products.js';
 import { silentProgress } from '../../src/progress.js';
 import { pruningDisplacement, rankByMagnitude } from '../../src/pruning/magnitude.js';
 import { batchesOf, evaluatorOf, fixedCheckpoint, problemOf, smallModel } from './support.js';

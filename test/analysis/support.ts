@@ -5,10 +5,10 @@ import type { Problem } from '../../src/analysis/problem.js';
 import type { LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { type AnalyzeConfig, analyzeDefaults } from '../../src/config.js';
-import { type Batches, createBatches } from '../../src/network/batches.js';
 import { createNetwork } from '../../src/network/create-network.js';
-import { evaluate } from '../../src/network/evaluation.js';
 import type { LossName } from '../../src/network/loss.js';
+import { type Batches, createBatches } from '../../src/programs/batches.js';
+import { evaluate } from '../../src/programs/evaluation.js';
 import { checkpointOf, randomExamples } from '../support/models.js';
 
 /** The default configuration of an analysis, changed in places. */
@@ -42,7 +42,7 @@ export async function problemOf(
   checkpoint: LayersCheckpoint,
   options: { count: number; shape: number[]; loss?: LossName },
 ): Promise<Problem> {
-  const engine = { ...(await prepareBackend('cpu')), native: null };
+  const engine = { ...(await prepareBackend('cpu')), onnx: null };
   const network = await createNetwork(checkpoint);
   onTestFinished(() => network.dispose());
   const { count, shape, loss = 'cross-entropy' } = options;

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { conv2d, matMul, relu, type Tensor4D, tensor } from '@tensorflow/tfjs-core';
+import { conv2d, matMul, relu, type Tensor2D, type Tensor4D, tensor } from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AnalysisEngine, prepareEngine } from '../../src/compute/backend.js';
 import type { NativeProgram } from '../../src/compute/compile/native-session.js';
@@ -22,20 +22,20 @@ describe.skipIf(!isInstalled)('ONNX Runtime as WebAssembly', () => {
   afterAll(() => Promise.all(programs.map((program) => program.dispose())));
 
   async function productProgram(): Promise<NativeProgram> {
-    const traced = TracedProgram.trace(
-      'product',
-      ({ left, right }) => ({ product: relu(matMul(left, right)) }),
-      (rows) => ({
+    const traced = TracedProgram.trace({
+      name: 'product',
+      run: ({ left, right }) => ({ product: relu(matMul(left as Tensor2D, right as Tensor2D)) }),
+      sampleInputs: (rows) => ({
         left: tensor(new Float32Array(2 * rows), [rows, 2]),
         right: tensor([1, 2, 3, 4], [2, 2]),
       }),
-    );
-    const program = await traced.compile(2, engine.native!);
+    });
+    const program = await traced.compile(2, engine.onnx!);
     programs.push(program);
     return program;
   }
   const native = (values: number[], shape: number[]) =>
-    new engine.native!.runtime.Tensor('float32', Float32Array.from(values), shape);
+    new engine.onnx!.runtime.Tensor('float32', Float32Array.from(values), shape);
 
   it('is an engine that says its version and threads', () => {
     expect(engine).toMatchObject({ backend: 'onnx-web', threads: 1, notes: [] });
@@ -68,15 +68,15 @@ describe.skipIf(!isInstalled)('ONNX Runtime as WebAssembly', () => {
     const images = wave(2 * 6 * 5 * 3, 0.7);
     const filters = wave(3 * 3 * 3 * 4, 1.3);
     const convolve = (x: Tensor4D, filter: Tensor4D): Tensor4D => conv2d(x, filter, 2, 'same');
-    const traced = TracedProgram.trace(
-      'convolution',
-      ({ x, filter }) => ({ y: convolve(x as Tensor4D, filter as Tensor4D) }),
-      (size) => ({
+    const traced = TracedProgram.trace({
+      name: 'convolution',
+      run: ({ x, filter }) => ({ y: convolve(x as Tensor4D, filter as Tensor4D) }),
+      sampleInputs: (size) => ({
         x: tensor(new Float32Array(size * 90), [size, 6, 5, 3]),
         filter: tensor(filters, [3, 3, 3, 4]),
       }),
-    );
-    const program = await traced.compile(2, engine.native!);
+    });
+    const program = await traced.compile(2, engine.onnx!);
     programs.push(program);
     const { y } = await program.run({
       x: native(images, [2, 6, 5, 3]),

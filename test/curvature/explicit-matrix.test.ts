@@ -1,7 +1,8 @@
 import { layers, model, input as modelInput, type SymbolicTensor, sequential } from '@tensorflow/tfjs-layers';
 import { describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
-import { type CurvatureKind, curvatureOperator, lossGradient } from '../../src/curvature/products.js';
+import { curvatureOperator, lossGradient } from '../../src/curvature/products.js';
+import type { CurvatureKind } from '../../src/programs/curvature-products.js';
 import {
   averagePool,
   conv2d,

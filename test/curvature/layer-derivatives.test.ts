@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
-import { type CurvatureKind, curvatureOperator, lossGradient } from '../../src/curvature/products.js';
+import { curvatureOperator, lossGradient } from '../../src/curvature/products.js';
 import { LOSS_NAMES } from '../../src/network/loss.js';
+import type { CurvatureKind } from '../../src/programs/curvature-products.js';
 import { balancedDirection, differencesOfLoss, gaussNewtonForms } from '../support/differences.js';
 import {
   ACTIVATIONS,

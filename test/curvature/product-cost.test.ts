@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { batchSizeWithin, measureProductCost, type ProductCost } from '../../src/curvature/product-cost.js';
-import { CURVATURES } from '../../src/curvature/products.js';
+import { CURVATURES } from '../../src/programs/curvature-products.js';
 import { mlpCase, smallConvNet } from '../support/network-cases.js';
 import { withProblem } from '../support/problems.js';
 

@@ -1,14 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
-import {
-  CURVATURES,
-  type CurvatureKind,
-  curvatureOperator,
-  lossGradient,
-} from '../../src/curvature/products.js';
-import type { Batches } from '../../src/network/batches.js';
-import { evaluate } from '../../src/network/evaluation.js';
+import { curvatureOperator, lossGradient } from '../../src/curvature/products.js';
+import type { Batches } from '../../src/programs/batches.js';
+import { CURVATURES, type CurvatureKind } from '../../src/programs/curvature-products.js';
+import { evaluate } from '../../src/programs/evaluation.js';
 import { dilatedCases, mlpCase, smallConvNet } from '../support/network-cases.js';
 import { type ModelCase, type SeededProblem, withProblem } from '../support/problems.js';
 import { dot, expectClose, norm, normalVector } from '../support/vectors.js';
@@ -174,8 +170,8 @@ describe('tensors', () => {
       const failing: Batches = {
         ...problem.batches,
         forEach: (visit) =>
-          problem.batches.forEach(async (batch) => {
-            await visit(batch);
+          problem.batches.forEach(async (batch, index) => {
+            await visit(batch, index);
             throw new Error('stop');
           }),
       };

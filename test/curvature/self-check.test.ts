@@ -3,7 +3,7 @@ import { layers, sequential } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { checkDerivatives, SELF_CHECK_TOLERANCE, type SelfCheck } from '../../src/curvature/self-check.js';
-import type { ExampleSource } from '../../src/network/batches.js';
+import type { ExampleSource } from '../../src/network/example-source.js';
 import { LOSS_NAMES } from '../../src/network/loss.js';
 import { randomStream } from '../../src/random.js';
 import { flatLogits } from '../support/differences.js';

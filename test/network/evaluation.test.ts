@@ -2,15 +2,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { layers, sequential } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
-import { createBatches, type ExampleSource } from '../../src/network/batches.js';
 import { createNetwork } from '../../src/network/create-network.js';
-import {
-  batchMeanDeviation,
-  EPSILON_BATCH,
-  evaluate,
-  summarizeEvaluation,
-} from '../../src/network/evaluation.js';
+import { batchMeanDeviation, EPSILON_BATCH, summarizeEvaluation } from '../../src/network/evaluation.js';
+import type { ExampleSource } from '../../src/network/example-source.js';
 import type { LossName } from '../../src/network/loss.js';
+import { createBatches } from '../../src/programs/batches.js';
+import { evaluate } from '../../src/programs/evaluation.js';
 import { randomStream } from '../../src/random.js';
 import { checkpointOf } from '../support/models.js';
 import { smallConvNet } from '../support/network-cases.js';

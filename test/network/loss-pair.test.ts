@@ -3,9 +3,8 @@ import { layers, sequential } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Checkpoint, LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { prepareBackend } from '../../src/compute/backend.js';
-import { createBatches } from '../../src/network/batches.js';
 import { createNetwork, describeNetwork } from '../../src/network/create-network.js';
-import { type Evaluation, evaluate } from '../../src/network/evaluation.js';
+import type { Evaluation } from '../../src/network/evaluation.js';
 import type { LossName } from '../../src/network/loss.js';
 import { lossPair, pairNotes, requireOneDecision } from '../../src/network/loss-pair.js';
 import { weightTensors } from '../../src/network/network.js';
@@ -14,6 +13,8 @@ import {
   type RemovedActivation,
   transformOutputs,
 } from '../../src/network/output-transform.js';
+import { createBatches } from '../../src/programs/batches.js';
+import { evaluate } from '../../src/programs/evaluation.js';
 import { expectInputError } from '../dataset/support.js';
 import { randomExamples, seededCheckpoint } from '../support/models.js';
 import { normalWeight, onnxCheckpoint } from '../support/onnx-models.js';

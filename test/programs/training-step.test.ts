@@ -2,15 +2,12 @@ import { input, type LayersModel, layers, model as modelOf } from '@tensorflow/t
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { prepareBackend } from '../../src/compute/backend.js';
+import { onnxExecutor } from '../../src/compute/compile/onnx-executor.js';
 import { loadOnnxRuntime } from '../../src/compute/onnx-runtime.js';
+import { tfjsExecutor } from '../../src/compute/tfjs-executor.js';
 import { createTrainableNetwork, type TrainableNetwork } from '../../src/network/trainable-network.js';
 import type { TrainingStepOptions } from '../../src/programs/training-step.js';
-import {
-  initialState,
-  nativeStepEngine,
-  type StepEngine,
-  tfjsStepEngine,
-} from '../../src/training/step-engine.js';
+import { createStepEngine, initialState, type StepEngine } from '../../src/training/step-engine.js';
 import { adamScalars, sgdScalars } from '../../src/training/step-scalars.js';
 
 /** Numbers that the script which made the references computes alike. */
@@ -156,10 +153,11 @@ describe.each(['tfjs', 'onnx'] as const)('a training step by %s', (name) => {
       state: initialState(network, options),
       masks: masks?.(network),
     };
-    const engine =
+    const executor =
       name === 'onnx' && typeof runtime !== 'string'
-        ? await nativeStepEngine(setting, { runtime: runtime.runtime, threads: 1 }, EXAMPLES)
-        : tfjsStepEngine(setting);
+        ? onnxExecutor({ runtime: runtime.runtime, threads: 1 })
+        : tfjsExecutor;
+    const engine = await createStepEngine(executor, setting, EXAMPLES);
     engines.push(engine, network);
     return {
       engine,

@@ -1,11 +1,11 @@
 import { layers, sequential } from '@tensorflow/tfjs-layers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
-import { type Batches, createBatches } from '../../src/network/batches.js';
 import { createNetwork } from '../../src/network/create-network.js';
-import { evaluate } from '../../src/network/evaluation.js';
 import type { LossName } from '../../src/network/loss.js';
 import type { Network } from '../../src/network/network.js';
+import { type Batches, createBatches } from '../../src/programs/batches.js';
+import { evaluate } from '../../src/programs/evaluation.js';
 import { type MagnitudeRanking, pruneSmallest, rankByMagnitude } from '../../src/pruning/magnitude.js';
 import {
   createPruningMeter,

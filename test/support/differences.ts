@@ -5,6 +5,7 @@ import { weightTensors } from '../../src/network/network.js';
 import { randomStream } from '../../src/random.js';
 import { outputHessian } from './float64-reference.js';
 import type { SeededProblem } from './problems.js';
+import { tensorBatch } from './problems.js';
 
 /** One component of random sign per weight, of its weight tensor's typical size. */
 export function balancedDirection(problem: SeededProblem, seed: number): Float64Array {
@@ -80,9 +81,10 @@ export async function flatLogits(
   const tensors = weightTensors(network, weights);
   const rows: number[] = [];
   await batches.forEach((batch) => {
+    const { inputs } = tensorBatch(batch);
     // Inside a gradient, where tfjs-layers fuses no activation into a kernel that would hide its branches.
     const gradients = grads((...at) => {
-      const logits = network.logits(at, batch.inputs);
+      const logits = network.logits(at, inputs);
       rows.push(...logits.dataSync());
       return sum(logits);
     })(tensors);

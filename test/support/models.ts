@@ -1,7 +1,7 @@
 import { io } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
-import type { ExampleSource } from '../../src/network/batches.js';
+import type { ExampleSource } from '../../src/network/example-source.js';
 import { type RandomStream, randomStream } from '../../src/random.js';
 
 /** A checkpoint of a model built with tfjs-layers, as if read from disk. */

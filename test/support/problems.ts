@@ -1,9 +1,12 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import type { LossProblem } from '../../src/curvature/products.js';
-import { createBatches, type ExampleSource } from '../../src/network/batches.js';
 import { createNetwork } from '../../src/network/create-network.js';
+import type { ExampleSource } from '../../src/network/example-source.js';
 import type { LossName } from '../../src/network/loss.js';
+import { type Batch, createBatches } from '../../src/programs/batches.js';
+import type { TensorBatch } from '../../src/programs/curvature-products.js';
 import { randomExamples, seededCheckpoint } from './models.js';
 
 /** A model, a loss and the data they are tried on. */
@@ -29,6 +32,11 @@ export function savedLayers(checkpoint: LayersCheckpoint): SavedLayer[] {
     config: { layers: SavedLayer[] };
   };
   return entry.config.layers;
+}
+
+/** The tensors of a batch that tfjs holds. */
+export function tensorBatch({ x, y }: Batch): TensorBatch {
+  return { inputs: x as unknown as Tensor, targets: y as unknown as Tensor };
 }
 
 /** A case made concrete by a seed. */

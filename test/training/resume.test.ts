@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LayersCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { prepareBackend } from '../../src/compute/backend.js';
+import { onnxExecutor } from '../../src/compute/compile/onnx-executor.js';
 import { loadOnnxRuntime } from '../../src/compute/onnx-runtime.js';
+import { tfjsExecutor } from '../../src/compute/tfjs-executor.js';
 import { type Progress, silentProgress } from '../../src/progress.js';
 import { type TrainingOptions, trainCheckpoint } from '../../src/training/training-run.js';
 import { createZooCheckpoint } from '../../src/training/zoo/registry.js';
@@ -39,8 +41,10 @@ const bytesOf = ({ weights }: LayersCheckpoint): string[] =>
 
 describe.each(['tfjs', 'onnx'] as const)('a run by %s that was stopped', (engine) => {
   const skip = engine === 'onnx' && typeof runtime === 'string';
-  const native =
-    engine === 'onnx' && typeof runtime !== 'string' ? { runtime: runtime.runtime, threads: 1 } : null;
+  const executor =
+    engine === 'onnx' && typeof runtime !== 'string'
+      ? onnxExecutor({ runtime: runtime.runtime, threads: 1 })
+      : tfjsExecutor;
   const start = (seed = 0) =>
     createZooCheckpoint('mlp', { exampleShape: [2], layout: 'flat', classes: 3, hidden: [8], seed })
       .checkpoint;
@@ -54,7 +58,7 @@ describe.each(['tfjs', 'onnx'] as const)('a run by %s that was stopped', (engine
       separableData(),
       { ...trainingOptions, epochs: 4, l1: 1e-3, ...changes },
       progress,
-      { native, stateFolder, saveMilliseconds: 0, onEpoch: async () => {} },
+      { executor, stateFolder, saveMilliseconds: 0, onEpoch: async () => {} },
     );
 
   it.each([

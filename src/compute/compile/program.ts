@@ -1,4 +1,5 @@
-import type { Tensor } from '@tensorflow/tfjs-core';
+import type { SplitCost } from '../executor.js';
+import type { TensorProgram } from '../tensor-program.js';
 import { blockConvolutions } from './block-convolutions.js';
 import { BLOCK_CHANNELS } from './channel-blocks.js';
 import { UNFOLD } from './convolution-lowering.js';
@@ -15,7 +16,7 @@ import {
 } from './restructure.js';
 import { separateFused } from './separate-fused.js';
 import { simplify } from './simplify.js';
-import { type GraphTemplate, type Program, type ProgramInputs, traceTemplate } from './trace.js';
+import { type GraphTemplate, traceTemplate } from './trace.js';
 
 /** A program cut at what depends on its variable inputs, for one batch size. */
 export interface SplitProgram {
@@ -24,14 +25,6 @@ export interface SplitProgram {
   /** Run for each value of the variable inputs. */
   step: NativeProgram;
   dispose(): Promise<void>;
-}
-
-/** What a split program takes, known before it is compiled. */
-export interface SplitCost {
-  prologue: GraphCost;
-  step: GraphCost;
-  /** The prologue's outputs, kept between steps, in bytes. */
-  keptBytes: number;
 }
 
 /** Images arranged anew: not worth keeping beside the images where memory is short. */
@@ -49,12 +42,8 @@ export class TracedProgram {
    *
    * @throws NotCompilableError
    */
-  static trace(
-    name: string,
-    program: Program,
-    makeInputs: (batchSize: number) => ProgramInputs,
-  ): TracedProgram {
-    return new TracedProgram(traceTemplate(program, makeInputs), name);
+  static trace({ name, run, sampleInputs }: TensorProgram): TracedProgram {
+    return new TracedProgram(traceTemplate(run, sampleInputs), name);
   }
 
   /** Whether it convolves images or passes gradients back through such a convolution. */
@@ -132,14 +121,4 @@ export class TracedProgram {
   compile(batchSize: number, options: NativeOptions): Promise<NativeProgram> {
     return compileNative(this.whole(batchSize, options), `${this.name}-${batchSize}`, options);
   }
-}
-
-/** Inputs of a program by name, from lists of tensors. */
-export function numbered(prefix: string, tensors: readonly Tensor[]): Record<string, Tensor> {
-  return Object.fromEntries(tensors.map((tensor, index) => [`${prefix}${index}`, tensor]));
-}
-
-/** The tensors of `prefix0`, `prefix1`, .. in order. */
-export function collect<T>(record: Readonly<Record<string, T>>, prefix: string, count: number): T[] {
-  return Array.from({ length: count }, (_, index) => record[`${prefix}${index}`]);
 }

@@ -1,10 +1,6 @@
 import { engine, type Tensor } from '@tensorflow/tfjs-core';
+import type { Program, ProgramInputs } from '../tensor-program.js';
 import type { ElementType, Graph, GraphConstant, GraphNode, GraphValue, ValueId } from './graph.js';
-
-/** Named tensors a program reads. */
-export type ProgramInputs = Record<string, Tensor>;
-/** A tensor program, run inside a tidy. */
-export type Program = (inputs: ProgramInputs) => Record<string, Tensor>;
 
 type RunKernel = (
   name: string,

@@ -19,17 +19,11 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../../src/compute/backend.js';
 import type { Graph } from '../../../src/compute/compile/graph.js';
-import { collect, numbered } from '../../../src/compute/compile/program.js';
-import {
-  NotCompilableError,
-  type Program,
-  type ProgramInputs,
-  traceProgram,
-  traceTemplate,
-} from '../../../src/compute/compile/trace.js';
-import { batchProducts } from '../../../src/curvature/products.js';
+import { NotCompilableError, traceProgram, traceTemplate } from '../../../src/compute/compile/trace.js';
+import { collect, numbered, type Program, type ProgramInputs } from '../../../src/compute/tensor-program.js';
 import { exampleLosses } from '../../../src/network/loss.js';
 import { weightTensors } from '../../../src/network/network.js';
+import { batchProducts } from '../../../src/programs/curvature-products.js';
 import { imageCases, mlpCase, sequenceCases } from '../../support/network-cases.js';
 import { type ModelCase, type SeededProblem, withProblem } from '../../support/problems.js';
 import { kernelsOf } from './support.js';

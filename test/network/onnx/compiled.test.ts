@@ -1,11 +1,15 @@
 import { beforeAll, describe, it } from 'vitest';
 import { prepareBackend } from '../../../src/compute/backend.js';
-import { type NativeSetting, nativeBatches } from '../../../src/curvature/native-batches.js';
-import { nativeCurvatureOperator } from '../../../src/curvature/native-curvature.js';
-import { traceProduct, vectorInputs } from '../../../src/curvature/native-programs.js';
+import { onnxExecutor } from '../../../src/compute/compile/onnx-executor.js';
+import type { ProgramPlans } from '../../../src/compute/executor.js';
 import { PRODUCT_PLANS, type ProductPlanName, planProducts } from '../../../src/curvature/product-plan.js';
-import { curvatureOperator, type LossProblem } from '../../../src/curvature/products.js';
-import { createBatches } from '../../../src/network/batches.js';
+import {
+  curvatureOperator,
+  type LossProblem,
+  plannedCurvatureOperator,
+} from '../../../src/curvature/products.js';
+import { createBatches } from '../../../src/programs/batches.js';
+import { productProgram, vectorInputs } from '../../../src/programs/loss-programs.js';
 import { hasNative, native } from '../../compute/compile/support.js';
 import { randomExamples } from '../../support/models.js';
 import { integerTensor, type ModelSketch, normalWeight } from '../../support/onnx-models.js';
@@ -38,13 +42,22 @@ async function expectProductsAgree(
     });
     const batches = createBatches(source, network.outputs, { batchSize: SIZES.batchSize, keepBytes: 1e8 });
     const problem: LossProblem = { network, loss: 'cross-entropy', batches };
-    const setting: NativeSetting = { network, loss: 'cross-entropy', options: native };
-    const inNative = nativeBatches(setting, source, SIZES.batchSize, 1e8);
+    const executor = onnxExecutor(native);
+    const compiledBatches = createBatches(source, network.outputs, {
+      batchSize: SIZES.batchSize,
+      keepBytes: 1e8,
+      executor,
+    });
     const eager = curvatureOperator(problem, 'hessian');
-    const product = traceProduct(network, 'cross-entropy', 'hessian', source);
+    const product = await executor.prepare(productProgram(network, 'cross-entropy', 'hessian', source));
     const demand = { ...SIZES, cacheBytes: 1e8, workingBytes: 1e8, vectors: 1 };
-    const plan = planProducts(product, vectorInputs(network), native, demand, asked);
-    const compiled = await nativeCurvatureOperator(setting, 'hessian', product, inNative, plan);
+    const plan = planProducts(product.plans as ProgramPlans, vectorInputs(network), demand, asked);
+    const compiled = await plannedCurvatureOperator(
+      { ...problem, batches: compiledBatches },
+      'hessian',
+      product,
+      plan,
+    );
     try {
       const vector = normalVector(network.dimension, 1);
       expectClose(await compiled.apply(vector), await eager.apply(vector), TOLERANCE, { label: 'product' });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../../src/compute/backend.js';
 import { curvatureOperator, lossGradient } from '../../../src/curvature/products.js';
-import { createBatches } from '../../../src/network/batches.js';
 import { createNetwork } from '../../../src/network/create-network.js';
+import { createBatches } from '../../../src/programs/batches.js';
 import { balancedDirection, differencesOfLoss } from '../../support/differences.js';
 import { randomExamples } from '../../support/models.js';
 import { onnxCheckpoint } from '../../support/onnx-models.js';

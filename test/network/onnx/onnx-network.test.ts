@@ -4,9 +4,9 @@ import { prepareBackend } from '../../../src/compute/backend.js';
 import { traceProgram } from '../../../src/compute/compile/trace.js';
 import { lossGradient } from '../../../src/curvature/products.js';
 import { InputError } from '../../../src/errors.js';
-import { createBatches } from '../../../src/network/batches.js';
 import { createNetwork, describeNetwork } from '../../../src/network/create-network.js';
 import { weightTensors } from '../../../src/network/network.js';
+import { createBatches } from '../../../src/programs/batches.js';
 import { randomExamples } from '../../support/models.js';
 import {
   integerTensor,

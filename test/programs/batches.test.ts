@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
-import { createBatches, type ExampleSource, examplesAt } from '../../src/network/batches.js';
+import { tfjsExecutor } from '../../src/compute/tfjs-executor.js';
+import { type ExampleSource, examplesAt } from '../../src/network/example-source.js';
+import { createBatches } from '../../src/programs/batches.js';
 
 beforeAll(async () => {
   await prepareBackend('cpu');
@@ -38,12 +40,12 @@ describe('batches', () => {
   it('cover the examples in order, the last one being smaller', async () => {
     const batches = createBatches(countingSource(7), 1, { batchSize: 3, keepBytes: 0 });
     const seen: { size: number; inputs: number[]; targets: number[]; shape: number[] }[] = [];
-    await batches.forEach(({ inputs, targets, size }) => {
+    await batches.forEach(({ size, x, y }) => {
       seen.push({
         size,
-        inputs: [...inputs.dataSync()],
-        targets: [...targets.dataSync()],
-        shape: inputs.shape,
+        inputs: [...tfjsExecutor.values(x)],
+        targets: [...tfjsExecutor.values(y)],
+        shape: (x as unknown as tf.Tensor).shape,
       });
     });
     expect(batches.examples).toBe(7);

@@ -4,19 +4,21 @@ import { join } from 'node:path';
 import { dispose, memory, tensor } from '@tensorflow/tfjs-core';
 import { layers, sequential } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { compareComputations } from '../../src/analysis/native-agreement.js';
-import { nativeWorkSizes } from '../../src/analysis/native-budget.js';
-import { explainNativeFailure } from '../../src/analysis/native-failure.js';
+import { compareComputations } from '../../src/analysis/agreement.js';
+import { compiledWorkSizes } from '../../src/analysis/compiled-budget.js';
+import { explainExecutorFailure } from '../../src/analysis/executor-failure.js';
 import { type OpenedComputation, openComputation } from '../../src/analysis/open-computation.js';
 import type { Problem } from '../../src/analysis/problem.js';
 import { resourceScope } from '../../src/analysis/resources.js';
 import { prepareBackend } from '../../src/compute/backend.js';
 import type { NativeOptions } from '../../src/compute/compile/native-session.js';
+import { onnxExecutor } from '../../src/compute/compile/onnx-executor.js';
 import { NotCompilableError } from '../../src/compute/compile/trace.js';
-import { traceLossPrograms } from '../../src/curvature/native-programs.js';
-import { CURVATURES } from '../../src/curvature/products.js';
+import type { ProgramPlans } from '../../src/compute/executor.js';
 import { InputError } from '../../src/errors.js';
 import { type Network, weightTensors } from '../../src/network/network.js';
+import { CURVATURES } from '../../src/programs/curvature-products.js';
+import { prepareLossPrograms } from '../../src/programs/loss-programs.js';
 import { silentProgress } from '../../src/progress.js';
 import type { Report } from '../../src/report/schema.js';
 import { configWith, fixedCheckpoint, problemOf, smallModel } from '../analysis/support.js';
@@ -27,7 +29,7 @@ import { normalVector } from '../support/vectors.js';
 /** A small problem whose engine compiles native programs, or has none. */
 async function problemWith(options: NativeOptions | null): Promise<Problem> {
   const problem = await problemOf(await fixedCheckpoint(smallModel()), { count: 20, shape: [4] });
-  return { ...problem, engine: { ...problem.engine, native: options } };
+  return { ...problem, engine: { ...problem.engine, onnx: options } };
 }
 
 beforeAll(async () => {
@@ -97,10 +99,10 @@ describe.skipIf(!hasNative)('the computation of an analysis', () => {
     const problem = await problemWith(native);
     const { network, loss, train } = problem;
     for (const kind of CURVATURES) {
-      const programs = traceLossPrograms(network, loss, kind, train);
-      const { plan } = nativeWorkSizes(problem, configWith(), programs.product, native);
-      const setting = { network, loss, options: native };
-      expect(await compareComputations(problem, { kind, programs, setting, plan })).toBeLessThan(1e-5);
+      const executor = onnxExecutor(native);
+      const programs = await prepareLossPrograms(executor, network, loss, kind, train);
+      const { plan } = compiledWorkSizes(problem, configWith(), programs.product.plans as ProgramPlans);
+      expect(await compareComputations(problem, { kind, executor, programs, plan })).toBeLessThan(1e-5);
     }
   });
 
@@ -113,7 +115,7 @@ describe.skipIf(!hasNative)('the computation of an analysis', () => {
       ],
     });
     const problem = await problemOf(await fixedCheckpoint(model), { count: 4, shape: [4, 2, 2, 1] });
-    const fallback = await opened({ ...problem, engine: { ...problem.engine, native } });
+    const fallback = await opened({ ...problem, engine: { ...problem.engine, onnx: native } });
     expect(fallback.native).toBe(false);
     expect(fallback.notes).toEqual([
       'this model cannot be compiled (kernel AvgPool3D has no ONNX lowering); computing with tfjs',
@@ -182,7 +184,7 @@ describe.skipIf(!hasNative)('the computation of an analysis', () => {
       const { network, train } = problem;
       const outputs = await tidiedLogits(network, train.inputs(0, 20), [20, 4]);
       const fitted = { ...train, targets: (start: number, end: number) => outputs.slice(3 * start, 3 * end) };
-      const engine = { ...problem.engine, native: options };
+      const engine = { ...problem.engine, onnx: options };
       return { ...problem, engine, train: fitted, epsilonTrain: fitted };
     }
 
@@ -197,7 +199,7 @@ describe.skipIf(!hasNative)('the computation of an analysis', () => {
 
   it.each([1000, 1e4, 1e30])('is native for logits of %s', async (scale) => {
     const problem = await problemOf(await fixedCheckpoint(smallModel(), scale), { count: 20, shape: [4] });
-    const engine = { ...problem.engine, native };
+    const engine = { ...problem.engine, onnx: native };
     const compiled = await opened({ ...problem, engine });
     expect(compiled).toMatchObject({ native: true, notes: [] });
     expect(compiled.product.every(Number.isFinite)).toBe(true);
@@ -212,13 +214,13 @@ describe.skipIf(!hasNative)('the computation of an analysis', () => {
 describe('a native program that fails under way', () => {
   it('is explained in one line; other errors stay what they are', () => {
     const failed = () =>
-      explainNativeFailure(new NotCompilableError('ONNX Runtime refuses row-projection: bad allocation'));
+      explainExecutorFailure(new NotCompilableError('ONNX Runtime refuses row-projection: bad allocation'));
     expect(failed).toThrow(InputError);
     expect(failed).toThrow(
       'ONNX Runtime refuses row-projection: bad allocation; if memory ran out, give a smaller --memory-limit, else use --backend wasm',
     );
     const other = new RangeError('no');
-    expect(() => explainNativeFailure(other)).toThrow(other);
+    expect(() => explainExecutorFailure(other)).toThrow(other);
   });
 });
 

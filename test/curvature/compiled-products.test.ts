@@ -2,27 +2,28 @@ import { memory } from '@tensorflow/tfjs-core';
 import { layers, type RNN, sequential } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
-import type { TracedProgram } from '../../src/compute/compile/program.js';
+import { onnxExecutor } from '../../src/compute/compile/onnx-executor.js';
 import { NotCompilableError } from '../../src/compute/compile/trace.js';
-import { type NativeEvaluator, nativeEvaluator, nativeLossGradient } from '../../src/curvature/native.js';
-import { type NativeSetting, nativeBatches, nativeBatchSize } from '../../src/curvature/native-batches.js';
-import { nativeCurvatureOperator } from '../../src/curvature/native-curvature.js';
-import {
-  traceEvaluation,
-  traceGradient,
-  traceProduct,
-  vectorInputs,
-} from '../../src/curvature/native-programs.js';
+import type { PreparedProgram, ProgramPlans } from '../../src/compute/executor.js';
 import { PRODUCT_PLANS, type ProductPlan, planProducts } from '../../src/curvature/product-plan.js';
 import {
-  CURVATURES,
-  type CurvatureKind,
   curvatureOperator,
+  type LossProblem,
   lossGradient,
+  plannedCurvatureOperator,
 } from '../../src/curvature/products.js';
-import type { ExampleSource } from '../../src/network/batches.js';
-import { evaluate } from '../../src/network/evaluation.js';
+import type { ExampleSource } from '../../src/network/example-source.js';
 import { LOSS_NAMES } from '../../src/network/loss.js';
+import { createBatches, worthwhileBatchSize } from '../../src/programs/batches.js';
+import { CURVATURES, type CurvatureKind } from '../../src/programs/curvature-products.js';
+import { evaluate, type LossEvaluator, lossEvaluator } from '../../src/programs/evaluation.js';
+import {
+  evaluationProgram,
+  gradientProgram,
+  prepareLossPrograms,
+  productProgram,
+  vectorInputs,
+} from '../../src/programs/loss-programs.js';
 import { hasNative, native } from '../compute/compile/support.js';
 import {
   ACTIVATIONS,
@@ -41,33 +42,44 @@ const TOLERANCE = 1e-4;
 /** Batches of 3, 3 and 1. */
 const SIZES = { seed: 3, examples: 7, batchSize: 3 };
 
-function settingOf({ network, loss }: SeededProblem): NativeSetting {
-  return { network, loss, options: native };
+const executor = hasNative ? onnxExecutor(native) : null!;
+
+/** The problem in the memory of ONNX Runtime. */
+function compiledOf({ network, loss, source }: SeededProblem, keepBytes = 0): LossProblem {
+  const { batchSize } = SIZES;
+  return {
+    network,
+    loss,
+    batches: createBatches(source, network.outputs, { batchSize, keepBytes, executor }),
+  };
 }
 
-function evaluatorOf({ network, loss, source }: SeededProblem): NativeEvaluator {
-  return nativeEvaluator(
-    settingOf({ network, loss } as SeededProblem),
-    traceEvaluation(network, loss, source),
-  );
+async function evaluatorOf({ network, loss, source }: SeededProblem): Promise<LossEvaluator> {
+  return lossEvaluator(network, loss, await executor.prepare(evaluationProgram(network, loss, source)));
+}
+
+function preparedProduct(
+  { network, loss, source }: SeededProblem,
+  kind: CurvatureKind,
+): Promise<PreparedProgram> {
+  return executor.prepare(productProgram(network, loss, kind, source));
 }
 
 async function expectForwardAndGradientAgree(problem: SeededProblem): Promise<void> {
   const { network, loss, batches, source, nameOf } = problem;
-  const setting = settingOf(problem);
-  const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
+  const compiled = compiledOf(problem);
   // Not only at the weights the program was traced at.
   const elsewhere = network.weights.map((weight, i) => weight * (1 + 0.1 * Math.sin(i)));
-  const evaluator = evaluatorOf(problem);
-  const gradient = traceGradient(network, loss, source);
+  const evaluator = await evaluatorOf(problem);
+  const gradient = await executor.prepare(gradientProgram(network, loss, source));
   try {
     for (const weights of [network.weights, elsewhere]) {
       const expected = await evaluate(network, loss, batches, weights);
-      const found = await evaluator.evaluate(inNative, weights);
+      const found = await evaluator.evaluate(compiled.batches, weights);
       expectClose(found.losses, expected.losses, TOLERANCE, { label: 'losses' });
       expect(found.accuracy).toBe(expected.accuracy);
       const expectedGradient = await lossGradient(problem, weights);
-      const foundGradient = await nativeLossGradient(setting, gradient, inNative, weights);
+      const foundGradient = await lossGradient(compiled, weights, gradient);
       expect(Math.abs(foundGradient.loss / expectedGradient.loss - 1), 'loss').toBeLessThan(TOLERANCE);
       expectClose(foundGradient.gradient, expectedGradient.gradient, TOLERANCE, {
         label: 'gradient',
@@ -82,27 +94,30 @@ async function expectForwardAndGradientAgree(problem: SeededProblem): Promise<vo
 /** A plan for batches of three with room to keep shared parts. */
 function planOf(
   { network, source }: SeededProblem,
-  product: TracedProgram,
+  product: PreparedProgram,
   cacheBytes: number,
   asked: ProductPlan['name'] | 'auto' = 'auto',
 ): ProductPlan {
   const demand = { batchSize: SIZES.batchSize, cacheBytes, workingBytes: 2 ** 30, vectors: 1 };
-  return planProducts(product, vectorInputs(network), native, { examples: source.count, ...demand }, asked);
+  return planProducts(
+    product.plans as ProgramPlans,
+    vectorInputs(network),
+    { examples: source.count, ...demand },
+    asked,
+  );
 }
 
 async function expectProductsAgree(problem: SeededProblem, kind: CurvatureKind): Promise<void> {
-  const { network, source, nameOf } = problem;
-  const setting = settingOf(problem);
+  const { network, nameOf } = problem;
   const vectors = [1, 2].map((seed) => normalVector(network.dimension, seed));
   const eager = curvatureOperator(problem, kind);
   const expected = [await eager.apply(vectors[0]), await eager.apply(vectors[1])];
   eager.dispose();
-  const product = traceProduct(network, problem.loss, kind, source);
+  const product = await preparedProduct(problem, kind);
   for (const name of PRODUCT_PLANS) {
     const plan = planOf(problem, product, name === 'kept' ? 2 ** 30 : 0, name);
     expect(plan).toMatchObject({ name, batches: 3, keptBatches: name === 'kept' ? 3 : 0 });
-    const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
-    const compiled = await nativeCurvatureOperator(setting, kind, product, inNative, plan);
+    const compiled = await plannedCurvatureOperator(compiledOf(problem), kind, product, plan);
     try {
       const together = await Promise.all(vectors.map((vector) => compiled.apply(vector)));
       together.push(await compiled.apply(vectors[0]));
@@ -213,7 +228,7 @@ const cases: ModelCase[] = [
   ...furtherCases,
 ];
 
-describe.skipIf(!hasNative)('native programs agree with tfjs', () => {
+describe.skipIf(!hasNative)('compiled programs agree with tfjs', () => {
   beforeAll(async () => {
     await prepareBackend('wasm');
   });
@@ -230,19 +245,17 @@ describe.skipIf(!hasNative)('native programs agree with tfjs', () => {
   it.each(dilatedCases)('$name, forward; tfjs has no gradient to compile', async (modelCase) => {
     await withProblem(modelCase, SIZES, async (problem) => {
       const { network, loss, batches, source } = problem;
-      const setting = settingOf(problem);
-      const evaluator = evaluatorOf(problem);
-      const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
+      const evaluator = await evaluatorOf(problem);
       const expected = await evaluate(network, loss, batches, network.weights);
-      const found = await evaluator.evaluate(inNative, network.weights);
+      const found = await evaluator.evaluate(compiledOf(problem).batches, network.weights);
       expectClose(found.losses, expected.losses, TOLERANCE, { label: 'losses' });
       evaluator.dispose();
-      expect(() => traceGradient(network, loss, source)).toThrow(/dilation/);
+      await expect(executor.prepare(gradientProgram(network, loss, source))).rejects.toThrow(/dilation/);
     });
   });
 });
 
-/** A layer whose kernels have no native form. */
+/** A layer whose kernels cannot be compiled. */
 const conv3dCase: ModelCase = {
   name: 'Conv3D',
   build: () =>
@@ -258,38 +271,37 @@ const conv3dCase: ModelCase = {
   loss: 'cross-entropy',
 };
 
-describe.skipIf(!hasNative)('native programs', () => {
+describe.skipIf(!hasNative)('compiled programs', () => {
   beforeAll(async () => {
     await prepareBackend('wasm');
   });
 
-  it('are refused for kernels without a native form', async () => {
+  it('are refused for kernels that have no compiled form', async () => {
     await withProblem(conv3dCase, SIZES, async (problem) => {
-      const { network, source } = problem;
-      const setting = settingOf(problem);
-      const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
-      const evaluator = evaluatorOf(problem);
-      await expect(evaluator.evaluate(inNative, network.weights)).rejects.toThrow(NotCompilableError);
+      const { network } = problem;
+      const evaluator = await evaluatorOf(problem);
+      await expect(evaluator.evaluate(compiledOf(problem).batches, network.weights)).rejects.toThrow(
+        NotCompilableError,
+      );
       evaluator.dispose();
     });
   });
 
   it('leave no tensor behind in tfjs', async () => {
     await withProblem(smallConvNet, SIZES, async (problem) => {
-      const { network, source } = problem;
-      const setting = settingOf(problem);
+      const { network, loss, source } = problem;
       const before = memory();
       for (const name of PRODUCT_PLANS) {
-        const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
-        const evaluator = evaluatorOf(problem);
-        const product = traceProduct(network, setting.loss, 'hessian', source);
-        const operator = await nativeCurvatureOperator(setting, 'hessian', product, inNative, {
+        const compiled = compiledOf(problem);
+        const evaluator = await evaluatorOf(problem);
+        const product = await preparedProduct(problem, 'hessian');
+        const operator = await plannedCurvatureOperator(compiled, 'hessian', product, {
           ...planOf(problem, product, 2 ** 30),
           name,
         });
-        await evaluator.evaluate(inNative, network.weights);
-        const gradient = traceGradient(network, setting.loss, source);
-        await nativeLossGradient(setting, gradient, inNative, network.weights);
+        await evaluator.evaluate(compiled.batches, network.weights);
+        const gradient = await executor.prepare(gradientProgram(network, loss, source));
+        await lossGradient(compiled, network.weights, gradient);
         await operator.apply(normalVector(network.dimension, 8));
         for (const disposable of [evaluator, operator]) {
           disposable.dispose();
@@ -302,10 +314,9 @@ describe.skipIf(!hasNative)('native programs', () => {
 
   it('keep as many batches as the memory holds, and compute the same', async () => {
     await withProblem(smallConvNet, SIZES, async (problem) => {
-      const { network, source } = problem;
-      const setting = settingOf(problem);
-      const inNative = nativeBatches(setting, source, SIZES.batchSize, 0);
-      const product = traceProduct(network, setting.loss, 'ggn', source);
+      const { network } = problem;
+      const compiled = compiledOf(problem);
+      const product = await preparedProduct(problem, 'ggn');
       const plans: ProductPlan[] = [];
       // From nothing to everything, in steps smaller than what one batch takes.
       for (let cacheBytes = 0; plans.at(-1)?.unfoldedBatches !== 3; cacheBytes += 4096) {
@@ -322,7 +333,7 @@ describe.skipIf(!hasNative)('native programs', () => {
       const vector = normalVector(network.dimension, 9);
       let expected: Float64Array | null = null;
       for (const plan of plans) {
-        const operator = await nativeCurvatureOperator(setting, 'ggn', product, inNative, plan);
+        const operator = await plannedCurvatureOperator(compiled, 'ggn', product, plan);
         await operator.apply(normalVector(network.dimension, 10));
         const found = await operator.apply(vector);
         expected ??= found;
@@ -335,8 +346,8 @@ describe.skipIf(!hasNative)('native programs', () => {
   it('report progress and walk kept batches again', async () => {
     await withProblem(mlpCase('tanh'), SIZES, async (problem) => {
       const { network, source } = problem;
-      const setting = settingOf(problem);
-      const batchBytes = 3 * 5 * 4;
+      // Five inputs and three targets an example.
+      const batchBytes = 3 * (5 + network.outputs) * 4;
       let prepared = 0;
       const counted: ExampleSource = {
         ...source,
@@ -345,11 +356,11 @@ describe.skipIf(!hasNative)('native programs', () => {
           return source.inputs(start, end);
         },
       };
-      const inNative = nativeBatches(setting, counted, SIZES.batchSize, 2 * batchBytes);
-      const evaluator = evaluatorOf(problem);
+      const { batches } = compiledOf({ ...problem, source: counted }, 2 * batchBytes);
+      const evaluator = await evaluatorOf(problem);
       const done: number[] = [];
       for (let walk = 0; walk < 2; walk++) {
-        await evaluator.evaluate(inNative, network.weights, (examples) => done.push(examples));
+        await evaluator.evaluate(batches, network.weights, (examples) => done.push(examples));
       }
       evaluator.dispose();
       expect(done).toEqual([3, 6, 7, 3, 6, 7]);
@@ -361,19 +372,21 @@ describe.skipIf(!hasNative)('native programs', () => {
   it('need two examples for a product', async () => {
     await withProblem(mlpCase('tanh'), { seed: 3, examples: 1 }, async (problem) => {
       const { network, loss, source } = problem;
-      expect(() => traceProduct(network, loss, 'ggn', source)).toThrow(NotCompilableError);
+      await expect(prepareLossPrograms(executor, network, loss, 'ggn', source)).rejects.toThrow(
+        NotCompilableError,
+      );
     });
   });
 });
 
-describe('batch sizes of native programs', () => {
+describe('batch sizes of compiled programs', () => {
   it('hide the overhead of a call and are even', () => {
-    expect(nativeBatchSize(10, 1, 1)).toBe(10);
-    expect(nativeBatchSize(2048, 1, 1)).toBe(1024);
-    expect(nativeBatchSize(1025, 1, 1)).toBe(513);
-    expect(nativeBatchSize(1000, 1e12, 1)).toBe(16);
-    expect(nativeBatchSize(1000, 1e12, 1, 64)).toBe(63);
-    expect(nativeBatchSize(1000, 2e7, 1)).toBe(100);
-    expect(nativeBatchSize(1, 0, 1)).toBe(1);
+    expect(worthwhileBatchSize(10, 1, 1)).toBe(10);
+    expect(worthwhileBatchSize(2048, 1, 1)).toBe(1024);
+    expect(worthwhileBatchSize(1025, 1, 1)).toBe(513);
+    expect(worthwhileBatchSize(1000, 1e12, 1)).toBe(16);
+    expect(worthwhileBatchSize(1000, 1e12, 1, 64)).toBe(63);
+    expect(worthwhileBatchSize(1000, 2e7, 1)).toBe(100);
+    expect(worthwhileBatchSize(1, 0, 1)).toBe(1);
   });
 });

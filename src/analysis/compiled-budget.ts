@@ -1,9 +1,8 @@
-import type { NativeOptions } from '../compute/compile/native-session.js';
-import type { TracedProgram } from '../compute/compile/program.js';
+import type { ProgramPlans } from '../compute/executor.js';
 import type { AnalyzeConfig } from '../config.js';
-import { nativeBatchSize, SMALLEST_BATCH } from '../curvature/native-batches.js';
-import { vectorInputs } from '../curvature/native-programs.js';
 import { type ProductPlan, planProducts } from '../curvature/product-plan.js';
+import { SMALLEST_BATCH, worthwhileBatchSize } from '../programs/batches.js';
+import { vectorInputs } from '../programs/loss-programs.js';
 import { BASIS_OPERATION_COST, chooseLanczosSizes, type LanczosSizes } from './budget.js';
 import { tensorMemory } from './memory.js';
 import type { Problem } from './problem.js';
@@ -27,8 +26,8 @@ const ROOMY_BATCH = 64;
 /** Two batch sizes from which the memory of others follows; it grows linearly. */
 const MEASURED_BATCHES = [16, 32] as const;
 
-/** How native work is cut, from memory and operation counts alone, so that it is the same in every run. */
-export interface NativeWorkSizes extends LanczosSizes {
+/** How the work of compiled programs is cut, from memory and operation counts alone, so that it is the same in every run. */
+export interface CompiledWorkSizes extends LanczosSizes {
   plan: ProductPlan;
   /** Memory for training batches, and again for test batches, kept between passes. */
   keepBytes: number;
@@ -37,24 +36,22 @@ export interface NativeWorkSizes extends LanczosSizes {
 }
 
 /**
- * Divides the memory limit among native programs: batch size and plan of
+ * Divides the memory limit among compiled programs: batch size and plan of
  * their curvature products, and the Lanczos basis.
  *
- * @param product the traced curvature product
- * @param options where programs will run
+ * @param product what is known of the curvature product
  */
-export function nativeWorkSizes(
+export function compiledWorkSizes(
   { network, train }: Pick<Problem, 'network' | 'train'>,
   config: AnalyzeConfig,
-  product: TracedProgram,
-  options: NativeOptions,
-): NativeWorkSizes {
+  product: ProgramPlans,
+): CompiledWorkSizes {
   const limit = tensorMemory(config);
   const variable = vectorInputs(network);
   const [small, large] = MEASURED_BATCHES.map((batchSize) => {
-    const { prologue, step, keptBytes } = product.splitCost(batchSize, variable, false, options);
+    const { prologue, step, keptBytes } = product.splitCost(batchSize, variable, false);
     return {
-      operations: product.wholeCost(batchSize, options).operations,
+      operations: product.wholeCost(batchSize).operations,
       bytes: keptBytes + Math.max(prologue.peakBytes, step.peakBytes),
     };
   });
@@ -64,11 +61,11 @@ export function nativeWorkSizes(
   const fixedBytes = Math.max(0, small.bytes - MEASURED_BATCHES[0] * bytesPerExample);
   const workingBytes = Math.max(WORKING_SHARE * limit, (1 + GROWTH_BEYOND_LIMIT) * fixedBytes);
   const fitting = Math.max(1, Math.floor((workingBytes - fixedBytes) / bytesPerExample));
-  const roomy = product.splitCost(ROOMY_BATCH, variable, true, options);
+  const roomy = product.splitCost(ROOMY_BATCH, variable, true);
   const roomyBytes = roomy.keptBytes + Math.max(roomy.prologue.peakBytes, roomy.step.peakBytes);
   const largest = Math.min(
     fitting,
-    nativeBatchSize(
+    worthwhileBatchSize(
       train.count,
       operationsPerExample,
       network.dimension,
@@ -82,7 +79,7 @@ export function nativeWorkSizes(
     network.dimension,
     operationsPerExample * train.count,
     BASIS_SHARE * limit,
-    BASIS_OPERATION_COST.native,
+    BASIS_OPERATION_COST.compiled,
   );
   // Two programs of a product have buffers of their own, as large as what a pass takes.
   const passBytes = 2 * (fixedBytes + batchSize * bytesPerExample);
@@ -98,6 +95,6 @@ export function nativeWorkSizes(
     ...lanczos,
     keepBytes: INPUT_SHARE * limit,
     leastBytes: 2 * (fixedBytes + bytesPerExample),
-    plan: planProducts(product, variable, options, demand, config.productPlan),
+    plan: planProducts(product, variable, demand, config.productPlan),
   };
 }

@@ -1,28 +1,29 @@
+import type { Executor } from '../compute/executor.js';
+import { tfjsExecutor } from '../compute/tfjs-executor.js';
 import type { AnalyzeConfig } from '../config.js';
 import { type CheckPoint, NOISE_FACTOR, neighbourOf, ordinaryPoint } from '../curvature/check-points.js';
-import { nativeEvaluator } from '../curvature/native.js';
-import { type NativeSetting, nativeBatches } from '../curvature/native-batches.js';
-import type { LossPrograms } from '../curvature/native-programs.js';
 import type { ProductPlan } from '../curvature/product-plan.js';
-import { type ExampleSource, examplesAt } from '../network/batches.js';
+import { type ExampleSource, examplesAt } from '../network/example-source.js';
+import { createBatches } from '../programs/batches.js';
+import { lossEvaluator } from '../programs/evaluation.js';
+import { type LossPrograms, prepareLossPrograms } from '../programs/loss-programs.js';
 import { randomStream } from '../random.js';
-import { type Computation, eagerComputation } from './computation.js';
-import { nativeComputation } from './native-computation.js';
+import { type Computation, type ComputationSetting, createComputation } from './computation.js';
 import type { Problem } from './problem.js';
 import { type ResourceScope, resourceScope } from './resources.js';
 
-/** Largest relative difference between native and eager results that passes: float32 rounding stays below 1e-4. */
+/** Largest relative difference between compiled programs and tfjs that passes: float32 rounding stays below 1e-4. */
 export const AGREEMENT_TOLERANCE = 1e-3;
 
-/** Examples on which native programs are compared with tfjs, and of how many they are chosen. */
+/** Examples on which compiled programs are compared with tfjs, and of how many they are chosen. */
 const COMPARED_EXAMPLES = 8;
 const COMPARISON_CANDIDATES = 512;
 
-/** Native programs and how they are run. */
-export interface NativePrograms {
+/** Compiled programs and how they are run. */
+export interface CompiledSetting {
   kind: AnalyzeConfig['curvature'];
+  executor: Executor;
   programs: LossPrograms;
-  setting: NativeSetting;
   plan: ProductPlan;
 }
 
@@ -32,13 +33,14 @@ export interface NativePrograms {
  * and two right computations differ by more than rounding.
  */
 async function worstExamples(
-  { network, train }: Problem,
-  { programs, setting, plan }: NativePrograms,
+  { network, loss, train }: Problem,
+  { executor, programs, plan }: CompiledSetting,
 ): Promise<ExampleSource> {
   const candidates = { ...train, count: Math.min(COMPARISON_CANDIDATES, train.count) };
-  const evaluator = nativeEvaluator(setting, programs.evaluate);
+  const evaluator = lossEvaluator(network, loss, programs.evaluate);
   try {
-    const batches = nativeBatches(setting, candidates, Math.min(plan.batchSize, candidates.count), 0);
+    const batchSize = Math.min(plan.batchSize, candidates.count);
+    const batches = createBatches(candidates, network.outputs, { batchSize, keepBytes: 0, executor });
     const { losses } = await evaluator.evaluate(batches, network.weights);
     const places = Array.from(losses, (_, place) => place).sort((a, b) => losses[b] - losses[a]);
     return examplesAt(train, places.slice(0, COMPARED_EXAMPLES));
@@ -58,37 +60,35 @@ function problemAt(problem: Problem, { weights, examples }: CheckPoint): Problem
   };
 }
 
-function eagerAt(problem: Problem, kind: AnalyzeConfig['curvature'], scope: ResourceScope): Computation {
-  const { count } = problem.train;
-  return eagerComputation(
-    problem,
-    kind,
-    { productBatch: count, evaluationBatch: count, keepBytes: 0 },
-    scope,
-  );
+/** All examples in one batch. */
+function atOnce({
+  train,
+}: Problem): Pick<ComputationSetting, 'productBatch' | 'evaluationBatch' | 'keepBytes'> {
+  return { productBatch: train.count, evaluationBatch: train.count, keepBytes: 0 };
 }
 
-function nativeAt(
+/** The reference: tfjs, operation by operation. */
+async function tfjsAt(
   problem: Problem,
-  { kind, programs, setting, plan }: NativePrograms,
+  kind: AnalyzeConfig['curvature'],
   scope: ResourceScope,
 ): Promise<Computation> {
-  const smallPlan: ProductPlan = {
-    ...plan,
+  const { network, loss, train } = problem;
+  const programs = await prepareLossPrograms(tfjsExecutor, network, loss, kind, train);
+  const setting = { executor: tfjsExecutor, programs, kind, plan: null };
+  return createComputation(problem, { ...setting, ...atOnce(problem) }, scope);
+}
+
+function compiledAt(problem: Problem, compiled: CompiledSetting, scope: ResourceScope): Promise<Computation> {
+  const plan: ProductPlan = {
+    ...compiled.plan,
     batchSize: problem.train.count,
     batches: 1,
     keptBatches: 0,
     unfoldedBatches: 0,
-    recomputesUnfolded: plan.unfoldedBatches > 0,
+    recomputesUnfolded: compiled.plan.unfoldedBatches > 0,
   };
-  return nativeComputation(
-    problem,
-    kind,
-    programs,
-    { plan: smallPlan, keepBytes: 0 },
-    { ...setting, network: problem.network },
-    scope,
-  );
+  return createComputation(problem, { ...compiled, plan, ...atOnce(problem) }, scope);
 }
 
 /** Losses, gradient and one curvature product. */
@@ -128,31 +128,31 @@ interface Agreement {
 
 async function agreementAt(
   problem: Problem,
-  native: NativePrograms,
+  compiled: CompiledSetting,
   point: CheckPoint,
   scope: ResourceScope,
 ): Promise<Agreement> {
   const { weights } = point;
   const here = problemAt(problem, point);
-  const eager = await resultsOf(eagerAt(here, native.kind, scope), weights);
-  const compiled = await resultsOf(await nativeAt(here, native, scope), weights);
-  const differences = eager.map((result, i) => relativeDifference(compiled[i], result));
+  const reference = await resultsOf(await tfjsAt(here, compiled.kind, scope), weights);
+  const found = await resultsOf(await compiledAt(here, compiled, scope), weights);
+  const differences = reference.map((result, i) => relativeDifference(found[i], result));
   if (!differences.some((difference) => difference > AGREEMENT_TOLERANCE)) {
     return { difference: Math.max(...differences), isNoisy: false };
   }
   const neighbour = new Float32Array(neighbourOf(weights, randomStream(0, 'neighbour')));
   const beside = problemAt(problem, { ...point, weights: neighbour });
-  const moved = await resultsOf(eagerAt(beside, native.kind, scope), neighbour);
+  const moved = await resultsOf(await tfjsAt(beside, compiled.kind, scope), neighbour);
   const unexplained = differences.map((difference, i) =>
     difference > AGREEMENT_TOLERANCE
-      ? Math.max(0, difference - NOISE_FACTOR * relativeDifference(moved[i], eager[i]))
+      ? Math.max(0, difference - NOISE_FACTOR * relativeDifference(moved[i], reference[i]))
       : difference,
   );
   return { difference: Math.max(...unexplained), isNoisy: true };
 }
 
 /**
- * How far native results are from eager ones on a few examples, beyond
+ * How far compiled programs are from tfjs on a few examples, beyond
  * rounding: the largest relative difference of losses, gradient and one
  * curvature product.
  *
@@ -162,17 +162,17 @@ async function agreementAt(
  *
  * @returns NaN where only one side is finite
  */
-export function compareComputations(problem: Problem, native: NativePrograms): Promise<number> {
+export function compareComputations(problem: Problem, compiled: CompiledSetting): Promise<number> {
   return resourceScope(async (scope) => {
     const { network, loss } = problem;
-    const examples = await worstExamples(problem, native);
+    const examples = await worstExamples(problem, compiled);
     const trained: CheckPoint = { weights: network.weights, examples };
-    const { difference, isNoisy } = await agreementAt(problem, native, trained, scope);
+    const { difference, isNoisy } = await agreementAt(problem, compiled, trained, scope);
     if (!isNoisy || !(difference <= AGREEMENT_TOLERANCE)) {
       return difference;
     }
     const ordinary = ordinaryPoint(network, loss, trained, randomStream(0, 'ordinary'));
-    const elsewhere = await agreementAt(problem, native, ordinary, scope);
+    const elsewhere = await agreementAt(problem, compiled, ordinary, scope);
     return Math.max(difference, elsewhere.difference);
   });
 }

@@ -1,0 +1,34 @@
+/** Where the examples of a loss come from, a range at a time. */
+export interface ExampleSource {
+  readonly count: number;
+  /** Shape of one input, without the batch axis. */
+  readonly shape: readonly number[];
+  /** Inputs of examples [start, end): length (end - start) * product(shape). */
+  inputs(start: number, end: number): Float32Array;
+  /** Targets of examples [start, end): length (end - start) * outputs. */
+  targets(start: number, end: number): Float32Array;
+}
+
+/** The examples of a source at the given places, in that order. */
+export function examplesAt(source: ExampleSource, places: readonly number[]): ExampleSource {
+  const joined = (
+    read: (start: number, end: number) => Float32Array,
+    start: number,
+    end: number,
+  ): Float32Array => {
+    const parts = places.slice(start, end).map((place) => read(place, place + 1));
+    const result = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      result.set(part, at);
+      at += part.length;
+    }
+    return result;
+  };
+  return {
+    count: places.length,
+    shape: source.shape,
+    inputs: (start, end) => joined(source.inputs, start, end),
+    targets: (start, end) => joined(source.targets, start, end),
+  };
+}
