@@ -1,19 +1,17 @@
 import type { Executor } from '../compute/executor.js';
 import { tfjsExecutor } from '../compute/tfjs-executor.js';
 import type { AnalyzeConfig } from '../config.js';
-import { type CheckPoint, NOISE_FACTOR, neighbourOf, ordinaryPoint } from '../curvature/check-points.js';
+import { type CheckPoint, ordinaryPoint } from '../curvature/check-points.js';
 import type { ProductPlan } from '../curvature/product-plan.js';
 import { type ExampleSource, examplesAt } from '../network/example-source.js';
 import { createBatches } from '../programs/batches.js';
 import { lossEvaluator } from '../programs/evaluation.js';
 import { type LossPrograms, prepareLossPrograms } from '../programs/loss-programs.js';
+import { AGREEMENT_TOLERANCE, type Agreement, agreementOf, neighbourOf } from '../programs/rounding.js';
 import { randomStream } from '../random.js';
 import { type Computation, type ComputationSetting, createComputation } from './computation.js';
 import type { Problem } from './problem.js';
 import { type ResourceScope, resourceScope } from './resources.js';
-
-/** Largest relative difference between compiled programs and tfjs that passes: float32 rounding stays below 1e-4. */
-export const AGREEMENT_TOLERANCE = 1e-3;
 
 /** Examples on which compiled programs are compared with tfjs, and of how many they are chosen. */
 const COMPARED_EXAMPLES = 8;
@@ -105,27 +103,6 @@ async function resultsOf(
   ];
 }
 
-/** || left - right || relative to the larger of the two norms; 0 where both are 0. */
-function relativeDifference(left: ArrayLike<number>, right: ArrayLike<number>): number {
-  let difference = 0;
-  let leftSquares = 0;
-  let rightSquares = 0;
-  for (let i = 0; i < right.length; i++) {
-    difference += (left[i] - right[i]) ** 2;
-    leftSquares += left[i] ** 2;
-    rightSquares += right[i] ** 2;
-  }
-  return difference === 0 ? 0 : Math.sqrt(difference / Math.max(leftSquares, rightSquares));
-}
-
-/** How far two computations are from each other at a point. */
-interface Agreement {
-  /** Largest relative difference that rounding noise does not explain. */
-  difference: number;
-  /** Whether more noise than the tolerance had to be allowed for. */
-  isNoisy: boolean;
-}
-
 async function agreementAt(
   problem: Problem,
   compiled: CompiledSetting,
@@ -136,19 +113,11 @@ async function agreementAt(
   const here = problemAt(problem, point);
   const reference = await resultsOf(await tfjsAt(here, compiled.kind, scope), weights);
   const found = await resultsOf(await compiledAt(here, compiled, scope), weights);
-  const differences = reference.map((result, i) => relativeDifference(found[i], result));
-  if (!differences.some((difference) => difference > AGREEMENT_TOLERANCE)) {
-    return { difference: Math.max(...differences), isNoisy: false };
-  }
-  const neighbour = new Float32Array(neighbourOf(weights, randomStream(0, 'neighbour')));
-  const beside = problemAt(problem, { ...point, weights: neighbour });
-  const moved = await resultsOf(await tfjsAt(beside, compiled.kind, scope), neighbour);
-  const unexplained = differences.map((difference, i) =>
-    difference > AGREEMENT_TOLERANCE
-      ? Math.max(0, difference - NOISE_FACTOR * relativeDifference(moved[i], reference[i]))
-      : difference,
-  );
-  return { difference: Math.max(...unexplained), isNoisy: true };
+  return agreementOf(found, reference, async () => {
+    const neighbour = new Float32Array(neighbourOf(weights, randomStream(0, 'neighbour')));
+    const beside = problemAt(problem, { ...point, weights: neighbour });
+    return resultsOf(await tfjsAt(beside, compiled.kind, scope), neighbour);
+  });
 }
 
 /**

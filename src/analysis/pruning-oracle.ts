@@ -12,8 +12,9 @@ import { type Batches, createBatches, worthwhileBatchSize } from '../programs/ba
 import { lossEvaluator } from '../programs/evaluation.js';
 import { accumulate, flatInputs, scaled } from '../programs/flat-weights.js';
 import { prepareLossPrograms } from '../programs/loss-programs.js';
+import { AGREEMENT_TOLERANCE, agreementOf, neighbourOf } from '../programs/rounding.js';
 import type { ExampleRange, LossOracle } from '../pruning/methods/method.js';
-import { AGREEMENT_TOLERANCE } from './agreement.js';
+import { randomStream } from '../random.js';
 import type { Problem } from './problem.js';
 import type { ResourceScope } from './resources.js';
 
@@ -21,6 +22,8 @@ import type { ResourceScope } from './resources.js';
 const KEEP_BYTES = 2 ** 28;
 /** Examples at once where programs are not compiled. */
 const UNCOMPILED_BATCH = 64;
+/** Examples on which compiled programs are compared with tfjs. */
+const COMPARED_EXAMPLES = 8;
 /** Two batch sizes from which the work of others follows; it grows linearly. */
 const MEASURED_BATCHES = [16, 32] as const;
 
@@ -134,18 +137,43 @@ async function engineOf(problem: Problem, executor: Executor, scope: ResourceSco
   };
 }
 
-/** @throws NotCompilableError where a kernel cannot be compiled, or gradients differ from those of tfjs */
+/** Losses, gradient and one Gauss-Newton product on the first examples. */
+async function resultsOf(
+  engine: Engine,
+  train: ExampleSource,
+  weights: Float32Array,
+): Promise<ArrayLike<number>[]> {
+  const range = { start: 0, end: Math.min(COMPARED_EXAMPLES, train.count) };
+  const random = randomStream(0, 'comparison');
+  const product = await engine.gaussNewton(weights, range);
+  try {
+    return [
+      (await engine.evaluate(rangeOf(train, range), weights)).losses,
+      await engine.gradient(weights, range),
+      await product.apply(Float64Array.from(weights, () => random.normal())),
+    ];
+  } finally {
+    product.dispose();
+  }
+}
+
+/** @throws NotCompilableError where a kernel cannot be compiled, or results differ from those of tfjs */
 async function checkedEngine(problem: Problem, executor: Executor, scope: ResourceScope): Promise<Engine> {
   const { network, train } = problem;
   const compiled = await engineOf(problem, executor, scope);
-  const range = { start: 0, end: Math.min(2, train.count) };
-  const found = await compiled.gradient(network.weights, range);
-  const expected = await (await engineOf(problem, tfjsExecutor, scope)).gradient(network.weights, range);
-  const norm = (vector: Float64Array): number =>
-    Math.sqrt(vector.reduce((total, value) => total + value ** 2, 0));
-  const difference = norm(found.map((value, i) => value - expected[i]));
-  if (!(difference <= AGREEMENT_TOLERANCE * Math.max(1e-6, norm(expected)))) {
-    throw new NotCompilableError(`compiled gradients differ from tfjs by ${difference.toExponential(1)}`);
+  const reference = await engineOf(problem, tfjsExecutor, scope);
+  const { difference } = await agreementOf(
+    await resultsOf(compiled, train, network.weights),
+    await resultsOf(reference, train, network.weights),
+    () =>
+      resultsOf(
+        reference,
+        train,
+        new Float32Array(neighbourOf(network.weights, randomStream(0, 'neighbour'))),
+      ),
+  );
+  if (!(difference <= AGREEMENT_TOLERANCE)) {
+    throw new NotCompilableError(`compiled programs differ from tfjs by ${difference.toExponential(1)}`);
   }
   return compiled;
 }

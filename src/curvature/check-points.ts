@@ -13,21 +13,6 @@ export interface CheckPoint {
   examples: ExampleSource;
 }
 
-/** Distance of neighbouring float32 numbers, relative to them, at most. */
-export const NEIGHBOUR_DISTANCE = 2 ** -23;
-
-/**
- * Every weight moved to a neighbouring float32 number, up or down at random:
- * what a float32 computation changes by that is its rounding noise, all
- * roundings drawn anew, and what the rounding of the weights themselves does.
- */
-export function neighbourOf(weights: ArrayLike<number>, random: RandomStream): Float64Array {
-  return Float64Array.from(weights, (weight) => weight * (1 + NEIGHBOUR_DISTANCE * random.sign()));
-}
-
-/** Rounding noise in units of one such change, which may be small by chance where there are few numbers. */
-export const NOISE_FACTOR = 4;
-
 /** Examples of a comparison: it is the program that is checked, not the data. */
 const CHECK_EXAMPLES = 8;
 

@@ -2,8 +2,9 @@ import { type Branches, recordBranches, replayBranches } from '../compute/frozen
 import type { LossName } from '../network/loss.js';
 import type { Network } from '../network/network.js';
 import { createBatches } from '../programs/batches.js';
+import { NEIGHBOUR_DISTANCE, NOISE_FACTOR, neighbourOf } from '../programs/rounding.js';
 import type { RandomStream } from '../random.js';
-import { type CheckPoint, NEIGHBOUR_DISTANCE, NOISE_FACTOR, neighbourOf } from './check-points.js';
+import type { CheckPoint } from './check-points.js';
 import { curvatureOperator, type LossGradient, type LossProblem, lossGradient } from './products.js';
 
 /** Steps of the differences, relative to the norm of the weights; they get smaller until one resolves enough. */

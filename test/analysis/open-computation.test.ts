@@ -22,7 +22,7 @@ import { prepareLossPrograms } from '../../src/programs/loss-programs.js';
 import { silentProgress } from '../../src/progress.js';
 import type { Report } from '../../src/report/schema.js';
 import { configWith, fixedCheckpoint, problemOf, smallModel } from '../analysis/support.js';
-import { hasNative, native } from '../compute/compile/support.js';
+import { hasNative, native, wrongBy } from '../compute/compile/support.js';
 import { analyzed, quick, root, trainOnImages, writeImages } from '../end-to-end/support.js';
 import { normalVector } from '../support/vectors.js';
 
@@ -60,28 +60,6 @@ async function opened(problem: Problem): Promise<Opened> {
     const product = await computation.curvature.apply(normalVector(problem.network.dimension, 1));
     return { native: computation.plan !== null, notes, product };
   });
-}
-
-/** A runtime whose programs give results that are wrong by a factor. */
-function wrongBy(factor: number): NativeOptions {
-  const { runtime } = native;
-  type Session = Awaited<ReturnType<typeof runtime.InferenceSession.create>>;
-  const create = async (...parameters: [Uint8Array]): Promise<Session> => {
-    const session = await runtime.InferenceSession.create(...parameters);
-    const run = async (inputs: Parameters<Session['run']>[0]) => {
-      const outputs = await session.run(inputs);
-      for (const { data } of Object.values(outputs)) {
-        if (data instanceof Float32Array) {
-          data.forEach((value, i) => {
-            data[i] = value * factor;
-          });
-        }
-      }
-      return outputs;
-    };
-    return { ...session, run, release: () => session.release() } as Session;
-  };
-  return { ...native, runtime: { ...runtime, InferenceSession: { create } } as typeof runtime };
 }
 
 describe.skipIf(!hasNative)('the computation of an analysis', () => {

@@ -29,6 +29,28 @@ export const hasNative = loaded !== null;
 /** Options of native programs; only for tests that are skipped without {@link hasNative}. */
 export const native = loaded as NativeOptions;
 
+/** A runtime whose programs give results that are wrong by a factor. */
+export function wrongBy(factor: number): NativeOptions {
+  const { runtime } = native;
+  type Session = Awaited<ReturnType<typeof runtime.InferenceSession.create>>;
+  const create = async (...parameters: [Uint8Array]): Promise<Session> => {
+    const session = await runtime.InferenceSession.create(...parameters);
+    const run = async (inputs: Parameters<Session['run']>[0]) => {
+      const outputs = await session.run(inputs);
+      for (const { data } of Object.values(outputs)) {
+        if (data instanceof Float32Array) {
+          data.forEach((value, i) => {
+            data[i] = value * factor;
+          });
+        }
+      }
+      return outputs;
+    };
+    return { ...session, run, release: () => session.release() } as Session;
+  };
+  return { ...native, runtime: { ...runtime, InferenceSession: { create } } as typeof runtime };
+}
+
 /** What a test writes of a node; outputs and inputs are names. */
 export interface NodeSketch {
   kernel: string;

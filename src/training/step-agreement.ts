@@ -1,0 +1,70 @@
+import type { Executor } from '../compute/executor.js';
+import { tfjsExecutor } from '../compute/tfjs-executor.js';
+import { agreementOf, neighbourOf } from '../programs/rounding.js';
+import type { StepScalars } from '../programs/training-step.js';
+import { randomStream } from '../random.js';
+import { createStepEngine, type StepSetting, type TrainingBatch, type TrainingState } from './step-engine.js';
+
+/** Everything that decides where a step leads, with effects of like size. */
+function scalarsFor(size: number): StepScalars {
+  return {
+    inverseBatch: 1 / size,
+    rate: 0.1,
+    momentum: 0.5,
+    l1: 1e-3,
+    l2: 1e-3,
+    weightDecay: 1e-3,
+    secondScale: 1,
+  };
+}
+
+function joined(arrays: readonly Float32Array[]): Float32Array {
+  const result = new Float32Array(arrays.reduce((length, array) => length + array.length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    result.set(array, at);
+    at += array.length;
+  }
+  return result;
+}
+
+/** What one step gives: losses, moments (the gradient is in them), weights and statistics. */
+async function resultsOf(
+  executor: Executor,
+  setting: StepSetting,
+  batch: TrainingBatch,
+): Promise<Float32Array[]> {
+  const engine = await createStepEngine(executor, setting, batch.size);
+  try {
+    const { losses } = await engine.step(batch, scalarsFor(batch.size));
+    const { weights, velocities, seconds, statistics } = engine.state();
+    return [losses.slice(), ...[velocities, seconds, weights, statistics].map(joined)];
+  } finally {
+    engine.dispose();
+  }
+}
+
+function besides(state: TrainingState): TrainingState {
+  const random = randomStream(0, 'neighbour');
+  return { ...state, weights: state.weights.map((each) => new Float32Array(neighbourOf(each, random))) };
+}
+
+/**
+ * How far a step that an executor takes is from that of tfjs, beyond rounding:
+ * the largest relative difference of losses, moments, weights and statistics.
+ *
+ * @param batch a few examples
+ * @returns NaN where only one side is finite
+ * @throws NotCompilableError
+ */
+export async function compareSteps(
+  executor: Executor,
+  setting: StepSetting,
+  batch: TrainingBatch,
+): Promise<number> {
+  const found = await resultsOf(executor, setting, batch);
+  const { difference } = await agreementOf(found, await resultsOf(tfjsExecutor, setting, batch), () =>
+    resultsOf(tfjsExecutor, { ...setting, state: besides(setting.state) }, batch),
+  );
+  return difference;
+}
