@@ -17,11 +17,11 @@ interface OutputFlags extends ReportOutputFlags {
 async function runAnalyze(model: string, flags: Flags & OutputFlags, context: Context): Promise<void> {
   readFlags(analyzeSettings, flags); // before anything is read: a bad value is the first thing to say
   refuseStdin({ '<model>': model, ...pathOptions(flags, ['data', 'weights']) });
-  refuseStdout(pathOptions(flags, ['dumpGraph']));
-  const outputs = reportOutputs(flags, context.cwd);
-  await checkApart([...stdoutOutput(context.host), ...outputs.files], []);
+  refuseStdout(pathOptions(flags, ['dumpGraph', 'plots']));
+  const outputs = await reportOutputs(flags, context.cwd);
+  await checkApart([...stdoutOutput(context.host), ...outputs.written], []);
   const progress = await context.progress(flags.quiet === true, modelAnalysisStages);
-  const report = await analyzeModel(model, flags, context, progress, outputs.files, []);
+  const report = await analyzeModel(model, flags, context, progress, outputs.written, []);
   if (outputs.format === 'json') {
     for (const warning of report.warnings) {
       progress.note(`warning: ${warning}`); // a table shows them itself
@@ -55,6 +55,7 @@ export function addAnalyzeCommand(program: Command, context: Context): void {
       'prune-limit analyze resnet20.onnx --data cifar-10-batches-bin --examples 512',
       'prune-limit analyze models/mlp --epsilon 1% --examples all --tolerance 0.2',
       'prune-limit analyze models/mlp --exclude "dense_3/*" --json report.json --markdown report.md',
+      'prune-limit analyze models/mlp --html report.html --plots pictures',
       'prune-limit analyze models/mlp --format json --quiet | jq .limits',
     ],
   });

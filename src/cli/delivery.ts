@@ -1,6 +1,6 @@
 import { InputError } from '../errors.js';
 import type { Context } from './context.js';
-import { writeOutput } from './output.js';
+import { writeOutput, writeOutputFolder } from './output.js';
 import type { ShownProgress } from './progress.js';
 
 /** What a command has come to. */
@@ -8,6 +8,22 @@ export interface Result {
   stdout: string;
   /** Files besides, made when it is their turn. */
   files?: readonly { option: string; path: string; content(): Promise<string> }[];
+  /** Folders of files, by name, made after the files. */
+  folders?: readonly { option: string; path: string; contents(): Promise<ReadonlyMap<string, string>> }[];
+}
+
+/** What a result leaves behind, in order: each is made when it is its turn, then written. */
+function writers({ files = [], folders = [] }: Result): (() => Promise<() => Promise<void>>)[] {
+  return [
+    ...files.map(({ option, path, content }) => async () => {
+      const made = await content();
+      return () => writeOutput(option, path, made);
+    }),
+    ...folders.map(({ option, path, contents }) => async () => {
+      const made = await contents();
+      return () => writeOutputFolder(option, path, made);
+    }),
+  ];
 }
 
 /**
@@ -20,10 +36,10 @@ export async function deliver(result: Result, progress: ShownProgress, context: 
   progress.close();
   await context.stdout.write(result.stdout);
   const failures: InputError[] = [...progress.unwrittenOutputs];
-  for (const { option, path, content } of result.files ?? []) {
-    const text = await content();
+  for (const make of writers(result)) {
+    const write = await make();
     try {
-      await writeOutput(option, path, text);
+      await write();
     } catch (error) {
       if (!(error instanceof InputError)) {
         throw error;

@@ -9,14 +9,7 @@ import { analyzeSettings, configSetting, weightsSetting } from './analyze-settin
 import type { Surroundings } from './context.js';
 import { configOption, dataInput, type Input, modelInputs } from './inputs.js';
 import { addOption, addOptionGroup } from './options.js';
-import {
-  checkApart,
-  checkOutputFile,
-  checkOutputFolder,
-  type Output,
-  programsOutput,
-  stdoutOutput,
-} from './output.js';
+import { checkApart, checkOutput, folderOutput, type Output, stdoutOutput } from './output.js';
 import { readingStage, readModel } from './read-model.js';
 import { type Flags, pathFrom, readWeightsOption, resolveAnalyzeConfig } from './resolve-config.js';
 import type { Setting } from './settings.js';
@@ -33,7 +26,7 @@ export interface PreparedAnalysis {
 /**
  * Reads a model and settles how it is analysed.
  *
- * @param outputs files that the command is going to write: refused before the work where they could not be written,
+ * @param outputs what the command is going to write: refused before the work where they could not be written,
  *   or are read
  * @param inputs what the command reads besides
  */
@@ -51,18 +44,15 @@ export async function prepareAnalysis(
     { flags, modelPath: checkpoint.path, cwd: context.host.cwd(), metadata: checkpoint.metadata },
     progress,
   );
-  for (const { option, path } of outputs) {
-    await checkOutputFile(option, path);
-  }
-  if (config.dumpGraph !== null) {
-    await checkOutputFolder('--dump-graph', config.dumpGraph, null);
+  const written = [
+    ...outputs,
+    ...(config.dumpGraph === null ? [] : [await folderOutput('--dump-graph', config.dumpGraph, '.onnx')]),
+  ];
+  for (const output of written) {
+    await checkOutput(output);
   }
   await checkApart(
-    [
-      ...stdoutOutput(context.host),
-      ...outputs,
-      ...(config.dumpGraph === null ? [] : [await programsOutput('--dump-graph', config.dumpGraph)]),
-    ],
+    [...stdoutOutput(context.host), ...written],
     [
       ...modelInputs(checkpoint, { weights, config: configOption(flags, context.cwd) }, context),
       dataInput(config.data),

@@ -94,6 +94,15 @@ export async function checkOutputFolder(
   }
 }
 
+/**
+ * Refuses what could not be written: a file, or the folder of several.
+ *
+ * @throws InputError
+ */
+export async function checkOutput({ option, path, files }: Output): Promise<void> {
+  await (files === undefined ? checkOutputFile(option, path) : checkOutputFolder(option, path, null));
+}
+
 /** Device and number of what a path leads to, the same under all its names; null where that is nothing. */
 async function identity(path: string): Promise<string | null> {
   const found = await stat(path, { bigint: true }).catch(() => null);
@@ -175,11 +184,45 @@ export function stdoutOutput({ stdout }: Host): Output[] {
   return stdout.fd === undefined ? [] : [{ option: 'stdout', path: `/dev/fd/${stdout.fd}` }];
 }
 
-/** A folder for compiled programs: those that it holds would be replaced. */
-export async function programsOutput(option: string, folder: string): Promise<Output> {
+/** A folder for files with names that only the work tells: those of their kind that it holds might be replaced. */
+export async function folderOutput(
+  option: string,
+  folder: string,
+  ending: '.onnx' | '.svg',
+): Promise<Output> {
   const names = await readdir(folder).catch(() => []);
-  const programs = names.filter((name) => name.endsWith('.onnx')).map((name) => join(folder, name));
-  return { option, path: folder, files: [folder, ...programs] };
+  const replaced = names.filter((name) => name.endsWith(ending)).map((name) => join(folder, name));
+  return { option, path: folder, files: [folder, ...replaced] };
+}
+
+/** The error for an option's file or folder that could not be written. */
+function writeFailure(option: string, path: string, error: unknown): InputError {
+  const cause = error instanceof UnwrittenFileError ? error.cause : error;
+  return new InputError(
+    'output/write-failed',
+    `${option} ${path}: cannot be written (${writeFault(cause)})`,
+    {
+      cause: error,
+    },
+  );
+}
+
+/**
+ * Writes files into a folder, which is made if need be: all of them or none. Files of other names stay.
+ *
+ * @param files by name
+ * @throws InputError
+ */
+export async function writeOutputFolder(
+  option: string,
+  folder: string,
+  files: ReadonlyMap<string, string>,
+): Promise<void> {
+  try {
+    await writeWholeFiles(Array.from(files, ([name, data]) => ({ path: join(folder, name), data })));
+  } catch (error) {
+    throw writeFailure(option, folder, error);
+  }
 }
 
 /**
@@ -197,11 +240,6 @@ export async function writeOutput(option: string, path: string, content: string)
       await writeWholeFiles([{ path: await destination(path), data: content }]);
     }
   } catch (error) {
-    const cause = error instanceof UnwrittenFileError ? error.cause : error;
-    throw new InputError(
-      'output/write-failed',
-      `${option} ${path}: cannot be written (${writeFault(cause)})`,
-      { cause: error },
-    );
+    throw writeFailure(option, path, error);
   }
 }

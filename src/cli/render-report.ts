@@ -4,6 +4,7 @@ import type { ReportDocument } from '../report/sections.js';
 import type { Context } from './context.js';
 import { deliver } from './delivery.js';
 import { outputFormat } from './options.js';
+import { folderOutput, type Output } from './output.js';
 import type { ShownProgress } from './progress.js';
 import { pathFrom } from './resolve-config.js';
 import { readSetting } from './settings.js';
@@ -21,6 +22,8 @@ export interface ReportOutputFlags {
   json?: string;
   markdown?: string;
   html?: string;
+  /** A folder. */
+  plots?: string;
 }
 
 /** A report in one of its forms; renderers are loaded when they are needed. */
@@ -56,6 +59,10 @@ export async function renderDocumentAs(
 export interface ReportOutputs {
   format: ReportFormat | FileKind;
   files: { kind: FileKind; option: string; path: string }[];
+  /** The folder for pictures. */
+  plots: Output | null;
+  /** Everything that is written besides stdout. */
+  written: Output[];
 }
 
 /** What stdout carries: what `--format` says, or a file that is named `-`; one of them. */
@@ -76,20 +83,27 @@ function stdoutFormat(flags: ReportOutputFlags): ReportFormat | FileKind {
  *
  * @throws InputError where two results would go to stdout
  */
-export function reportOutputs(flags: ReportOutputFlags, cwd: string): ReportOutputs {
+export async function reportOutputs(flags: ReportOutputFlags, cwd: string): Promise<ReportOutputs> {
   const files = fileKinds.flatMap((kind) => {
     const path = flags[kind];
     return path === undefined || path === '-'
       ? []
       : [{ kind, option: `--${kind}`, path: pathFrom(cwd, path) }];
   });
-  return { format: stdoutFormat(flags), files };
+  const plots =
+    flags.plots === undefined ? null : await folderOutput('--plots', pathFrom(cwd, flags.plots), '.svg');
+  return {
+    format: stdoutFormat(flags),
+    files,
+    plots,
+    written: [...files, ...(plots === null ? [] : [plots])],
+  };
 }
 
 /** Writes a report to where it is to go. */
 export async function deliverReport(
   report: Report,
-  { format, files }: ReportOutputs,
+  { format, files, plots }: ReportOutputs,
   progress: ShownProgress,
   context: Context,
 ): Promise<void> {
@@ -100,6 +114,11 @@ export async function deliverReport(
       path,
       content: () => renderReport(report, kind, context),
     })),
+    folders: (plots === null ? [] : [plots]).map(({ option, path }) => ({
+      option,
+      path,
+      contents: async () => (await import('../report/html/picture-files.js')).pictureFiles(report),
+    })),
   };
   await deliver(result, progress, context);
 }
@@ -109,4 +128,5 @@ export const reportFileOptions: readonly [flags: string, help: string][] = [
   ['--json <FILE>', 'also write the report as JSON to a file; - is stdout, in place of the table'],
   ['--markdown <FILE>', 'also write the report as Markdown to a file, or to stdout with -'],
   ['--html <FILE>', 'also write the report as a web page with pictures to a file, or to stdout with -'],
+  ['--plots <DIR>', 'also write each picture of the web page as an SVG file to a folder'],
 ];

@@ -3,20 +3,21 @@ import type { Context } from './context.js';
 import { addHelpAfter } from './help.js';
 import { fileInput } from './inputs.js';
 import { addOutputOptions, outputFormat } from './options.js';
-import { checkApart, checkOutputFile, stdoutOutput } from './output.js';
+import { checkApart, checkOutput, stdoutOutput } from './output.js';
 import { deliverReport, type ReportOutputFlags, reportFileOptions, reportOutputs } from './render-report.js';
 import { pathFrom } from './resolve-config.js';
-import { refuseStdin } from './standard-streams.js';
+import { pathOptions, refuseStdin, refuseStdout } from './standard-streams.js';
 import { readStoredReport } from './stored-report.js';
 
 async function runReport(file: string, flags: ReportOutputFlags, context: Context): Promise<void> {
   refuseStdin({ '<file>': file });
-  const outputs = reportOutputs(flags, context.cwd);
+  refuseStdout(pathOptions({ ...flags }, ['plots']));
+  const outputs = await reportOutputs(flags, context.cwd);
   const path = pathFrom(context.cwd, file);
-  for (const { option, path: output } of outputs.files) {
-    await checkOutputFile(option, output);
+  for (const output of outputs.written) {
+    await checkOutput(output);
   }
-  await checkApart([...stdoutOutput(context.host), ...outputs.files], [fileInput('the report', path)]);
+  await checkApart([...stdoutOutput(context.host), ...outputs.written], [fileInput('the report', path)]);
   const progress = await context.progress(true, []);
   await deliverReport(await readStoredReport(path), outputs, progress, context);
 }
@@ -27,7 +28,7 @@ export function addReportCommand(program: Command, context: Context): void {
     .command('report')
     .summary('show a stored report again, in any form')
     .description(
-      'Shows a JSON report of analyze again, as a table, as Markdown or as a web page. Computes nothing.',
+      'Shows a JSON report of analyze again, as a table, as Markdown, as a web page or as pictures. Computes nothing.',
     )
     .argument('<file>', 'JSON report');
   addOutputOptions(command, outputFormat, reportFileOptions);
@@ -35,6 +36,7 @@ export function addReportCommand(program: Command, context: Context): void {
     examples: [
       'prune-limit report report.json',
       'prune-limit report report.json --markdown report.md --html report.html',
+      'prune-limit report report.json --plots pictures',
     ],
   });
   command.action((file: string, flags: ReportOutputFlags) => runReport(file, flags, context));

@@ -24,7 +24,17 @@ export interface Picture {
   title: string;
   /** What is to be seen, for those who do not see it. */
   description: string;
-  plot(width: Width): Plot.PlotOptions;
+  /** `alone`: no other picture lies above or below whose axis would serve. */
+  plot(width: Width, alone: boolean): Plot.PlotOptions;
+}
+
+/** Pictures that are read together: under one heading, with one legend and one caption. */
+export interface Figure {
+  heading: string;
+  /** From the top down; where there is none, the caption says why. */
+  pictures: readonly Picture[];
+  legend: readonly LegendEntry[];
+  caption: string;
 }
 
 /** The colour of the style sheet with this name. */
@@ -32,15 +42,21 @@ export function color(name: string): string {
   return `var(--${name})`;
 }
 
-function drawn({ id, title, description, plot }: Picture, width: Width): string {
+/** The plot of a picture as an element `svg`, with no name yet. */
+export function plotted({ plot }: Picture, width: Width, alone: boolean) {
   const { document } = parseHTML('<!doctype html><html><body></body></html>');
-  const svg = Plot.plot({
+  return Plot.plot({
     width: widths[width],
     marginLeft: leftMargin[width],
     marginRight: 18,
-    ...plot(width),
+    ...plot(width, alone),
     document,
   });
+}
+
+function drawn(picture: Picture, width: Width): string {
+  const { id, title, description } = picture;
+  const svg = plotted(picture, width, false);
   const [titleId, descriptionId] = [`${id}-${width}-title`, `${id}-${width}-description`];
   svg.setAttribute('role', 'img');
   svg.setAttribute('class', `${svg.getAttribute('class')} ${width}`);
@@ -51,7 +67,7 @@ function drawn({ id, title, description, plot }: Picture, width: Width): string 
     ['title', titleId, title],
   ];
   for (const [tag, elementId, content] of named) {
-    const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
+    const element = svg.ownerDocument.createElementNS('http://www.w3.org/2000/svg', tag);
     element.setAttribute('id', elementId);
     element.textContent = content;
     svg.insertBefore(element, svg.firstChild);

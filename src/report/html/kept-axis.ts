@@ -32,12 +32,12 @@ function keptTicks(smallest: number, width: Width): number[] {
   return ticks.filter((tick) => tick >= smallest);
 }
 
-/** Scale and marks of the axis; `labelled` is false for a picture with another below it. */
+/** Scale, marks and height of the axis; `labelled` is false for a picture with another below it. */
 export function keptAxis(
   smallest: number,
   width: Width,
   labelled: boolean,
-): Pick<Plot.PlotOptions, 'x'> & { marks: Plot.Markish[] } {
+): Pick<Plot.PlotOptions, 'x'> & { marks: Plot.Markish[]; height: number } {
   const ticks = keptTicks(smallest, width);
   const label =
     widths[width] > 500
@@ -45,6 +45,7 @@ export function keptAxis(
       : 'kept part (logarithmic) →';
   return {
     x: { type: 'log', domain: [1, smallest] },
+    height: labelled ? 42 : 26,
     marks: [
       Plot.gridX(ticks, { stroke: 'currentColor', strokeOpacity: 0.15 }),
       Plot.axisX(ticks, {

@@ -17,14 +17,14 @@ function limitsPicture(report: Report): Picture {
     id: 'limits',
     title: 'Limits: how far the network can be pruned',
     description: `Largest pruned fractions. ${limits.map(limitWords).join('; ')}.`,
-    plot: (width) => {
-      const axis = keptAxis(smallest, width, false);
+    plot: (width, alone) => {
+      const axis = keptAxis(smallest, width, alone);
       return {
         x: axis.x,
         y: { type: 'band', domain: limits.map(({ name }) => name), label: null },
-        height: 34 + 24 * limits.length,
+        height: 8 + axis.height + 24 * limits.length,
         marginTop: 4,
-        marginBottom: 26,
+        marginBottom: axis.height,
         marks: [
           ...axis.marks,
           Plot.axisY({ tickSize: 0, label: null }),
@@ -118,16 +118,16 @@ function lossPicture(report: Report): Picture {
       `${text.plural(measured.length, 'measured point')} and ${text.plural(predicted.length, 'prediction')} of the quadratic model. ` +
       `The tolerated increase epsilon is ${text.quantity(epsilon)}; it holds to ${text.percent(report.actual.loss.pruned)} pruned.` +
       (overflows.length > 0 ? ` At ${text.plural(overflows.length, 'point')} the loss overflows.` : ''),
-    plot: (width) => {
-      const axis = keptAxis(smallest, width, false);
+    plot: (width, alone) => {
+      const axis = keptAxis(smallest, width, alone);
       return {
         x: axis.x,
         y: { type: 'symlog', constant, domain: [low, high > low ? high : low + 1], nice: false },
-        height: 320,
+        height: 294 + axis.height,
         marginTop: 10,
         insetTop: 6,
         insetBottom: 6,
-        marginBottom: 26,
+        marginBottom: axis.height,
         marks: [
           ...axis.marks,
           Plot.axisY(symmetricTicks(low, high, constant), {
@@ -181,11 +181,11 @@ function accuracyPicture(report: Report): Picture | null {
       return {
         x: axis.x,
         y: { domain: [0, 1] },
-        height: 270,
+        height: 228 + axis.height,
         marginTop: 10,
         insetTop: 6,
         insetBottom: 6,
-        marginBottom: 42,
+        marginBottom: axis.height,
         marks: [
           ...axis.marks,
           Plot.axisY([0, 0.2, 0.4, 0.6, 0.8, 1], {

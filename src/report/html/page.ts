@@ -2,14 +2,10 @@
 import { describeReport } from '../document.js';
 import type { Report } from '../schema.js';
 import type { Grid, Section } from '../sections.js';
-import { drawnReport, thinnedWords } from './drawn-points.js';
-import { legendHtml, pictureHtml } from './figure.js';
-import { layerPictures, layersCaption, layersLegend } from './layers-figure.js';
+import { type Figure, legendHtml, pictureHtml } from './figure.js';
+import { reportFigures } from './figures.js';
 import { escapeHtml } from './markup.js';
-import { measuredCaption, measuredLegend, measuredPictures } from './measured-figure.js';
-import { spectrumFigure } from './spectrum-figure.js';
 import { style } from './style.js';
-import { theoryCaption, theoryLegend, theoryPictures } from './theory-figure.js';
 
 /** Nothing may be loaded and nothing run, whatever text a report carries. */
 const policy = "default-src 'none'; style-src 'unsafe-inline'";
@@ -52,52 +48,12 @@ function folded(title: string, body: string): string {
   return `<details><summary>${escapeHtml(title)}</summary>\n${body}\n</details>`;
 }
 
-function figureHtml(heading: string, pictures: readonly string[], legend: string, caption: string): string {
-  return (
-    `<section><h2>${escapeHtml(heading)}</h2>\n<figure>${legend}\n${pictures.join('\n')}\n` +
-    `<figcaption>${escapeHtml(caption)}</figcaption></figure></section>`
-  );
-}
-
-function figures(whole: Report): string[] {
-  const report = drawnReport(whole);
-  const measured = measuredPictures(report);
-  const spectrum = spectrumFigure(report);
-  const withoutAccuracy = measured.some(({ id }) => id === 'accuracy')
-    ? ''
-    : ' Test accuracy was not measured.';
-  return [
-    figureHtml(
-      'Pruned at once, against theory',
-      measured.map(pictureHtml),
-      legendHtml(measuredLegend(report)),
-      measuredCaption(report) + withoutAccuracy + thinnedWords(whole.curve),
-    ),
-    figureHtml(
-      'Where the limits of theory come from',
-      theoryPictures(report).map(pictureHtml),
-      legendHtml(theoryLegend),
-      theoryCaption(report) + thinnedWords(whole.theory.curve),
-    ),
-    spectrum === null
-      ? '<section><h2>Spectrum</h2><p>The report holds no Ritz values that can be drawn.</p></section>'
-      : figureHtml(
-          'Spectrum',
-          [pictureHtml(spectrum.picture)],
-          legendHtml(spectrum.legend),
-          spectrum.caption,
-        ),
-    ...(whole.layers === undefined
-      ? []
-      : [
-          figureHtml(
-            'Layers',
-            layerPictures(whole.layers).map(pictureHtml),
-            legendHtml(layersLegend),
-            layersCaption(whole.layers),
-          ),
-        ]),
-  ];
+function figureHtml({ heading, pictures, legend, caption }: Figure): string {
+  const body =
+    pictures.length === 0
+      ? `<p>${escapeHtml(caption)}</p>`
+      : `\n<figure>${legendHtml(legend)}\n${pictures.map(pictureHtml).join('\n')}\n<figcaption>${escapeHtml(caption)}</figcaption></figure>`;
+  return `<section><h2>${escapeHtml(heading)}</h2>${body}</section>`;
 }
 
 /** What a second run needs to be the same, beyond what the section of the model says. */
@@ -133,7 +89,7 @@ export function renderHtml(report: Report): string {
         `<section class="warnings"><h2>${escapeHtml(section.title)}</h2>${listHtml(section.notes)}</section>`,
     ),
     `<section><h2>What was analysed</h2>${pairsHtml([...analysed.pairs, ...provenance(report)])}</section>`,
-    ...figures(report),
+    ...reportFigures(report).map(figureHtml),
     `<section><h2>Tables</h2>`,
     ...tables.map((section) => folded(section.title, sectionBody(section))),
     folded('Options', pairsHtml(optionPairs(report.options))),

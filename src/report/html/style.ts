@@ -1,7 +1,28 @@
+/** Colours on a light page, by name. */
+export const lightColors: Readonly<Record<string, string>> = {
+  page: '#ffffff',
+  text: '#1b1d21',
+  quiet: '#565b63',
+  line: '#d5d8dd',
+  warning: '#fff4d6',
+  slice: '#0b63a8',
+  'gaussian-width': '#b04a00',
+  sharp: '#7a3fa0',
+  connected: '#62666d',
+  measured: '#14713f',
+  epsilon: '#b8232c',
+  negative: '#c2410c',
+};
+
+function declarations(colors: Readonly<Record<string, string>>): string {
+  return Object.entries(colors)
+    .map(([name, value]) => `--${name}: ${value};`)
+    .join(' ');
+}
+
 /** The style sheet of a page. Colours keep a contrast of 3:1 with the page as lines, and of 4.5:1 as text (WCAG 2.1 AA). */
 export const style = `
-:root { color-scheme: light dark; --page: #ffffff; --text: #1b1d21; --quiet: #565b63; --line: #d5d8dd; --warning: #fff4d6;
-  --slice: #0b63a8; --gaussian-width: #b04a00; --sharp: #7a3fa0; --connected: #62666d; --measured: #14713f; --epsilon: #b8232c; --negative: #c2410c; }
+:root { color-scheme: light dark; ${declarations(lightColors)} }
 @media screen and (prefers-color-scheme: dark) {
   :root { --page: #15171a; --text: #e6e8eb; --quiet: #a7adb6; --line: #3a3f46; --warning: #3a2f10;
     --slice: #5fb2f2; --gaussian-width: #f2984f; --sharp: #cb98ea; --connected: #a9aeb6; --measured: #4fc68d; --epsilon: #ff8080; --negative: #ff9d66; }
