@@ -12,12 +12,14 @@ import { openComputation } from './analysis/open-computation.js';
 import { measurePatterns, patternKernels } from './analysis/patterns.js';
 import { openProblem } from './analysis/problem.js';
 import { resourceScope } from './analysis/resources.js';
+import { measureRowNorms } from './analysis/row-norms.js';
 import { requireRightDerivatives } from './analysis/self-check.js';
 import { increasePredictor, predictSlice } from './analysis/slice.js';
 import { analysisStages as stages } from './analysis/stages.js';
 import { stopwatch } from './analysis/stopwatch.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { AnalyzeConfig } from './config.js';
+import { InputError } from './errors.js';
 import { batchMeanDeviation, type Evaluation } from './network/evaluation.js';
 import { asStage, type Progress, partsOf } from './progress.js';
 import { rankByMagnitude } from './pruning/magnitude.js';
@@ -38,6 +40,12 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       staged(stages.data, () => openProblem(config, checkpoint, progress, scope)),
     );
     const { network } = problem;
+    if (config.rowNorms > network.dimension) {
+      throw new InputError(
+        'usage/row-norms',
+        `--row-norms ${config.rowNorms}: the network has ${network.dimension} prunable weights, and so many rows; give at most that`,
+      );
+    }
     const selfCheck = await watch.time('selfCheck', () =>
       staged(stages.selfCheck, () => requireRightDerivatives(problem, checkpoint, config.seed)),
     );
@@ -159,6 +167,12 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
               progress,
             ),
           );
+    const rowNorms =
+      config.rowNorms === 0
+        ? []
+        : await watch.time('rowNorms', () =>
+            measureRowNorms(curvature, network.weights, ranking, config.rowNorms, progress),
+          );
     return assembleReport({
       config,
       checkpoint,
@@ -178,6 +192,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       layers,
       fullLayers,
       patterns,
+      rowNorms,
       seconds: watch.seconds,
     });
   }).catch(explainExecutorFailure);

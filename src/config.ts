@@ -60,6 +60,10 @@ export interface AnalyzeConfig {
   layers: 'auto' | 'always' | 'full';
   /** Structured removals that are measured, as `readPattern` reads them: `2:4`, `channel:50%`. */
   patterns: string[];
+  /** Factors on all weights for which the limits are predicted. */
+  weightScales: number[];
+  /** Rows of the curvature whose norms are computed. */
+  rowNorms: number;
   /** Globs over weight names; empty: every prunable weight. */
   include: string[];
   exclude: string[];
@@ -95,6 +99,8 @@ export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'weights' | 'data'> 
   ratios: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99],
   layers: 'auto',
   patterns: [],
+  weightScales: [],
+  rowNorms: 0,
   include: [],
   exclude: [],
   seed: 0,

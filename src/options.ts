@@ -45,6 +45,10 @@ export interface AnalyzeOptions extends DataOptions {
   layers?: boolean | AnalyzeConfig['layers'];
   /** Structured removals to predict and measure, such as `"2:4"` and `"channel:30%"`. */
   patterns?: string | string[];
+  /** Factors on all weights for which the limits are predicted; costs no product. */
+  weightScales?: number[] | string;
+  /** Rows of the curvature whose L1 norms are computed, one product each. */
+  rowNorms?: number;
   /** Globs over weight names. */
   include?: string | string[];
   exclude?: string | string[];

@@ -27,6 +27,8 @@ const analyzeNames: Record<Exclude<keyof AnalyzeOptions, 'model'>, true> = {
   ratios: true,
   layers: true,
   patterns: true,
+  weightScales: true,
+  rowNorms: true,
   include: true,
   exclude: true,
   seed: true,

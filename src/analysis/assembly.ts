@@ -16,8 +16,11 @@ import {
   transitionReport,
 } from './limits-report.js';
 import { patternsReport } from './patterns-report.js';
-import { theoryCurve } from './theory-curve.js';
+import { rowNormsReport } from './row-norms.js';
+import { type TheoryCurveSetting, theoryCurve } from './theory-curve.js';
 import { warningFacts } from './warning-facts.js';
+import { weightScales } from './weight-scales.js';
+import { weightsReport } from './weights-report.js';
 
 function toolVersion(): string {
   const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
@@ -41,6 +44,14 @@ export function assembleReport(findings: Findings): Report {
   const { plan, lanczos } = computation;
   const fellBack = engine.onnx !== null && plan === null;
   const computedBy = fellBack ? ({ backend: 'wasm', threads: 1 } as const) : engine;
+  const theorySetting: TheoryCurveSetting = {
+    rules: spectrum.rules.map((rule) => countedMeasure(rule, config.negative)),
+    radiusSquared: (fraction) => continuousRadiusSquared(findings.ranking, fraction),
+    epsilon,
+    dimension: network.dimension,
+    gaussianWidth: asFraction(gaussianWidth.value),
+    sharp: asFraction(sharp.value),
+  };
   const report: Report = {
     schemaVersion,
     ok: true,
@@ -110,14 +121,7 @@ export function assembleReport(findings: Findings): Report {
     },
     limits,
     theory: {
-      curve: theoryCurve({
-        rules: spectrum.rules.map((rule) => countedMeasure(rule, config.negative)),
-        radiusSquared: (fraction) => continuousRadiusSquared(findings.ranking, fraction),
-        epsilon,
-        dimension: network.dimension,
-        gaussianWidth: asFraction(gaussianWidth.value),
-        sharp: asFraction(sharp.value),
-      }),
+      curve: theoryCurve(theorySetting),
       settled,
       transition: transitionReport(sharp, network.dimension),
     },
@@ -132,6 +136,11 @@ export function assembleReport(findings: Findings): Report {
     ...(config.patterns.length > 0 && {
       patterns: patternsReport(findings.patterns, epsilon, network.dimension),
     }),
+    weights: weightsReport(network, findings.ranking, limits, actual),
+    ...(config.weightScales.length > 0 && {
+      weightScales: weightScales(theorySetting, config.weightScales, limits.connected?.pruned ?? 1),
+    }),
+    ...(findings.rowNorms.length > 0 && { rowNorms: rowNormsReport(network, findings.rowNorms) }),
     selfCheck: {
       relativeError: Math.max(selfCheck.productError, selfCheck.gradientError),
       tolerance: SELF_CHECK_TOLERANCE,

@@ -12,6 +12,7 @@ import type { MeasuredPruning } from './measurement.js';
 import type { OpenedComputation } from './open-computation.js';
 import type { MeasuredPattern } from './patterns.js';
 import type { Problem } from './problem.js';
+import type { RowNorm } from './row-norms.js';
 import type { SlicePrediction } from './slice.js';
 
 /** Everything an analysis found out. */
@@ -41,6 +42,8 @@ export interface Findings {
   fullLayers: FullLayers | null;
   /** In the order of the options. */
   patterns: MeasuredPattern[];
+  /** Empty where none was asked for. */
+  rowNorms: RowNorm[];
   /** Seconds by stage. */
   seconds: Record<string, number>;
 }

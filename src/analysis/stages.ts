@@ -17,6 +17,7 @@ export const analysisStages = {
 export const askedStages = {
   layersFull: 'limits of single layers and allocations',
   patterns: 'patterns',
+  rowNorms: 'rows of the curvature',
 } as const;
 
 /** The stages of pruning, in order. */

@@ -44,13 +44,38 @@ export interface TheoryCurveSetting {
  * ({@link measureWithLimit}).
  */
 export function theoryCurve(setting: TheoryCurveSetting): TheoryReport['curve'] {
-  const { rules, radiusSquared, epsilon, dimension, gaussianWidth, sharp } = setting;
-  const ofWidth = measureWithLimit(
-    rules,
-    (rule) => gaussianWidthLimit(rule, radiusSquared, epsilon),
-    gaussianWidth,
-  );
-  const ofDimension = measureWithLimit(rules, (rule) => sharpLimit(rule, radiusSquared, epsilon), sharp);
+  return curveOf(setting, limitMeasures(setting));
+}
+
+/** Mixtures of the rules that have the limits of a setting as their own. */
+export interface LimitMeasures {
+  ofWidth: SpectralMeasure;
+  ofDimension: SpectralMeasure;
+}
+
+/** The measures that {@link theoryCurve} draws. */
+export function limitMeasures({
+  rules,
+  radiusSquared,
+  epsilon,
+  gaussianWidth,
+  sharp,
+}: TheoryCurveSetting): LimitMeasures {
+  return {
+    ofWidth: measureWithLimit(
+      rules,
+      (rule) => gaussianWidthLimit(rule, radiusSquared, epsilon),
+      gaussianWidth,
+    ),
+    ofDimension: measureWithLimit(rules, (rule) => sharpLimit(rule, radiusSquared, epsilon), sharp),
+  };
+}
+
+/** {@link theoryCurve} of given measures; the limits of the setting are among its points. */
+export function curveOf(
+  { radiusSquared, epsilon, dimension, gaussianWidth, sharp }: Omit<TheoryCurveSetting, 'rules'>,
+  { ofWidth, ofDimension }: LimitMeasures,
+): TheoryReport['curve'] {
   return curveFractions(dimension, [gaussianWidth, sharp]).map((pruned) => {
     const squared = radiusSquared(pruned);
     const distance = pruned === 0 ? 0 : Math.sqrt(squared / pruned);

@@ -149,6 +149,21 @@ export const analyzeSettings: Settings<AnalyzeSettings> = {
     examples: ['2:4,1:4', 'channel:30%'],
     read: read.patterns,
   },
+  weightScales: {
+    option: 'weight-scales',
+    value: 'LIST',
+    help: 'predict the limits for all weights multiplied by these factors, too, the curvature unchanged',
+    examples: ['2,3,4,5'],
+    read: read.factors,
+  },
+  rowNorms: {
+    option: 'row-norms',
+    value: 'N',
+    help: 'norms of N rows of the curvature, of small weights to large ones; one product each',
+    defaultText: String(analyzeDefaults.rowNorms),
+    examples: ['100'],
+    read: read.wholeNumber(0),
+  },
   include: {
     option: 'include',
     value: 'GLOB',

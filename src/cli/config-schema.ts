@@ -31,6 +31,8 @@ const valueSchemas: Record<keyof AnalyzeSettings, z.ZodType> = {
   ratios: z.union([z.array(fraction), z.string()]),
   layers: z.union([z.boolean(), z.enum(['auto', 'always', 'full'])]),
   patterns: oneOrSeveral,
+  weightScales: z.union([z.array(z.number().gt(0)), z.string()]),
+  rowNorms: z.int().min(0),
   include: oneOrSeveral,
   exclude: oneOrSeveral,
   seed: z.int().min(0),

@@ -116,6 +116,8 @@ export function addAnalyzeOptions(command: Command): void {
     'accuracyTolerancePoints',
     'layers',
     'patterns',
+    'weightScales',
+    'rowNorms',
     'include',
     'exclude',
   ]);

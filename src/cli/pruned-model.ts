@@ -90,6 +90,8 @@ export async function denseOfReport(
       layout,
       layers: report.options.layers ?? layers,
       patterns: [],
+      weightScales: [],
+      rowNorms: 0,
       dumpGraph: null,
     },
   };

@@ -175,6 +175,16 @@ export const prunedFractions: Reader<number[]> = (value) => {
 /** Reads a comma-separated list of positive whole numbers. */
 export const wholeNumbers: Reader<number[]> = (value) => list(value).map(wholeNumber(1));
 
+/** Factors on weights, ascending and without repeats. */
+export const factors: Reader<number[]> = (value) => {
+  const numbers = list(value).map(toNumber);
+  const wrong = numbers.find((number) => !(number >= 1e-3 && number <= 1e3));
+  if (wrong !== undefined) {
+    throw new ValueError(`has the factor ${wrong}, which is not between 0.001 and 1000`);
+  }
+  return [...new Set(numbers)].sort((a, b) => a - b);
+};
+
 /** Structured patterns by their full names, without repeats. */
 export const patterns: Reader<string[]> = (value) => [
   ...new Set(

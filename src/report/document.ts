@@ -11,6 +11,7 @@ import type { Report } from './schema.js';
 import { type ReportDocument, type Section, section } from './sections.js';
 import * as text from './text.js';
 import { verdict } from './verdict.js';
+import { weightSections } from './weight-sections.js';
 
 function modelSection(report: Report): Section {
   const { model, data, loss, accuracy, epsilon, engine } = report;
@@ -172,6 +173,7 @@ export function describeReport(report: Report): ReportDocument {
       comparisonSection(report),
       curveSection(report),
       ...patternSections(report),
+      ...weightSections(report),
       ...layerSections(report),
       ...allocationSections(report),
     ],

@@ -18,9 +18,12 @@ import {
   theorySchema,
 } from './limits-schema.js';
 import { patternsSchema } from './patterns-schema.js';
+import { rowNormsSchema } from './row-norms-schema.js';
 import { describeIssues } from './schema-issues.js';
 import { count, fraction } from './schema-values.js';
 import { schemaVersion } from './schema-version.js';
+import { weightScalesSchema } from './weight-scales-schema.js';
+import { weightsSchema } from './weights-schema.js';
 
 export { schemaVersion };
 
@@ -180,6 +183,8 @@ const optionsSchema = z.object({
       'auto: sensitivities take at most a quarter of the products of the spectrum; full: layers.alone and layers.allocation, too',
     ),
   patterns: z.array(z.string()).optional(),
+  weightScales: z.array(z.number()).optional(),
+  rowNorms: count.optional(),
   include: z.array(z.string()),
   exclude: z.array(z.string()),
   seed: z.int(),
@@ -218,6 +223,9 @@ export const reportSchema = z
       ),
     layers: layersSchema.optional(),
     patterns: patternsSchema.optional(),
+    weights: weightsSchema.optional(),
+    weightScales: weightScalesSchema.optional(),
+    rowNorms: rowNormsSchema.optional(),
     selfCheck: selfCheckSchema,
     options: optionsSchema.describe('the resolved options that the numbers depend on'),
     warnings: z.array(z.string()),

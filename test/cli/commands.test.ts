@@ -94,6 +94,8 @@ describe('analyze', () => {
         ratios: [0.5, 0.9],
         layers: 'always',
         patterns: [],
+        weightScales: [],
+        rowNorms: 0,
         include: ['a/*', 'b'],
         exclude: ['c'],
         seed: 3,

@@ -23,6 +23,10 @@ export function drawnReport(report: Report): Report {
     ...report,
     curve: thinned(report.curve),
     theory: { ...report.theory, curve: thinned(report.theory.curve) },
+    ...(report.weightScales && {
+      weightScales: report.weightScales.map((scale) => ({ ...scale, curve: thinned(scale.curve) })),
+    }),
+    ...(report.rowNorms && { rowNorms: { ...report.rowNorms, rows: thinned(report.rowNorms.rows) } }),
     spectrum: {
       ...report.spectrum,
       leadingEigenvalues: report.spectrum.leadingEigenvalues.slice(0, MOST_POINTS),

@@ -4,8 +4,11 @@ import { drawnReport, thinnedWords } from './drawn-points.js';
 import type { Figure } from './figure.js';
 import { layerPictures, layersCaption, layersLegend } from './layers-figure.js';
 import { measuredCaption, measuredLegend, measuredPictures } from './measured-figure.js';
+import { rowNormPictures, rowNormsCaption, rowNormsLegend } from './row-norms-figure.js';
 import { spectrumFigure } from './spectrum-figure.js';
 import { theoryCaption, theoryLegend, theoryPictures } from './theory-figure.js';
+import { weightScalePictures, weightScalesCaption, weightScalesLegend } from './weight-scales-figure.js';
+import { weightPictures, weightsCaption, weightsLegend } from './weights-figure.js';
 
 function measuredFigure(report: Report, whole: Report): Figure {
   const pictures = measuredPictures(report);
@@ -48,13 +51,57 @@ function layersFigure(layers: NonNullable<Report['layers']>): Figure {
   };
 }
 
+function weightScalesFigure(report: Report): Figure[] {
+  const { weightScales = [] } = report;
+  return weightScales.length === 0
+    ? []
+    : [
+        {
+          heading: 'If the weights were larger',
+          pictures: weightScalePictures(report, weightScales),
+          legend: weightScalesLegend,
+          caption: weightScalesCaption,
+        },
+      ];
+}
+
+function weightsFigure(report: Report): Figure[] {
+  const { weights } = report;
+  return weights === undefined
+    ? []
+    : [
+        {
+          heading: 'Weights',
+          pictures: weightPictures(report, weights),
+          legend: weightsLegend(report, weights),
+          caption: weightsCaption(report, weights),
+        },
+      ];
+}
+
+function rowNormsFigure({ rowNorms }: Report): Figure[] {
+  return rowNorms === undefined
+    ? []
+    : [
+        {
+          heading: 'Rows of the curvature',
+          pictures: rowNormPictures(rowNorms),
+          legend: rowNormsLegend,
+          caption: rowNormsCaption(rowNorms),
+        },
+      ];
+}
+
 /** The figures of a report in the order of the page; what the report does not hold is left out. */
 export function reportFigures(whole: Report): Figure[] {
   const report = drawnReport(whole);
   return [
     measuredFigure(report, whole),
     theoryFigure(report, whole),
+    ...weightScalesFigure(report),
     densityFigure(report),
+    ...weightsFigure(report),
     ...(whole.layers === undefined ? [] : [layersFigure(whole.layers)]),
+    ...rowNormsFigure(report),
   ];
 }

@@ -2,6 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import type { Report } from '../schema.js';
 import * as text from '../text.js';
+import { decades, decadeWords } from './decade-ticks.js';
 import { extent } from './extent.js';
 import { color, type LegendEntry, type Picture } from './figure.js';
 import { spectralDensity } from './spectral-density.js';
@@ -42,14 +43,6 @@ function smoothed({ spectrum, model }: Report): Smoothed | null {
   return drawable ? { sigma, points, least } : null;
 }
 
-function decades(low: number, high: number): number[] {
-  const [first, last] = [Math.ceil(Math.log10(low)), Math.floor(Math.log10(high))];
-  const every = Math.max(1, Math.ceil((last - first) / 6));
-  return Array.from({ length: Math.floor((last - first) / every) + 1 }, (_, index) =>
-    Number(`1e${first + every * index}`),
-  );
-}
-
 function spectrumPicture(report: Report, { points, least }: Smoothed): Picture {
   const leading = report.spectrum.leadingEigenvalues;
   const { lambdaMin, lambdaMax, negativeMass } = report.curvature;
@@ -79,7 +72,7 @@ function spectrumPicture(report: Report, { points, least }: Smoothed): Picture {
         }),
         Plot.gridY(decades(least, most), { stroke: 'currentColor', strokeOpacity: 0.15 }),
         Plot.axisY(decades(least, most), {
-          text: (tick: number) => (tick >= 1e-3 && tick < 1e5 ? String(tick) : tick.toExponential(0)),
+          text: decadeWords,
           label: null,
         }),
         ...[
