@@ -3,6 +3,7 @@
  * files and model metadata have been read, checked and merged (src/cli), and
  * paths can be opened as they stand.
  */
+import type { Augmentation } from './dataset/augmentation.js';
 import type { PruningMethodName } from './pruning/methods/names.js';
 import type { LimitChoice } from './report/limit-choices.js';
 import type { ZooName } from './training/zoo/catalogue.js';
@@ -146,6 +147,15 @@ export interface MethodConfig {
   name: PruningMethodName;
   /** Data, loss and engine; its `examples` are the distinct training examples that the method may see. */
   problem: AnalyzeConfig;
+  /** Epochs of a method that trains. */
+  budgetEpochs: number;
+  /** Epochs that the kept weights are trained for afterwards, the mask held; 0: none. */
+  tuneEpochs: number;
+  /** Training examples that training may see. */
+  tuneExamples: number | 'all';
+  augment: Augmentation | null;
+  /** Of training; null: what suits the network. */
+  learningRate: number | null;
 }
 
 /** What `train` is asked to do. */

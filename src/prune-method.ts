@@ -8,8 +8,10 @@ import type { MethodConfig } from './config.js';
 import { InputError } from './errors.js';
 import type { PrunableWeight } from './network/network.js';
 import { asStage, type Progress } from './progress.js';
+import { pruneByTraining } from './prune-training.js';
 import { prunedCount } from './pruning/magnitude.js';
 import type { PrunedNetwork } from './pruning/methods/method.js';
+import { isTrainingMethod, type OneShotMethodName } from './pruning/methods/names.js';
 import { pruningMethods } from './pruning/methods/registry.js';
 import type { MethodSummary, NetworkMeasure } from './report/method-summary.js';
 
@@ -47,6 +49,8 @@ export interface MethodOutcome {
   /** Largest magnitude that was set to 0. */
   threshold: number;
   method: MethodSummary;
+  /** With everything that was trained besides; the one that was read, where nothing was. */
+  checkpoint: Checkpoint;
 }
 
 async function measure(
@@ -59,7 +63,15 @@ async function measure(
   return { loss: meanLoss, accuracy };
 }
 
-function outcome(problem: Problem, { mask, weights }: PrunedNetwork, method: MethodSummary): MethodOutcome {
+/** What a method found, and how. */
+interface Found {
+  network: PrunedNetwork;
+  checkpoint: Checkpoint;
+  /** All but what follows from the network. */
+  method: Omit<MethodSummary, 'layers'>;
+}
+
+function outcome(problem: Problem, { network: { mask, weights }, checkpoint, method }: Found): MethodOutcome {
   const { network } = problem;
   let prunedWeights = 0;
   let threshold = 0;
@@ -69,13 +81,19 @@ function outcome(problem: Problem, { mask, weights }: PrunedNetwork, method: Met
       threshold = Math.max(threshold, Math.abs(network.weights[i]));
     }
   });
+  const layers = network.prunable.map(({ name, offset, size }) => ({
+    name,
+    weights: size,
+    kept: mask.subarray(offset, offset + size).reduce((sum, kept) => sum + kept, 0),
+  }));
   return {
     network: network.prunable,
     pruned: weights,
     prunedWeights,
     prunableWeights: network.dimension,
     threshold,
-    method,
+    method: { ...method, layers },
+    checkpoint,
   };
 }
 
@@ -89,6 +107,38 @@ function requireFinite({ weights }: PrunedNetwork, name: string): void {
   }
 }
 
+async function pruneOnce(
+  name: OneShotMethodName,
+  problem: Problem,
+  checkpoint: Checkpoint,
+  target: { prunedWeights: number; seed: number },
+  progress: Progress,
+  scope: ResourceScope,
+): Promise<Found> {
+  const { network } = problem;
+  const metered = await openPruningOracle(problem, scope, progress.note);
+  const started = performance.now();
+  const found = await asStage(progress, methodStages.pruning, () =>
+    pruningMethods[name](
+      { weights: network.weights, layers: network.prunable, oracle: metered.oracle },
+      target,
+    ),
+  );
+  const seconds = (performance.now() - started) / 1000;
+  requireFinite(found, name);
+  const { gradients, distinctExamples } = metered.cost();
+  const [before, after] = await asStage(progress, methodStages.measuring, async () => [
+    await measure(metered, problem, network.weights),
+    await measure(metered, problem, found.weights),
+  ]);
+  const epochEquivalents = gradients / problem.trainingAvailable;
+  return {
+    network: found,
+    checkpoint,
+    method: { name, seed: target.seed, epochEquivalents, distinctExamples, seconds, before, after },
+  };
+}
+
 /**
  * Prunes a network by a method, and measures it before and after: the loss on the examples that the method may see,
  * the accuracy on the test examples, which it does not.
@@ -96,45 +146,45 @@ function requireFinite({ weights }: PrunedNetwork, name: string): void {
  * @throws InputError when model, data and options do not fit together, or the method cannot prune this network
  */
 export function pruneByMethod(
-  { name, problem: config }: MethodConfig,
+  config: MethodConfig,
   checkpoint: Checkpoint,
   prunedFraction: number,
   progress: Progress,
 ): Promise<MethodOutcome> {
   return resourceScope(async (scope: ResourceScope) => {
-    const { problem, metered } = await asStage(progress, methodStages.data, async () => {
-      const opened = await openProblem(config, checkpoint, progress, scope);
-      return { problem: opened, metered: await openPruningOracle(opened, scope, progress.note) };
-    });
-    const { network } = problem;
-    const target = { prunedWeights: countToPrune(prunedFraction, network.dimension), seed: config.seed };
-    const started = performance.now();
-    const found = await asStage(progress, methodStages.pruning, () =>
-      pruningMethods[name](
-        { weights: network.weights, layers: network.prunable, oracle: metered.oracle },
-        target,
-      ),
+    const { name, tuneEpochs } = config;
+    const problem = await asStage(progress, methodStages.data, () =>
+      openProblem(config.problem, checkpoint, progress, scope),
     );
-    const seconds = (performance.now() - started) / 1000;
-    requireFinite(found, name);
-    const { gradients, distinctExamples } = metered.cost();
-    const [before, after] = await asStage(progress, methodStages.measuring, async () => [
-      await measure(metered, problem, network.weights),
-      await measure(metered, problem, found.weights),
-    ]);
-    return outcome(problem, found, {
-      name,
-      seed: config.seed,
-      epochEquivalents: gradients / problem.trainingAvailable,
-      distinctExamples,
-      seconds,
-      before,
-      after,
-      layers: network.prunable.map(({ name: layer, offset, size }) => ({
-        name: layer,
-        weights: size,
-        kept: found.mask.subarray(offset, offset + size).reduce((sum, kept) => sum + kept, 0),
-      })),
+    const target = {
+      prunedWeights: countToPrune(prunedFraction, problem.network.dimension),
+      seed: config.problem.seed,
+    };
+    const once = isTrainingMethod(name)
+      ? null
+      : await pruneOnce(name, problem, checkpoint, target, progress, scope);
+    if (once !== null && tuneEpochs === 0) {
+      return outcome(problem, once);
+    }
+    const trained = await pruneByTraining(
+      config,
+      problem,
+      checkpoint,
+      target,
+      once?.network ?? null,
+      progress,
+    );
+    requireFinite(trained.network, name);
+    const cost = once?.method ?? { epochEquivalents: 0, distinctExamples: 0, seconds: 0 };
+    const { method } = trained;
+    return outcome(problem, {
+      ...trained,
+      method: {
+        ...method,
+        epochEquivalents: method.epochEquivalents + cost.epochEquivalents,
+        distinctExamples: Math.max(method.distinctExamples, cost.distinctExamples),
+        seconds: method.seconds + cost.seconds,
+      },
     });
   });
 }

@@ -158,15 +158,19 @@ export async function prune(
   const { analyzed, ...pruning } = await amount(config, progress, checkpoint);
   const { prunedFraction, allocation, include, exclude } = pruning;
   const { method } = config;
-  const { network, pruned, ...counts } =
-    method === undefined
-      ? await pruneNetwork(checkpoint, pruning, progress)
-      : await pruneByMethod(
-          { ...method, problem: { ...method.problem, include: [...include], exclude: [...exclude] } },
-          checkpoint,
-          prunedFraction,
-          progress,
-        );
+  const {
+    network,
+    pruned,
+    checkpoint: base,
+    ...counts
+  } = method === undefined
+    ? { checkpoint, ...(await pruneNetwork(checkpoint, pruning, progress)) }
+    : await pruneByMethod(
+        { ...method, problem: { ...method.problem, include: [...include], exclude: [...exclude] } },
+        checkpoint,
+        prunedFraction,
+        progress,
+      );
   const summary = {
     output: config.output,
     prunedFraction,
@@ -184,7 +188,7 @@ export async function prune(
   }
   const metadata = metadataSeenFrom(folder, checkpoint);
   const files = await writeCheckpoint(
-    { ...withPrunableWeights(checkpoint, network, pruned), metadata },
+    { ...withPrunableWeights(base, network, pruned), metadata },
     config.output,
     { sparse, mark: true },
   ).catch((error: unknown) => {

@@ -34,5 +34,6 @@ export const prunedModelStages = {
 export const methodStages = {
   data: 'reading data, preparing programs',
   pruning: 'pruning',
+  training: 'training what is kept',
   measuring: 'measuring what the method made',
 } as const;

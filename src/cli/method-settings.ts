@@ -4,16 +4,25 @@ import { methodStages as stages } from '../analysis/stages.js';
 import type { MethodConfig } from '../config.js';
 import { InputError } from '../errors.js';
 import type { Progress } from '../progress.js';
-import { PRUNING_METHODS, type PruningMethodName } from '../pruning/methods/names.js';
+import {
+  isTrainingMethod,
+  PRUNING_METHODS,
+  type PruningMethodName,
+  TRAINING_METHODS,
+} from '../pruning/methods/names.js';
 import { addOption } from './options.js';
 import { type ResolveRequest, resolveAnalyzeConfig } from './resolve-config.js';
 import { readSetting, type Setting } from './settings.js';
-import { oneOf, wholeNumber } from './values.js';
+import { augmentation, numberBetween, oneOf, positiveNumber, wholeNumber } from './values.js';
 
 /** Options as the command line gives them. */
 export interface MethodFlags {
   method?: string;
   calibration?: string;
+  budget?: string;
+  tune?: string;
+  augment?: string;
+  learningRate?: string;
 }
 
 const DEFAULT_CALIBRATION = 1000;
@@ -30,49 +39,143 @@ const methodSetting: Setting<PruningMethodName> = {
 const calibrationSetting: Setting<number> = {
   option: 'calibration',
   value: 'N',
-  help: 'distinct training examples that --method may see',
-  defaultText: String(DEFAULT_CALIBRATION),
+  help: 'distinct training examples that --method and --tune may see',
+  defaultText: `${DEFAULT_CALIBRATION}; all where weights are trained`,
   examples: ['1000'],
   read: wholeNumber(2),
 };
 
+/** More would be training anew, which \`train\` does and can resume. */
+const MOST_EPOCHS = 10_000;
+
+const budgetSetting: Setting<number> = {
+  option: 'budget',
+  value: 'EPOCHS',
+  help: `passes over the examples for a method that trains (${TRAINING_METHODS.join(', ')}); may be a part of one`,
+  defaultText: '1',
+  examples: ['5', '0.5'],
+  read: numberBetween(0, MOST_EPOCHS),
+};
+
+const tuneSetting: Setting<number> = {
+  option: 'tune',
+  value: 'EPOCHS',
+  help: 'train the kept weights afterwards, the others held at 0; may be a part of an epoch',
+  defaultText: '0',
+  examples: ['1', '0.2'],
+  read: numberBetween(0, MOST_EPOCHS),
+};
+
+const augmentSetting: Setting<MethodConfig['augment']> = {
+  option: 'augment',
+  value: 'LIST',
+  help: 'change images at random while training: crop=N (N pixels of padding), flip',
+  defaultText: 'nothing',
+  examples: ['crop=4,flip'],
+  read: augmentation,
+};
+
+const learningRateSetting: Setting<number> = {
+  option: 'learning-rate',
+  value: 'X',
+  help: 'of training',
+  defaultText: 'by the network',
+  examples: ['0.01'],
+  read: positiveNumber,
+};
+
+/** Options that say how to train. */
+const trainingOptions = ['budget', 'tune', 'augment', 'learningRate'] as const;
+
 /**
  * The method that is asked for, with its data; null without one.
  *
- * @throws InputError `usage/calibration` without a method, `usage/no-data` without data
+ * @throws InputError `usage/calibration` and `usage/training` without a method, `usage/no-data` without data
  */
 export async function readMethod(
   flags: MethodFlags,
   request: ResolveRequest,
   progress: Progress,
 ): Promise<MethodConfig | null> {
-  if (flags.method === undefined) {
+  const asked = <T>(setting: Setting<T>, given: string | undefined, otherwise: T): T =>
+    given === undefined ? otherwise : readSetting(setting, given, null);
+  const tuneEpochs = asked(tuneSetting, flags.tune, 0);
+  if (flags.method === undefined && tuneEpochs === 0) {
     if (flags.calibration !== undefined) {
       throw new InputError(
         'usage/calibration',
         '--calibration says how many examples --method may see; name one, for example --method saliency',
       );
     }
+    const training = trainingOptions.find((option) => flags[option] !== undefined);
+    if (training !== undefined) {
+      throw new InputError(
+        'usage/training',
+        `--${training === 'learningRate' ? 'learning-rate' : training} is for methods that train; name one, for example --method gradual, or use --tune 1`,
+      );
+    }
     return null;
   }
-  const name = readSetting(methodSetting, flags.method, null);
-  const examples =
-    flags.calibration === undefined
-      ? DEFAULT_CALIBRATION
-      : readSetting(calibrationSetting, flags.calibration, null);
+  const name = asked(methodSetting, flags.method, 'magnitude');
+  if (flags.budget !== undefined && !isTrainingMethod(name)) {
+    throw new InputError(
+      'usage/training',
+      `--budget is for methods that train (${TRAINING_METHODS.join(', ')}), and --method ${name} does not; use --tune for epochs afterwards`,
+    );
+  }
+  const budgetEpochs = asked(budgetSetting, flags.budget, 1);
+  if (isTrainingMethod(name) && budgetEpochs === 0) {
+    throw new InputError(
+      'usage/training',
+      `--budget 0: --method ${name} trains; give a part of an epoch at least`,
+    );
+  }
+  const calibration =
+    flags.calibration === undefined ? null : readSetting(calibrationSetting, flags.calibration, null);
+  const examples = calibration ?? (isTrainingMethod(name) ? 'all' : DEFAULT_CALIBRATION);
   const config = await resolveAnalyzeConfig(request, progress);
-  // Nothing here needs examples for epsilon.
-  return { name, problem: { ...config, examples, epsilonExamples: examples } };
+  return {
+    name,
+    // Nothing here needs examples for epsilon.
+    problem: { ...config, examples, epsilonExamples: examples },
+    budgetEpochs,
+    tuneEpochs,
+    tuneExamples: calibration ?? 'all',
+    augment: asked(augmentSetting, flags.augment, null),
+    learningRate: asked<number | null>(
+      learningRateSetting as Setting<number | null>,
+      flags.learningRate,
+      null,
+    ),
+  };
 }
 
 /** The stages of progress while pruning. */
-export function methodStages({ method }: MethodFlags): readonly string[] {
-  return method === undefined ? ['pruning'] : Object.values(stages);
+export function methodStages({ method, tune }: MethodFlags): readonly string[] {
+  if (method === undefined && tune === undefined) {
+    return ['pruning'];
+  }
+  const { pruning, training, ...others } = stages;
+  const trains = TRAINING_METHODS.some((name) => name === method);
+  const { data, measuring } = others;
+  return [
+    data,
+    ...(trains ? [] : [pruning, measuring]),
+    ...(trains || tune !== undefined ? [training, measuring] : []),
+  ];
 }
 
 /** Adds the options to `prune`. */
 export function addMethodOptions(command: Command): void {
   command.optionsGroup('Method:');
   addOption(command, methodSetting as Setting<unknown>);
-  addOption(command, calibrationSetting as Setting<unknown>);
+  for (const setting of [
+    calibrationSetting,
+    budgetSetting,
+    tuneSetting,
+    augmentSetting,
+    learningRateSetting,
+  ]) {
+    addOption(command, setting as Setting<unknown>);
+  }
 }

@@ -2,7 +2,7 @@
 import { type Tensor, tensor } from '@tensorflow/tfjs-core';
 import { compiledBySize } from '../compute/compile/compiled-by-size.js';
 import type { CompiledProgram, Executor, ExecutorTensors } from '../compute/executor.js';
-import { collect, type ProgramInputs, type TensorProgram } from '../compute/tensor-program.js';
+import { collect, type ProgramInputs } from '../compute/tensor-program.js';
 import type { TrainableNetwork } from '../network/trainable-network.js';
 import {
   maskedWeights,
@@ -11,6 +11,7 @@ import {
   type TrainingStepOptions,
   trainingStep,
 } from '../programs/training-step.js';
+import { createForward } from './forward.js';
 
 /** Everything that a step changes, one array for each weight or statistic. */
 export interface TrainingState {
@@ -42,6 +43,8 @@ export interface StepEngine {
   step(batch: TrainingBatch, scalars: StepScalars): Promise<StepResult>;
   /** Logits [size, outputs] in use, not in training, with the weights as they are. */
   logits(inputs: Float32Array, size: number): Promise<Float32Array>;
+  /** Other masks from now on, one for each prunable weight; the weights are multiplied by them at once. */
+  setMasks(masks: readonly Float32Array[]): void;
   /** The state as it is: read it before the next step. */
   state(): TrainingState;
   dispose(): void;
@@ -156,28 +159,6 @@ function sampleInputs(setting: StepSetting, size: number): ProgramInputs {
   };
 }
 
-/** The logits in use, as a program of weights `w0`, .., statistics `s0`, .. and a batch `x`. */
-function logitsProgram(setting: StepSetting): TensorProgram {
-  const { network, inputShape } = setting;
-  return {
-    name: 'logits',
-    run: (inputs) => ({
-      logits: network.logits(
-        collect(inputs, 'w', network.weights.length),
-        collect(inputs, 's', network.statistics.length),
-        inputs.x,
-      ),
-    }),
-    sampleInputs: (size) => {
-      const length = inputShape.reduce((product, extent) => product * extent, size);
-      return {
-        ...stateInputs(setting, setting.state, asTensor),
-        x: asTensor(new Float32Array(length), [size, ...inputShape]),
-      };
-    },
-  };
-}
-
 /**
  * Steps that an executor takes. The state lies twice in its memory, and each
  * step writes the other one.
@@ -197,9 +178,8 @@ export async function createStepEngine(
     run: trainingStep(network, options),
     sampleInputs: (size) => sampleInputs(setting, size),
   });
-  const inUse = await executor.prepare(logitsProgram(setting));
+  const forward = await createForward(executor, network, inputShape);
   const step = compiledBySize<CompiledProgram>((size) => training.compile(size));
-  const use = compiledBySize<CompiledProgram>((size) => inUse.compile(size));
   await step.of(batchSize);
   // What is written over must not be the caller's.
   const copy = (arrays: readonly Float32Array[]): Float32Array[] => arrays.map((each) => each.slice());
@@ -215,7 +195,7 @@ export async function createStepEngine(
   };
   let current = ownState();
   let spare = ownState();
-  const masks = maskInputs(setting, make);
+  let masks = maskInputs(setting, make);
   const read = (prefix: string, count: number): Float32Array[] =>
     collect(current, prefix, count).map(executor.values);
   const asOutputs = (state: ExecutorTensors): ExecutorTensors =>
@@ -233,13 +213,16 @@ export async function createStepEngine(
       executor.release({ losses, logits });
       return result;
     },
-    logits: async (inputs, size) => {
-      const compiled = await use.of(size);
-      const x = make(inputs, [size, ...inputShape]);
-      const { logits } = await compiled.run({ ...current, x });
-      const values = executor.values(logits);
-      executor.release({ x, logits });
-      return values;
+    logits: (inputs, size) => forward.logits(current, inputs, size),
+    setMasks: (given) => {
+      executor.release(masks);
+      masks = maskInputs({ ...setting, masks: given }, make);
+      for (const [place, index] of maskedWeights(network, options).entries()) {
+        const name = `w${index}`;
+        const pruned = executor.values(current[name]).map((weight, i) => weight * given[place][i]);
+        executor.release({ old: current[name] });
+        current = { ...current, [name]: make(pruned, network.weights[index].shape) };
+      }
     },
     state: () => ({
       weights: read('w', network.weights.length),
@@ -250,7 +233,7 @@ export async function createStepEngine(
     dispose: () => {
       executor.release({ ...current, ...asOutputs(spare), ...masks });
       step.dispose();
-      use.dispose();
+      forward.dispose();
     },
   };
 }

@@ -1,5 +1,5 @@
-/** Methods of `prune`; a module of its own, which loads nothing. */
-export const PRUNING_METHODS = [
+/** Methods of `prune` that do not train; a module of its own, which loads nothing. */
+export const ONE_SHOT_METHODS = [
   'magnitude',
   'layer-magnitude',
   'random',
@@ -14,4 +14,17 @@ export const PRUNING_METHODS = [
   'newton',
   'compensated',
 ] as const;
+export type OneShotMethodName = (typeof ONE_SHOT_METHODS)[number];
+
+/** Methods that train. */
+export const TRAINING_METHODS = ['gradual', 'lomp', 'imp'] as const;
+export type TrainingMethodName = (typeof TRAINING_METHODS)[number];
+
+/** All of them. */
+export const PRUNING_METHODS = [...ONE_SHOT_METHODS, ...TRAINING_METHODS] as const;
 export type PruningMethodName = (typeof PRUNING_METHODS)[number];
+
+/** Whether a method trains. */
+export function isTrainingMethod(name: PruningMethodName): name is TrainingMethodName {
+  return (TRAINING_METHODS as readonly string[]).includes(name);
+}

@@ -3,7 +3,7 @@ import { chita, chitaStages } from './chita.js';
 import { layerMagnitude } from './layer-magnitude.js';
 import { magnitude } from './magnitude.js';
 import type { PruningMethod } from './method.js';
-import type { PruningMethodName } from './names.js';
+import type { OneShotMethodName } from './names.js';
 import { compensated, newton } from './newton.js';
 import { random } from './random.js';
 import { saliency } from './saliency.js';
@@ -12,8 +12,8 @@ import { snip } from './snip.js';
 import { synflow } from './synflow.js';
 import { woodfisher } from './woodfisher.js';
 
-/** Every pruning method by its name on the command line. */
-export const pruningMethods: Readonly<Record<PruningMethodName, PruningMethod>> = {
+/** Every pruning method that does not train by its name on the command line. */
+export const pruningMethods: Readonly<Record<OneShotMethodName, PruningMethod>> = {
   magnitude,
   'layer-magnitude': layerMagnitude,
   random,

@@ -1,0 +1,74 @@
+/** Pruning methods that train. */
+import type { TrainingMethodName } from '../pruning/methods/names.js';
+import { gradual, trainThenPrune } from './gradual.js';
+import { imp } from './imp.js';
+import {
+  type MaskedNetwork,
+  type RetrainingProblem,
+  stepsOf,
+  trainMasked,
+  unmasked,
+} from './masked-training.js';
+import { cosineShare, type RetrainingSettings, stepwiseShare } from './settings.js';
+
+/** What is asked of a method. */
+export interface RetrainingTarget {
+  prunedWeights: number;
+  /** Passes over the examples that may be seen; may be a part of one. */
+  epochs: number;
+}
+
+/** Prunes a network by training; deterministic for a seed and a number of threads. */
+type TrainingMethod = (
+  problem: RetrainingProblem,
+  settings: RetrainingSettings,
+  target: RetrainingTarget,
+) => Promise<MaskedNetwork>;
+
+/** SGD with momentum as in the baselines' own code, with this rate at first. */
+const BASELINE_RATE = 0.1;
+/** Weight of the l1 penalty, as the reference code of Zhang et al. 2024 has it for FC5, FC12 and ResNet18. */
+const LOMP_L1 = 5e-5;
+/** Weight decay of IMP (Sreenivasan et al. 2022). */
+const IMP_DECAY = 1e-4;
+
+/** Every such method by its name on the command line. */
+export const trainingMethods: Readonly<Record<TrainingMethodName, TrainingMethod>> = {
+  gradual: (problem, settings, target) => gradual(problem, settings, unmasked(problem), target),
+  lomp: (problem, settings, target) =>
+    trainThenPrune(
+      problem,
+      {
+        ...settings,
+        ...{
+          optimizer: 'sgd',
+          learningRate: BASELINE_RATE,
+          momentum: 0.9,
+          rateShare: cosineShare,
+          l1: LOMP_L1,
+        },
+      },
+      unmasked(problem),
+      target,
+    ),
+  imp: (problem, settings, target) =>
+    imp(
+      problem,
+      {
+        ...settings,
+        ...{ optimizer: 'sgd', learningRate: BASELINE_RATE, momentum: 0.9, weightDecay: IMP_DECAY },
+        rateShare: stepwiseShare,
+      },
+      target,
+    ),
+};
+
+/** Trains the kept weights of a pruned network, its mask held. */
+export function tune(
+  problem: RetrainingProblem,
+  settings: RetrainingSettings,
+  network: MaskedNetwork,
+  epochs: number,
+): Promise<MaskedNetwork> {
+  return trainMasked(problem, settings, network, stepsOf(problem, epochs, settings.batchSize));
+}
