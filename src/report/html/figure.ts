@@ -11,6 +11,9 @@ export type Width = keyof typeof widths;
 /** Room left of the frame, the same in all pictures of a figure so that their x axes lie on one another. */
 export const leftMargin: Record<Width, number> = { wide: 150, narrow: 142 };
 
+/** Room right of the frame: half a label of an axis. */
+export const rightMargin = 24;
+
 /** An entry of a legend. Colours are those of the style sheet, by name. */
 export interface LegendEntry {
   name: string;
@@ -48,7 +51,7 @@ export function plotted({ plot }: Picture, width: Width, alone: boolean) {
   return Plot.plot({
     width: widths[width],
     marginLeft: leftMargin[width],
-    marginRight: 18,
+    marginRight: rightMargin,
     ...plot(width, alone),
     document,
   });

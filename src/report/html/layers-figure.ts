@@ -11,7 +11,7 @@ type Layer = Layers['weights'][number];
 /** Layers that a picture has room for; the table has all. */
 const MOST_LAYERS = 60;
 /** Letters of a name that fit left of the frame; longer ones keep their end, which tells layers apart. */
-const NAME_LETTERS: Record<Width, number> = { wide: 24, narrow: 21 };
+const NAME_LETTERS: Record<Width, number> = { wide: 20, narrow: 19 };
 /** Kept parts below this are drawn at the edge: the axis is logarithmic. */
 const LEAST_KEPT = 1e-4;
 const decades = [LEAST_KEPT, 1e-3, 1e-2, 0.1, 1];

@@ -6,6 +6,7 @@ import { decades, decadeWords } from './decade-ticks.js';
 import { extent } from './extent.js';
 import { color, type LegendEntry, type Picture } from './figure.js';
 import { spectralDensity } from './spectral-density.js';
+import { tickLabel } from './tick-label.js';
 
 /** Standard deviation of the kernel over the span of the Ritz values. */
 const relativeSigma = 0.01;
@@ -66,6 +67,7 @@ function spectrumPicture(report: Report, { points, least }: Smoothed): Picture {
       marks: [
         Plot.axisX({
           ticks: width === 'wide' ? 8 : 4,
+          tickFormat: tickLabel,
           label: 'eigenvalue',
           labelAnchor: 'center',
           labelArrow: 'none',

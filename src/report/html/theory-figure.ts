@@ -85,6 +85,7 @@ function theoryPicture(report: Report, id: string, title: string, domain: [numbe
         Plot.gridY({ stroke: 'currentColor', strokeOpacity: 0.15, ticks: 5 }),
         Plot.axisX({
           ticks: 5,
+          tickPadding: 6, // clear of the label at the same corner
           tickFormat: format,
           label: 'pruned part',
           labelAnchor: 'center',

@@ -1,8 +1,9 @@
 import { parseHTML } from 'linkedom';
 import { describe, expect, test } from 'vitest';
 import { renderHtml } from '../../../src/report/html/page.js';
-import { type Report, validateReport } from '../../../src/report/schema.js';
+import { validateReport } from '../../../src/report/schema.js';
 import { sampleReport, unresolvedReport } from '../sample-report.js';
+import { hostileReport, reports } from './reports.js';
 
 /** What a test looks at of an element; linkedom has no types without those of browsers. */
 interface Element {
@@ -21,103 +22,6 @@ function parsed(html: string): Element {
 function all(root: Element, selector: string): Element[] {
   return [...root.querySelectorAll(selector)];
 }
-
-const hostile = `"><img src=x onerror='alert(1)'></title></style><script>alert(2)</script>&amp;\u202e\u0000`;
-
-function hostileReport(): Report {
-  const report = sampleReport();
-  return {
-    ...report,
-    tool: { ...report.tool, version: hostile },
-    engine: { backend: hostile, threads: 1, versions: { [hostile]: hostile } },
-    model: {
-      ...report.model,
-      path: hostile,
-      weights: hostile,
-      format: hostile,
-      sha256: hostile,
-      notes: [hostile],
-      leftOut: [{ name: hostile, weights: 1, reason: hostile }],
-    },
-    data: { ...report.data, path: hostile, format: hostile },
-    options: { ...report.options, include: [hostile], dumpGraph: hostile },
-    warnings: [hostile],
-  };
-}
-
-const { limits, theory, spectrum, curve } = sampleReport();
-
-function withSpectrum(ritz: Report['spectrum']['ritz'], leadingEigenvalues: number[]): Report {
-  return { ...sampleReport(), spectrum: { ...spectrum, ritz, leadingEigenvalues } };
-}
-
-/** Reports with little in them, or with numbers at the ends of their ranges. */
-const reports: [string, Report][] = [
-  ['of a settled analysis', sampleReport()],
-  ['with unresolved limits and no classes', unresolvedReport()],
-  ['with text that tries to be markup', hostileReport()],
-  [
-    'with negative eigenvalues alone',
-    withSpectrum([{ values: [-3, -2, -1], weights: [0.1, 0.2, 0.7] }], [-3]),
-  ],
-  ['without curvature', withSpectrum([{ values: [0], weights: [1] }], [])],
-  ['without Ritz values', withSpectrum([], [])],
-  ['with a probe without Ritz values', withSpectrum([{ values: [], weights: [] }], [2])],
-  ['with eigenvalues of 1e30', withSpectrum([{ values: [-1e30, 1e30], weights: [0.5, 0.5] }], [1e30])],
-  [
-    'with eigenvalues of 1e308',
-    withSpectrum([{ values: [-1.7e308, 1.7e308], weights: [0.5, 0.5] }], [1.7e308]),
-  ],
-  [
-    'with eigenvalues of 1e-320',
-    withSpectrum([{ values: [-1e-320, 1e-320], weights: [0.5, 0.5] }], [1e-320]),
-  ],
-  [
-    'with losses at the ends of float64',
-    {
-      ...sampleReport(),
-      epsilon: { value: 1e-320, rule: 'absolute', examples: null },
-      curve: curve.map((row, index) => ({ ...row, lossIncrease: index === 0 ? -1.7e308 : 1.7e308 })),
-    },
-  ],
-  ['without a measured curve', { ...sampleReport(), curve: [], theory: { ...theory, curve: [] } }],
-  [
-    'with everything pruned',
-    {
-      ...sampleReport(),
-      limits: {
-        ...limits,
-        gaussianWidth: { ...limits.gaussianWidth, pruned: 1, high: 1 },
-        sharp: { ...limits.sharp, pruned: 1, high: 1 },
-        slice: { pruned: 1, capped: false },
-        connected: null,
-      },
-      curve: [...curve, { ...curve[0], pruned: 1, kept: 0 }],
-    },
-  ],
-  [
-    'with no tolerance, and losses that fall',
-    {
-      ...sampleReport(),
-      epsilon: { value: 0, rule: 'absolute', examples: null },
-      curve: curve.map((row) => ({ ...row, lossIncrease: -0.01 })),
-    },
-  ],
-  [
-    'with a loss of 1e300',
-    { ...sampleReport(), curve: curve.map((row) => ({ ...row, lossIncrease: 1e300 })) },
-  ],
-  [
-    'with limits cut to the connected one',
-    {
-      ...sampleReport(),
-      limits: {
-        ...limits,
-        sharp: { ...limits.sharp, capped: true, uncapped: { pruned: 0.999, low: 0.998, high: 0.9995 } },
-      },
-    },
-  ],
-];
 
 describe.each(reports)('a page %s', (_, report) => {
   const html = renderHtml(validateReport(report));
@@ -209,7 +113,7 @@ test('points and limits lie where the report says', () => {
   const [half, limit] = [...(picture?.querySelectorAll('g[aria-label="dot"] circle') ?? [])].map((circle) =>
     Number(circle.getAttribute('cx')),
   );
-  const [left, right] = [150, 760 - 18];
+  const [left, right] = [150, 760 - 24];
   const at = (kept: number) => left + ((right - left) * Math.log(kept)) / Math.log(0.8 * 0.01);
   expect(half).toBeCloseTo(at(0.5), 6);
   expect(limit).toBeCloseTo(at(0.1209), 6);
