@@ -50,7 +50,7 @@ describe.skipIf(browser === null)('in a browser without a network', () => {
     async () => {
       const widths = [1280, 400];
       const layouts = await laidOut(
-        reports.map(([, report]) => renderHtml(report)),
+        reports.map(([, report]) => renderHtml(report).replaceAll('<details>', '<details open>')),
         widths,
       );
       for (const [index, layout] of layouts.entries()) {

@@ -1,7 +1,7 @@
 import { parseHTML } from 'linkedom';
 import { describe, expect, test } from 'vitest';
 import { renderHtml } from '../../../src/report/html/page.js';
-import { validateReport } from '../../../src/report/schema.js';
+import { type Report, validateReport } from '../../../src/report/schema.js';
 import { sampleReport, unresolvedReport } from '../sample-report.js';
 import { hostileReport, reports } from './reports.js';
 
@@ -104,6 +104,31 @@ test('foreign text is shown as it is, without control characters', () => {
   expect(page.querySelector('title')?.textContent).toContain(shown);
   expect(all(page, '.warnings li').map(({ textContent }) => textContent)).toEqual([shown]);
   expect(html).not.toMatch(/<img|<script|\u202e/);
+});
+
+test('lines break between folders, not in options or before a per cent sign', () => {
+  const report = sampleReport();
+  const warning = 'use --accuracy-tolerance or --steps at 1.5 % of a/b-c.json <b>--x</b>, not a--b';
+  const html = renderHtml({ ...report, warnings: [warning] });
+  expect(html).toContain(
+    '<li>use <span class="option">--accuracy-tolerance</span> or <span class="option">--steps</span> at 1.5\u00a0% of ' +
+      'a/<wbr>b-c.json &lt;b&gt;<span class="option">--x</span>&lt;/b&gt;, not a--b</li>',
+  );
+});
+
+test('the legend of layers names the limits that are drawn', () => {
+  const legends = (report: Report) =>
+    all(parsed(renderHtml(report)), 'ul.legend').map((list) =>
+      all(list, 'li').map(({ textContent }) => textContent),
+    );
+  const report = sampleReport();
+  const layers = report.layers!;
+  expect(legends(report).at(-1)).toEqual(['slice', 'Gaussian width', 'sharp']);
+  const weights = layers.weights.map((weight) => ({
+    ...weight,
+    kept: { ...weight.kept, gaussianWidth: null, sharp: null },
+  }));
+  expect(legends({ ...report, layers: { ...layers, weights } }).at(-1)).toEqual(['slice']);
 });
 
 test('points and limits lie where the report says', () => {
