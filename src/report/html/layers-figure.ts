@@ -88,7 +88,8 @@ function keptPicture(layers: readonly Layer[]): Picture {
           ...marks,
           Plot.gridX(ticks, { stroke: 'currentColor', strokeOpacity: 0.15 }),
           Plot.axisX(ticks, {
-            tickFormat: (part: number) => `${Number((100 * part).toPrecision(2))} %`,
+            // As text: a format of a logarithmic axis leaves labels out.
+            text: (part: number) => `${Number((100 * part).toPrecision(2))} %`,
             label: 'kept part',
             labelAnchor: 'center',
             labelArrow: 'none',
@@ -107,6 +108,13 @@ function keptPicture(layers: readonly Layer[]): Picture {
   };
 }
 
+/** An axis from 0, or from the smallest share below it, to a round number. */
+function shareDomain(shares: readonly number[]): [number, number] {
+  const [low, high] = [Math.min(0, ...shares), Math.max(...shares)];
+  const step = 0.5 * 10 ** Math.floor(Math.log10(high));
+  return [low, step > 0 ? step * Math.ceil(high / step) : low < 0 ? 0 : 1];
+}
+
 function sharePicture(layers: readonly Layer[], pruned: number): Picture | null {
   const bars = layers.flatMap(({ sensitivity }, row) =>
     sensitivity === null || sensitivity.share === null ? [] : [{ row, share: sensitivity.share }],
@@ -114,6 +122,7 @@ function sharePicture(layers: readonly Layer[], pruned: number): Picture | null 
   if (bars.length === 0) {
     return null;
   }
+  const domain = shareDomain(bars.map(({ share }) => share));
   const largest = bars.reduce((most, bar) => (bar.share > most.share ? bar : most));
   return {
     id: 'layers-share',
@@ -124,7 +133,7 @@ function sharePicture(layers: readonly Layer[], pruned: number): Picture | null 
       const ticks = width === 'wide' ? 5 : 3;
       return {
         ...options,
-        x: { nice: ticks },
+        x: { domain },
         marks: [
           ...marks,
           Plot.gridX({ stroke: 'currentColor', strokeOpacity: 0.15, ticks }),

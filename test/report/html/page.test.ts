@@ -56,6 +56,15 @@ describe.each(reports)('a page %s', (_, report) => {
     expect(html).not.toMatch(/NaN|Infinity|undefined|\u26a0/);
   });
 
+  test('has a label at each tick', () => {
+    for (const axis of ['x-axis', 'y-axis']) {
+      const ticks = all(page, `g[aria-label="${axis} tick"] path`);
+      const labels = all(page, `g[aria-label="${axis} tick label"] text`);
+      expect(labels.length).toBeGreaterThanOrEqual(ticks.length);
+      expect(labels.map(({ textContent }) => textContent).filter((text) => !/\w/.test(text))).toEqual([]);
+    }
+  });
+
   test('is the same each time', () => {
     expect(renderHtml(report)).toBe(html);
   });
