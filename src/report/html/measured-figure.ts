@@ -28,7 +28,7 @@ function limitsPicture(report: Report): Picture {
         marginBottom: axis.height,
         marks: [
           ...axis.marks,
-          Plot.axisY({ tickSize: 0, label: null }),
+          Plot.axisY({ tickSize: 0, tickPadding: 7, label: null }),
           Plot.ruleY(limits, {
             y: 'name',
             x1: (limit: ShownLimit) => x(limit.low),

@@ -125,6 +125,25 @@ test('lines break between folders, not in options or before a per cent sign', ()
   );
 });
 
+test.each([
+  [-1e-9, false],
+  [1e-5, false],
+  [-1e-3, true],
+])('a smallest Ritz value of %d is marked as negative: %s', (smallest, marked) => {
+  const report = sampleReport();
+  const ritz = [{ values: [smallest, 17], weights: [0.9, 0.1] }];
+  const page = parsed(renderHtml({ ...report, spectrum: { ...report.spectrum, ritz } }));
+  const picture = page.querySelector('svg[aria-labelledby="spectrum-wide-title"]');
+  const fills = [...picture!.querySelectorAll('g[aria-label="area"]')].map((area) =>
+    area.getAttribute('fill'),
+  );
+  expect(fills).toEqual(marked ? ['var(--negative)', 'var(--slice)'] : ['var(--slice)']);
+  const captions = all(page, 'figcaption').map(({ textContent }) => textContent);
+  expect(captions.some((text) => text.includes('what lies left of 0 is smoothing'))).toBe(!marked);
+  const legends = all(page, 'ul.legend').map(({ textContent }) => textContent);
+  expect(legends.some((text) => text.includes('negative eigenvalues'))).toBe(marked);
+});
+
 test('the legend of layers names the limits that are drawn', () => {
   const legends = (report: Report) =>
     all(parsed(renderHtml(report)), 'ul.legend').map((list) =>
