@@ -27,6 +27,8 @@ export interface Picture {
   title: string;
   /** What is to be seen, for those who do not see it. */
   description: string;
+  /** What colours mean in this picture; left out where it is what they mean in its figure. */
+  legend?: readonly LegendEntry[];
   /** `alone`: no other picture lies above or below whose axis would serve. */
   plot(width: Width, alone: boolean): Plot.PlotOptions;
 }

@@ -127,6 +127,7 @@ function sharePicture(layers: readonly Layer[], pruned: number): Picture | null 
   return {
     id: 'layers-share',
     title: `Share of each layer in the predicted loss increase, ${text.percent(pruned)} pruned`,
+    legend: [],
     description: `The largest share, ${text.percent(largest.share)}, is that of ${text.printable(layers[largest.row].name)}.`,
     plot: (width) => {
       const { marks = [], ...options } = rows(layers, width);

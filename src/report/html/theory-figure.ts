@@ -124,7 +124,14 @@ export function theoryPictures(report: Report): Picture[] {
     ),
     ...(close === null
       ? []
-      : [theoryPicture(report, 'theory-close', 'The same, close to the crossings', close)]),
+      : [
+          theoryPicture(
+            report,
+            'theory-close',
+            'Size of the sublevel set over D, close to the crossings',
+            close,
+          ),
+        ]),
   ];
 }
 

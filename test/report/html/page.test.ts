@@ -86,7 +86,7 @@ test('the outline of a page', () => {
       "p Test accuracy against the kept part",
       "h2 Where the limits of theory come from",
       "p Size of the sublevel set over D, the prunable weights, against the pruned part",
-      "p The same, close to the crossings",
+      "p Size of the sublevel set over D, close to the crossings",
       "h2 Spectrum",
       "p Density of the eigenvalues of the curvature (logarithmic)",
       "h2 Layers",
