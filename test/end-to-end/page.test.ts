@@ -36,7 +36,15 @@ beforeAll(async () => {
       join(root, 'fixtures/mnist-lomp'),
       ...'--examples 64 --test-examples 200 --epsilon-examples 256 --ratios 0.5,0.9,0.98'.split(' '),
     ),
-    oneLayer: await analyzedPage(writeMlp([36, 3], 'softmax'), '--data', writeImages()),
+    oneLayer: await analyzedPage(
+      writeMlp([36, 3], 'softmax'),
+      '--data',
+      writeImages(),
+      '--weight-scales',
+      '2,5',
+      '--row-norms',
+      '12',
+    ),
   };
 }, 60_000);
 

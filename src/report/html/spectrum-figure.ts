@@ -2,7 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import type { Report } from '../schema.js';
 import * as text from '../text.js';
-import { decades, decadeWords } from './decade-ticks.js';
+import { decades } from './decade-ticks.js';
 import { extent } from './extent.js';
 import { color, type LegendEntry, type Picture } from './figure.js';
 import { spectralDensity } from './spectral-density.js';
@@ -80,7 +80,7 @@ function spectrumPicture(report: Report, { hasNegative, points, least }: Smoothe
         }),
         Plot.gridY(decades(least, most), { stroke: 'currentColor', strokeOpacity: 0.15 }),
         Plot.axisY(decades(least, most), {
-          text: decadeWords,
+          text: tickLabel,
           label: null,
         }),
         ...[

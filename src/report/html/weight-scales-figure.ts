@@ -5,6 +5,7 @@ import type { Report } from '../schema.js';
 import * as text from '../text.js';
 import type { WeightScale } from '../weight-scales-schema.js';
 import { color, type LegendEntry, type Picture, type Width } from './figure.js';
+import { tickLabel } from './tick-label.js';
 
 interface Place {
   x: number;
@@ -80,7 +81,13 @@ function scalesPicture(report: Report, scales: readonly WeightScale[]): Picture 
       marks: [
         Plot.gridX({ stroke: 'currentColor', strokeOpacity: 0.15, ticks: 5 }),
         Plot.gridY({ stroke: 'currentColor', strokeOpacity: 0.15, ticks: 5 }),
-        Plot.axisX({ ticks: 5, label: 'distance R', labelAnchor: 'center', labelArrow: 'none' }),
+        Plot.axisX({
+          ticks: 5,
+          tickFormat: tickLabel,
+          label: 'distance R',
+          labelAnchor: 'center',
+          labelArrow: 'none',
+        }),
         Plot.axisY({
           ticks: 5,
           tickFormat: (part: number) => `${Number((100 * part).toPrecision(4))} %`,

@@ -4,8 +4,9 @@ import { measuredName, theoryNames } from '../limit-names.js';
 import type { Report } from '../schema.js';
 import * as text from '../text.js';
 import type { WeightsReport } from '../weights-schema.js';
-import { decades, decadeWords } from './decade-ticks.js';
+import { decades } from './decade-ticks.js';
 import { color, type LegendEntry, type Picture } from './figure.js';
+import { tickLabel } from './tick-label.js';
 
 type Threshold = WeightsReport['thresholds'][number];
 
@@ -47,7 +48,7 @@ function histogramPicture(report: Report, { histogram, thresholds }: WeightsRepo
         Plot.gridY({ stroke: 'currentColor', strokeOpacity: 0.15, ticks: 4 }),
         Plot.axisY({ ticks: 4, tickFormat: (count: number) => text.whole(count), label: null }),
         Plot.axisX(decades(10 ** low, 10 ** high).map(Math.log10), {
-          tickFormat: (exponent: number) => decadeWords(10 ** Math.round(exponent)),
+          tickFormat: (exponent: number) => tickLabel(10 ** Math.round(exponent)),
           label: width === 'wide' ? 'magnitude |w| (logarithmic)' : '|w|',
           labelAnchor: 'center',
           labelArrow: 'none',
