@@ -8,8 +8,3 @@ export function decades(low: number, high: number): number[] {
     Number(`1e${first + every * index}`),
   );
 }
-
-/** `0.001`, `1000`, `1e-4`: short as an axis needs it. */
-export function decadeWords(tick: number): string {
-  return tick >= 1e-3 && tick < 1e5 ? String(tick) : tick.toExponential(0);
-}

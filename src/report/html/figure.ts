@@ -11,6 +11,9 @@ export type Width = keyof typeof widths;
 /** Room left of the frame, the same in all pictures of a figure so that their x axes lie on one another. */
 export const leftMargin: Record<Width, number> = { wide: 150, narrow: 142 };
 
+/** Room right of the frame: half a label of an axis. */
+export const rightMargin = 24;
+
 /** An entry of a legend. Colours are those of the style sheet, by name. */
 export interface LegendEntry {
   name: string;
@@ -24,6 +27,8 @@ export interface Picture {
   title: string;
   /** What is to be seen, for those who do not see it. */
   description: string;
+  /** What colours mean in this picture; left out where it is what they mean in its figure. */
+  legend?: readonly LegendEntry[];
   /** `alone`: no other picture lies above or below whose axis would serve. */
   plot(width: Width, alone: boolean): Plot.PlotOptions;
 }
@@ -48,7 +53,7 @@ export function plotted({ plot }: Picture, width: Width, alone: boolean) {
   return Plot.plot({
     width: widths[width],
     marginLeft: leftMargin[width],
-    marginRight: 18,
+    marginRight: rightMargin,
     ...plot(width, alone),
     document,
   });

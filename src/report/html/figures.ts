@@ -46,7 +46,7 @@ function layersFigure(layers: NonNullable<Report['layers']>): Figure {
   return {
     heading: 'Layers',
     pictures: layerPictures(layers),
-    legend: layersLegend,
+    legend: layersLegend(layers),
     caption: layersCaption(layers),
   };
 }

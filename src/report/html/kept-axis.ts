@@ -2,7 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import type { Report } from '../schema.js';
 import { extent } from './extent.js';
-import { type Width, widths } from './figure.js';
+import { leftMargin, rightMargin, type Width, widths } from './figure.js';
 
 /** Least kept fraction that an axis goes down to: beyond float32 indices nothing is told apart. */
 const floor = 1e-8;
@@ -21,11 +21,19 @@ export function keptOnAxis(pruned: number, smallest: number): number {
   return Math.max(1 - pruned, smallest);
 }
 
+/** Width of the label of the kept part 10^-decades, with room beside it, in pixels: `0.0001 %` is 10^-6. */
+function labelPixels(decades: number): number {
+  const letters = Math.max(5, Math.floor(decades) + 2);
+  return 7.5 * letters + 6;
+}
+
 function keptTicks(smallest: number, width: Width): number[] {
   const decades = -Math.log10(smallest);
+  const pixels = widths[width] - leftMargin[width] - rightMargin;
+  const every = Math.ceil((decades * labelPixels(decades)) / pixels);
   const steps = decades * (width === 'wide' ? 1 : 2) > 3.2 ? [1] : [5, 2, 1];
   const ticks = [1];
-  for (let exponent = -1; 10 ** exponent > smallest / 10; exponent--) {
+  for (let exponent = -every; 10 ** exponent > smallest / 10; exponent -= every) {
     // Powers of ten with a negative exponent are not exact: divide instead.
     ticks.push(...steps.map((step) => step / 10 ** -exponent));
   }

@@ -10,8 +10,10 @@ type Layer = Layers['weights'][number];
 
 /** Layers that a picture has room for; the table has all. */
 const MOST_LAYERS = 60;
-/** Letters of a name that fit left of the frame; longer ones keep their end, which tells layers apart. */
-const NAME_LETTERS: Record<Width, number> = { wide: 24, narrow: 21 };
+/** Letters of a name that there is room for left of the frame; longer ones keep their end, which tells layers apart. */
+const NAME_LETTERS: Record<Width, number> = { wide: 32, narrow: 22 };
+/** Width of a letter in pixels, on average and in wide fonts such as DejaVu Sans. */
+const LETTER_PIXELS = 7;
 /** Kept parts below this are drawn at the edge: the axis is logarithmic. */
 const LEAST_KEPT = 1e-4;
 const decades = [LEAST_KEPT, 1e-3, 1e-2, 0.1, 1];
@@ -29,8 +31,10 @@ function shortened(name: string, width: Width): string {
 
 /** Rows of layers from top to bottom, in the order of the network. */
 function rows(layers: readonly Layer[], width: Width): Plot.PlotOptions {
+  const names = layers.map(({ name }) => shortened(text.printable(name), width));
   return {
     height: 66 + 22 * layers.length,
+    marginLeft: 12 + LETTER_PIXELS * Math.max(5, ...names.map(({ length }) => length)),
     marginTop: 10,
     marginBottom: 42,
     // Positions, as names that are shortened need not differ.
@@ -39,17 +43,20 @@ function rows(layers: readonly Layer[], width: Width): Plot.PlotOptions {
       Plot.axisY({
         label: null,
         tickSize: 0,
-        tickFormat: (index: number) => shortened(text.printable(layers[index].name), width),
+        tickFormat: (index: number) => names[index],
       }),
     ],
   };
 }
 
-/** The whole decades that hold what is kept, two at least. */
-function keptDecades(parts: readonly number[]): number[] {
+/** Ticks over the decades that hold what is kept; a single one is divided. */
+function keptTicks(parts: readonly number[]): number[] {
   const least = Math.min(...parts);
-  const first = decades.findLastIndex((decade) => decade <= least);
-  return decades.slice(Math.min(Math.max(0, first), decades.length - 2));
+  const first = Math.max(
+    0,
+    decades.findLastIndex((decade) => decade <= least),
+  );
+  return first >= decades.length - 2 ? [0.1, 0.2, 0.5, 1] : decades.slice(first);
 }
 
 function keptPicture(layers: readonly Layer[]): Picture {
@@ -59,7 +66,7 @@ function keptPicture(layers: readonly Layer[]): Picture {
       return part === null ? [] : [{ row, part: Math.max(part, LEAST_KEPT), colorName }];
     }),
   );
-  const ticks = keptDecades(dots.map(({ part }) => part));
+  const ticks = keptTicks(dots.map(({ part }) => part));
   return {
     id: 'layers-kept',
     title: 'Part of each layer that is kept, where all are pruned to a limit by magnitude',
@@ -81,7 +88,8 @@ function keptPicture(layers: readonly Layer[]): Picture {
           ...marks,
           Plot.gridX(ticks, { stroke: 'currentColor', strokeOpacity: 0.15 }),
           Plot.axisX(ticks, {
-            tickFormat: (part: number) => `${Number((100 * part).toPrecision(2))} %`,
+            // As text: a format of a logarithmic axis leaves labels out.
+            text: (part: number) => `${Number((100 * part).toPrecision(2))} %`,
             label: 'kept part',
             labelAnchor: 'center',
             labelArrow: 'none',
@@ -100,6 +108,13 @@ function keptPicture(layers: readonly Layer[]): Picture {
   };
 }
 
+/** An axis from 0, or from the smallest share below it, to a round number. */
+function shareDomain(shares: readonly number[]): [number, number] {
+  const [low, high] = [Math.min(0, ...shares), Math.max(...shares)];
+  const step = 0.5 * 10 ** Math.floor(Math.log10(high));
+  return [low, step > 0 ? step * Math.ceil(high / step) : low < 0 ? 0 : 1];
+}
+
 function sharePicture(layers: readonly Layer[], pruned: number): Picture | null {
   const bars = layers.flatMap(({ sensitivity }, row) =>
     sensitivity === null || sensitivity.share === null ? [] : [{ row, share: sensitivity.share }],
@@ -107,20 +122,24 @@ function sharePicture(layers: readonly Layer[], pruned: number): Picture | null 
   if (bars.length === 0) {
     return null;
   }
+  const domain = shareDomain(bars.map(({ share }) => share));
   const largest = bars.reduce((most, bar) => (bar.share > most.share ? bar : most));
   return {
     id: 'layers-share',
     title: `Share of each layer in the predicted loss increase, ${text.percent(pruned)} pruned`,
+    legend: [],
     description: `The largest share, ${text.percent(largest.share)}, is that of ${text.printable(layers[largest.row].name)}.`,
     plot: (width) => {
       const { marks = [], ...options } = rows(layers, width);
+      const ticks = width === 'wide' ? 5 : 3;
       return {
         ...options,
+        x: { domain },
         marks: [
           ...marks,
-          Plot.gridX({ stroke: 'currentColor', strokeOpacity: 0.15, ticks: 5 }),
+          Plot.gridX({ stroke: 'currentColor', strokeOpacity: 0.15, ticks }),
           Plot.axisX({
-            ticks: 5,
+            ticks,
             tickFormat: (share: number) => `${Number((100 * share).toPrecision(3))} %`,
             label: 'share of the increase',
             labelAnchor: 'center',
@@ -145,12 +164,12 @@ export function layerPictures({ weights, sensitivity }: Layers): Picture[] {
   return [keptPicture(layers), ...(share === null ? [] : [share])];
 }
 
-/** What colours in the first of these pictures mean. */
-export const layersLegend: readonly LegendEntry[] = keptLimits.map(({ name, color: colorName }) => ({
-  name,
-  color: colorName,
-  shape: 'dot',
-}));
+/** What colours in the first of these pictures mean: those of limits that keep something known. */
+export function layersLegend({ weights }: Layers): LegendEntry[] {
+  return keptLimits
+    .filter(({ field }) => weights.some(({ kept }) => kept[field] !== null))
+    .map(({ name, color: colorName }) => ({ name, color: colorName, shape: 'dot' }));
+}
 
 /** How the pictures are read, and what they leave out. */
 export function layersCaption({ weights, sensitivity }: Layers): string {

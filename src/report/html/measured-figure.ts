@@ -6,6 +6,7 @@ import { extent } from './extent.js';
 import { color, type LegendEntry, type Picture } from './figure.js';
 import { keptAxis, keptOnAxis, smallestKept } from './kept-axis.js';
 import { limitWords, type ShownLimit, shownLimits } from './shown-limits.js';
+import { tickLabel } from './tick-label.js';
 
 const dashes = '5 4';
 
@@ -27,7 +28,7 @@ function limitsPicture(report: Report): Picture {
         marginBottom: axis.height,
         marks: [
           ...axis.marks,
-          Plot.axisY({ tickSize: 0, label: null }),
+          Plot.axisY({ tickSize: 0, tickPadding: 7, label: null }),
           Plot.ruleY(limits, {
             y: 'name',
             x1: (limit: ShownLimit) => x(limit.low),
@@ -76,16 +77,22 @@ function limitMarks(limits: readonly ShownLimit[], smallest: number): Plot.Marki
   ]);
 }
 
-/** Ticks of a symmetric logarithmic axis: 0 and powers of ten from `constant` on. */
+/** Part of an axis that a label needs for itself. */
+const labelShare = 0.07;
+
+/** Ticks of a symmetric logarithmic axis: 0 and powers of ten from `constant` on, as far as they are clear of 0. */
 function symmetricTicks(low: number, high: number, constant: number): number[] {
   const exponents: number[] = [];
   for (let exponent = Math.ceil(Math.log10(constant)); 10 ** exponent <= Math.max(high, -low); exponent++) {
     exponents.push(exponent);
   }
   const every = Math.ceil(exponents.length / 7);
+  const place = (value: number) => Math.sign(value) * Math.log1p(Math.abs(value) / constant);
+  const room = labelShare * (place(high) - place(low));
   const sizes = exponents
     .filter((_, index) => index % every === 0)
-    .map((exponent) => Number(`1e${exponent}`));
+    .map((exponent) => Number(`1e${exponent}`))
+    .filter((size) => place(size) >= room);
   return [...sizes.map((size) => -size).reverse(), 0, ...sizes].filter((tick) => tick >= low && tick <= high);
 }
 
@@ -131,7 +138,7 @@ function lossPicture(report: Report): Picture {
         marks: [
           ...axis.marks,
           Plot.axisY(symmetricTicks(low, high, constant), {
-            tickFormat: (tick: number) => String(tick),
+            tickFormat: tickLabel,
             label: null,
           }),
           ...limitMarks(

@@ -4,7 +4,7 @@ import type { Report } from '../schema.js';
 import type { Grid, Section } from '../sections.js';
 import { type Figure, legendHtml, pictureHtml } from './figure.js';
 import { reportFigures } from './figures.js';
-import { escapeHtml } from './markup.js';
+import { escapeHtml, proseHtml } from './markup.js';
 import { style } from './style.js';
 
 /** Nothing may be loaded and nothing run, whatever text a report carries. */
@@ -12,7 +12,7 @@ const policy = "default-src 'none'; style-src 'unsafe-inline'";
 
 function pairsHtml(pairs: readonly (readonly [string, string])[]): string {
   const rows = pairs.map(
-    ([name, value]) => `<tr><th scope="row">${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`,
+    ([name, value]) => `<tr><th scope="row">${escapeHtml(name)}</th><td>${proseHtml(value)}</td></tr>`,
   );
   return `<table class="pairs">${rows.join('')}</table>`;
 }
@@ -32,12 +32,12 @@ function gridHtml({ head, rows, numeric }: Grid, label: string): string {
 }
 
 function listHtml(notes: readonly string[]): string {
-  return `<ul>${notes.map((note) => `<li>${escapeHtml(note)}</li>`).join('')}</ul>`;
+  return `<ul>${notes.map((note) => `<li>${proseHtml(note)}</li>`).join('')}</ul>`;
 }
 
 function sectionBody({ title, paragraphs, pairs, grid, notes }: Section): string {
   return [
-    ...paragraphs.map((paragraph) => `<p>${escapeHtml(paragraph)}</p>`),
+    ...paragraphs.map((paragraph) => `<p>${proseHtml(paragraph)}</p>`),
     pairs.length > 0 ? pairsHtml(pairs) : '',
     grid === null ? '' : gridHtml(grid, title),
     notes.length > 0 ? listHtml(notes) : '',
@@ -52,7 +52,7 @@ function figureHtml({ heading, pictures, legend, caption }: Figure): string {
   const body =
     pictures.length === 0
       ? `<p>${escapeHtml(caption)}</p>`
-      : `\n<figure>${legendHtml(legend)}\n${pictures.map(pictureHtml).join('\n')}\n<figcaption>${escapeHtml(caption)}</figcaption></figure>`;
+      : `\n<figure>${legendHtml(legend)}\n${pictures.map(pictureHtml).join('\n')}\n<figcaption>${proseHtml(caption)}</figcaption></figure>`;
   return `<section><h2>${escapeHtml(heading)}</h2>${body}</section>`;
 }
 
@@ -82,8 +82,8 @@ export function renderHtml(report: Report): string {
   const warnings = others.filter(({ tone }) => tone === 'warning');
   const [analysed, ...tables] = others.filter(({ tone }) => tone !== 'warning');
   const blocks = [
-    `<h1>${escapeHtml(title)}</h1>`,
-    ...verdict.paragraphs.map((paragraph) => `<p class="verdict">${escapeHtml(paragraph)}</p>`),
+    `<h1>${proseHtml(title)}</h1>`,
+    ...verdict.paragraphs.map((paragraph) => `<p class="verdict">${proseHtml(paragraph)}</p>`),
     ...warnings.map(
       (section) =>
         `<section class="warnings"><h2>${escapeHtml(section.title)}</h2>${listHtml(section.notes)}</section>`,

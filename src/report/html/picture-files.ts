@@ -72,7 +72,7 @@ function legend(entries: readonly LegendEntry[], top: number): { markup: string;
   return { markup: items.join('\n'), bottom: top + (entries.length === 0 ? 0 : rowHeight * (row + 1)) };
 }
 
-/** A picture with its title, the legend of its figure, and the caption in its description, on white. */
+/** A picture with its title, a legend, and the caption in its description, on white. */
 function pictureFile(picture: Picture, figure: Figure): string {
   const { id, title, description } = picture;
   const svg = plotted(picture, 'wide', true);
@@ -87,9 +87,9 @@ function pictureFile(picture: Picture, figure: Figure): string {
     (line, index) =>
       `<text x="${margin}" y="${margin + 20 * index}" dy="0.7em" font-size="${titleSize}" font-weight="600">${escapeHtml(line)}</text>`,
   );
-  const key = legend(figure.legend, margin + 20 * titleLines.length + 4);
+  const key = legend(picture.legend ?? figure.legend, margin + 20 * titleLines.length + 4);
   const plotTop = key.bottom + 6;
-  const height = plotTop + Number(svg.getAttribute('height'));
+  const height = plotTop + Number(svg.getAttribute('height')) + 8;
   return `<?xml version="1.0" encoding="UTF-8"?>
 <svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-labelledby="${id}-title" aria-describedby="${id}-description" font-family="system-ui, sans-serif" font-size="${textSize}" color="${lightColors.text}" fill="${lightColors.text}">
 <title id="${id}-title">${escapeHtml(title)}</title>

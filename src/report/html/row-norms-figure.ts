@@ -2,8 +2,9 @@
 import * as Plot from '@observablehq/plot';
 import type { RowNormsReport } from '../row-norms-schema.js';
 import * as text from '../text.js';
-import { decades, decadeWords } from './decade-ticks.js';
+import { decades } from './decade-ticks.js';
 import { color, type LegendEntry, type Picture } from './figure.js';
+import { tickLabel } from './tick-label.js';
 
 function normPicture({ rows, dead }: RowNormsReport): Picture {
   const norms = rows.map(({ norm }) => norm).filter((norm) => norm > 0);
@@ -36,7 +37,7 @@ function normPicture({ rows, dead }: RowNormsReport): Picture {
           labelAnchor: 'center',
           labelArrow: 'none',
         }),
-        Plot.axisY(decades(floor, 2 * high), { text: decadeWords, label: null }),
+        Plot.axisY(decades(floor, 2 * high), { text: tickLabel, label: null }),
         ...thresholds.map(({ threshold, color: name }) =>
           Plot.ruleY([threshold], { stroke: color(name), strokeDasharray: '5 4' }),
         ),

@@ -2,13 +2,17 @@
 import * as Plot from '@observablehq/plot';
 import type { Report } from '../schema.js';
 import * as text from '../text.js';
-import { decades, decadeWords } from './decade-ticks.js';
+import { decades } from './decade-ticks.js';
 import { extent } from './extent.js';
 import { color, type LegendEntry, type Picture } from './figure.js';
 import { spectralDensity } from './spectral-density.js';
+import { tickLabel } from './tick-label.js';
 
 /** Standard deviation of the kernel over the span of the Ritz values. */
 const relativeSigma = 0.01;
+
+/** Ritz values closer to 0 than this part of the largest have the sign of rounding: products are float32. */
+const relativeRounding = 1e-6;
 
 interface Point {
   eigenvalue: number;
@@ -17,6 +21,8 @@ interface Point {
 
 interface Smoothed {
   sigma: number;
+  /** Whether some Ritz value is negative, beyond rounding. */
+  hasNegative: boolean;
   points: Point[];
   /** Lower end of the axis of the density: what one eigenvalue gives far out in its kernel. */
   least: number;
@@ -40,15 +46,16 @@ function smoothed({ spectrum, model }: Report): Smoothed | null {
   }));
   // Eigenvalues at the ends of float64 have a density that it does not hold.
   const drawable = least > 0 && points.every(({ density }) => Number.isFinite(density));
-  return drawable ? { sigma, points, least } : null;
+  const hasNegative = smallest < -relativeRounding * Math.max(-smallest, largest);
+  return drawable ? { sigma, hasNegative, points, least } : null;
 }
 
-function spectrumPicture(report: Report, { points, least }: Smoothed): Picture {
+function spectrumPicture(report: Report, { hasNegative, points, least }: Smoothed): Picture {
   const leading = report.spectrum.leadingEigenvalues;
   const { lambdaMin, lambdaMax, negativeMass } = report.curvature;
   const most = Math.max(...points.map(({ density }) => density)) * 1.3;
-  const negative = points.filter(({ eigenvalue }) => eigenvalue <= 0);
-  const positive = points.filter(({ eigenvalue }) => eigenvalue >= 0);
+  const negative = hasNegative ? points.filter(({ eigenvalue }) => eigenvalue <= 0) : [];
+  const positive = hasNegative ? points.filter(({ eigenvalue }) => eigenvalue >= 0) : points;
   const [left, right] = [points[0].eigenvalue, points[points.length - 1].eigenvalue];
   return {
     id: 'spectrum',
@@ -66,13 +73,14 @@ function spectrumPicture(report: Report, { points, least }: Smoothed): Picture {
       marks: [
         Plot.axisX({
           ticks: width === 'wide' ? 8 : 4,
+          tickFormat: tickLabel,
           label: 'eigenvalue',
           labelAnchor: 'center',
           labelArrow: 'none',
         }),
         Plot.gridY(decades(least, most), { stroke: 'currentColor', strokeOpacity: 0.15 }),
         Plot.axisY(decades(least, most), {
-          text: decadeWords,
+          text: tickLabel,
           label: null,
         }),
         ...[
@@ -114,12 +122,17 @@ export function spectrumFigure(
     picture: spectrumPicture(report, density),
     legend: [
       { name: 'positive eigenvalues', color: 'slice', shape: 'band' },
-      { name: 'negative eigenvalues', color: 'negative', shape: 'band' },
+      ...(density.hasNegative
+        ? [{ name: 'negative eigenvalues', color: 'negative', shape: 'band' } satisfies LegendEntry]
+        : []),
       { name: 'leading eigenvalues', color: 'epsilon', shape: 'line' },
     ],
     caption:
       `Ritz values of ${text.plural(report.spectrum.probes, 'probe')}, smoothed by Gaussians of standard deviation ` +
       `${text.quantity(density.sigma)} (1 % of their span); what is narrower is not resolved here. ` +
+      (density.hasNegative
+        ? ''
+        : 'No eigenvalue is seen to be negative: what lies left of 0 is smoothing. ') +
       'Limits are computed of the Ritz values themselves. The axis ends where less than a tenth of the peak of one eigenvalue is left.',
   };
 }

@@ -35,7 +35,9 @@ h1 { font-size: 1.4rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin: 2r
 .warnings { background: var(--warning); padding: .6rem 1rem; border-radius: .4rem; } .warnings h2 { margin: 0; } .warnings ul { margin: .3rem 0 0; padding-left: 1.2rem; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid var(--line); }
-th { font-weight: 600; } .number { text-align: right; } .scroll { overflow-x: auto; } .grid td, .grid th { overflow-wrap: normal; }
+th { font-weight: 600; } .number { text-align: right; } .scroll { overflow-x: auto;
+  background: linear-gradient(to right, var(--page), transparent) local left / 2rem 100% no-repeat, linear-gradient(to left, var(--page), transparent) local right / 2rem 100% no-repeat,
+    linear-gradient(to right, var(--line), transparent) left / .8rem 100% no-repeat, linear-gradient(to left, var(--line), transparent) right / .8rem 100% no-repeat; } .grid td, .grid th { overflow-wrap: normal; } .grid td.number, .option { white-space: nowrap; }
 .pairs th { font-weight: 400; color: var(--quiet); white-space: nowrap; overflow-wrap: normal; }
 figure { margin: 0; } figcaption { margin-top: .6rem; } figcaption, .note { color: var(--quiet); font-size: .9rem; }
 svg[class] { display: block; max-width: 100%; height: auto; overflow: visible; font-size: 12px; --plot-background: var(--page); } svg.narrow { display: none; }
@@ -46,8 +48,8 @@ svg[class] { display: block; max-width: 100%; height: auto; overflow: visible; f
 .swatch.cross { width: auto; border: 0; } .swatch.cross::before { content: '\u00d7'; font-weight: 700; } .swatch.band { height: .8em; border: 0; background: currentColor; opacity: .5; }
 details { border-top: 1px solid var(--line); padding: .4rem 0; } summary { cursor: pointer; font-weight: 600; }
 a:focus-visible, summary:focus-visible, .scroll:focus-visible { outline: 2px solid var(--slice); outline-offset: 2px; }
-@media screen and (max-width: 660px) { svg.wide { display: none; } svg.narrow { display: block; width: 100%; } body { padding: .8rem; } .pairs th { white-space: normal; } }
+@media screen and (max-width: 660px) { svg.wide { display: none; } svg.narrow { display: block; width: 100%; } body { padding: .8rem; } .pairs th { white-space: normal; } th, td { padding-right: .6rem; } }
 @page { size: A4; margin: 15mm; }
-@media print { body { max-width: none; padding: 0; font-size: 10.5pt; } figure svg, .warnings, tr { break-inside: avoid; } h2, .legend, .picture { break-after: avoid; }
+@media print { body { max-width: none; padding: 0; font-size: 10.5pt; } figure svg, figcaption, .warnings, tr { break-inside: avoid; } h2, .legend, .picture { break-after: avoid; }
   details::details-content { content-visibility: visible; } }
 `;

@@ -3,12 +3,8 @@ import * as Plot from '@observablehq/plot';
 import { theoryNames } from '../limit-names.js';
 import type { LimitEstimate, Report } from '../schema.js';
 import * as text from '../text.js';
+import { cutLine } from './cut-line.js';
 import { color, type LegendEntry, type Picture, type Width } from './figure.js';
-
-interface Point {
-  x: number;
-  y: number;
-}
 
 /** Where a curve crosses the diagonal: the limit before it is cut to the connected one. */
 function crossing(limit: LimitEstimate): { pruned: number } {
@@ -21,23 +17,6 @@ function closeUp({ gaussianWidth, sharp }: Report['limits']): [number, number] |
   return first > 0.75 && first < 1 - 1e-6 ? [Math.max(0, 1 - 3 * (1 - first)), 1] : null;
 }
 
-/** The points inside of a square, with those where the straight lines between points enter and leave it. */
-function cutTo([low, high]: [number, number], points: readonly Point[]): Point[] {
-  return points.flatMap((to, index) => {
-    const from = points[index - 1] ?? to;
-    // Shares of the way from one point to the next at which an edge is met.
-    const shares = [low, high].flatMap((edge) => [
-      (edge - from.x) / (to.x - from.x),
-      (edge - from.y) / (to.y - from.y),
-    ]);
-    return [...shares.filter((share) => share > 0 && share < 1).sort((a, b) => a - b), 1]
-      .map((share) =>
-        share === 1 ? to : { x: from.x + share * (to.x - from.x), y: from.y + share * (to.y - from.y) },
-      )
-      .filter(({ x, y }) => Math.min(x, y) >= low - 1e-12 && Math.max(x, y) <= high + 1e-12);
-  });
-}
-
 function theoryPicture(report: Report, id: string, title: string, domain: [number, number]): Picture {
   const { curve, settled } = report.theory;
   const gaussianWidth = crossing(report.limits.gaussianWidth);
@@ -45,8 +24,8 @@ function theoryPicture(report: Report, id: string, title: string, domain: [numbe
   const inside = (value: number) => value >= domain[0] && value <= domain[1];
   const line = (field: 'squaredGaussianWidth' | 'statisticalDimension', name: string, isSettled: boolean) =>
     Plot.line(
-      cutTo(
-        domain,
+      cutLine(
+        { x: domain, y: domain },
         curve.map((row) => ({ x: row.pruned, y: row[field] })),
       ),
       {
@@ -85,6 +64,7 @@ function theoryPicture(report: Report, id: string, title: string, domain: [numbe
         Plot.gridY({ stroke: 'currentColor', strokeOpacity: 0.15, ticks: 5 }),
         Plot.axisX({
           ticks: 5,
+          tickPadding: 6, // clear of the label at the same corner
           tickFormat: format,
           label: 'pruned part',
           labelAnchor: 'center',
@@ -123,7 +103,14 @@ export function theoryPictures(report: Report): Picture[] {
     ),
     ...(close === null
       ? []
-      : [theoryPicture(report, 'theory-close', 'The same, close to the crossings', close)]),
+      : [
+          theoryPicture(
+            report,
+            'theory-close',
+            'Size of the sublevel set over D, close to the crossings',
+            close,
+          ),
+        ]),
   ];
 }
 

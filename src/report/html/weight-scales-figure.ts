@@ -4,12 +4,9 @@ import { theoryNames } from '../limit-names.js';
 import type { Report } from '../schema.js';
 import * as text from '../text.js';
 import type { WeightScale } from '../weight-scales-schema.js';
+import { cutLine, type Place } from './cut-line.js';
 import { color, type LegendEntry, type Picture, type Width } from './figure.js';
-
-interface Place {
-  x: number;
-  y: number;
-}
+import { tickLabel } from './tick-label.js';
 
 interface Curve {
   name: string;
@@ -55,7 +52,7 @@ function scalesPicture(report: Report, scales: readonly WeightScale[]): Picture 
   const first = Math.min(...crossings.map(({ y }) => y));
   // Crossings that lie in a corner of the whole are looked at closely.
   const low = first > 0.75 ? Math.max(0, 1 - 3 * (1 - first)) : 0;
-  const inside = (curve: readonly Place[]): Place[] => curve.filter(({ x, y }) => x <= right && y >= low);
+  const inside = (line: readonly Place[]) => cutLine({ x: [0, right], y: [low, 1] }, line);
   const prediction = drawn
     .flatMap(({ points }) =>
       points.map(({ radius, squaredGaussianWidth }) => ({ x: radius, y: squaredGaussianWidth })),
@@ -80,7 +77,13 @@ function scalesPicture(report: Report, scales: readonly WeightScale[]): Picture 
       marks: [
         Plot.gridX({ stroke: 'currentColor', strokeOpacity: 0.15, ticks: 5 }),
         Plot.gridY({ stroke: 'currentColor', strokeOpacity: 0.15, ticks: 5 }),
-        Plot.axisX({ ticks: 5, label: 'distance R', labelAnchor: 'center', labelArrow: 'none' }),
+        Plot.axisX({
+          ticks: 5,
+          tickFormat: tickLabel,
+          label: 'distance R',
+          labelAnchor: 'center',
+          labelArrow: 'none',
+        }),
         Plot.axisY({
           ticks: 5,
           tickFormat: (part: number) => `${Number((100 * part).toPrecision(4))} %`,
@@ -89,14 +92,14 @@ function scalesPicture(report: Report, scales: readonly WeightScale[]): Picture 
         Plot.line(inside(prediction), {
           x: 'x',
           y: 'y',
-          stroke: color('measured'),
+          stroke: color('gaussian-width'),
           strokeWidth: 2.5,
         }),
         ...drawn.map(({ points }, index) =>
           Plot.line(inside(points.map(({ radius, pruned }) => ({ x: radius, y: pruned }))), {
             x: 'x',
             y: 'y',
-            stroke: color('gaussian-width'),
+            stroke: color('text'),
             strokeOpacity: 1 - (0.7 * index) / drawn.length,
             strokeWidth: 2,
             strokeDasharray: index === 0 ? undefined : '5 4',
@@ -122,11 +125,11 @@ export function weightScalePictures(report: Report, scales: readonly WeightScale
 
 /** What lines mean. */
 export const weightScalesLegend: readonly LegendEntry[] = [
-  { name: 'squared Gaussian width / D at the distance', color: 'measured', shape: 'line' },
-  { name: 'pruned part at the distance, weights as trained', color: 'gaussian-width', shape: 'line' },
+  { name: 'squared Gaussian width / D at the distance', color: 'gaussian-width', shape: 'line' },
+  { name: 'pruned part at the distance, weights as trained', color: 'text', shape: 'line' },
   {
-    name: '.. weights scaled, the larger the further to the right',
-    color: 'gaussian-width',
+    name: 'with scaled weights: the larger, the further right',
+    color: 'text',
     shape: 'dashed',
   },
 ];

@@ -4,8 +4,9 @@ import { measuredName, theoryNames } from '../limit-names.js';
 import type { Report } from '../schema.js';
 import * as text from '../text.js';
 import type { WeightsReport } from '../weights-schema.js';
-import { decades, decadeWords } from './decade-ticks.js';
+import { decades } from './decade-ticks.js';
 import { color, type LegendEntry, type Picture } from './figure.js';
+import { tickLabel } from './tick-label.js';
 
 type Threshold = WeightsReport['thresholds'][number];
 
@@ -28,6 +29,8 @@ function histogramPicture(report: Report, { histogram, thresholds }: WeightsRepo
   const bins = counts.map((count, i) => ({ low: edges[i], high: edges[i + 1], count }));
   const [low, high] = [edges[0], edges[edges.length - 1]];
   const drawn = thresholds.filter(({ magnitude }) => magnitude > 0);
+  const most = Math.max(...counts) * 1.3;
+  const ticks = decades(0.5, most);
   const place = ({ magnitude }: Threshold) => Math.min(high, Math.max(low, Math.log10(magnitude)));
   return {
     id: 'weights',
@@ -38,16 +41,16 @@ function histogramPicture(report: Report, { histogram, thresholds }: WeightsRepo
     plot: (width) => ({
       x: { domain: [low, high] },
       // Half a weight is the floor: a bin with one weight is seen.
-      y: { type: 'log', domain: [0.5, Math.max(...counts) * 1.3] },
+      y: { type: 'log', domain: [0.5, most] },
       height: 300,
       marginLeft: 60,
       marginTop: 12,
       marginBottom: 42,
       marks: [
-        Plot.gridY({ stroke: 'currentColor', strokeOpacity: 0.15, ticks: 4 }),
-        Plot.axisY({ ticks: 4, tickFormat: (count: number) => text.whole(count), label: null }),
+        Plot.gridY(ticks, { stroke: 'currentColor', strokeOpacity: 0.15 }),
+        Plot.axisY(ticks, { text: tickLabel, label: null }),
         Plot.axisX(decades(10 ** low, 10 ** high).map(Math.log10), {
-          tickFormat: (exponent: number) => decadeWords(10 ** Math.round(exponent)),
+          tickFormat: (exponent: number) => tickLabel(10 ** Math.round(exponent)),
           label: width === 'wide' ? 'magnitude |w| (logarithmic)' : '|w|',
           labelAnchor: 'center',
           labelArrow: 'none',

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { renderHtml } from '../../../src/report/html/page.js';
 import { type Report, validateReport } from '../../../src/report/schema.js';
 import { sampleReport, unresolvedReport } from '../sample-report.js';
+import { hostileReport, reports } from './reports.js';
 
 /** What a test looks at of an element; linkedom has no types without those of browsers. */
 interface Element {
@@ -21,103 +22,6 @@ function parsed(html: string): Element {
 function all(root: Element, selector: string): Element[] {
   return [...root.querySelectorAll(selector)];
 }
-
-const hostile = `"><img src=x onerror='alert(1)'></title></style><script>alert(2)</script>&amp;\u202e\u0000`;
-
-function hostileReport(): Report {
-  const report = sampleReport();
-  return {
-    ...report,
-    tool: { ...report.tool, version: hostile },
-    engine: { backend: hostile, threads: 1, versions: { [hostile]: hostile } },
-    model: {
-      ...report.model,
-      path: hostile,
-      weights: hostile,
-      format: hostile,
-      sha256: hostile,
-      notes: [hostile],
-      leftOut: [{ name: hostile, weights: 1, reason: hostile }],
-    },
-    data: { ...report.data, path: hostile, format: hostile },
-    options: { ...report.options, include: [hostile], dumpGraph: hostile },
-    warnings: [hostile],
-  };
-}
-
-const { limits, theory, spectrum, curve } = sampleReport();
-
-function withSpectrum(ritz: Report['spectrum']['ritz'], leadingEigenvalues: number[]): Report {
-  return { ...sampleReport(), spectrum: { ...spectrum, ritz, leadingEigenvalues } };
-}
-
-/** Reports with little in them, or with numbers at the ends of their ranges. */
-const reports: [string, Report][] = [
-  ['of a settled analysis', sampleReport()],
-  ['with unresolved limits and no classes', unresolvedReport()],
-  ['with text that tries to be markup', hostileReport()],
-  [
-    'with negative eigenvalues alone',
-    withSpectrum([{ values: [-3, -2, -1], weights: [0.1, 0.2, 0.7] }], [-3]),
-  ],
-  ['without curvature', withSpectrum([{ values: [0], weights: [1] }], [])],
-  ['without Ritz values', withSpectrum([], [])],
-  ['with a probe without Ritz values', withSpectrum([{ values: [], weights: [] }], [2])],
-  ['with eigenvalues of 1e30', withSpectrum([{ values: [-1e30, 1e30], weights: [0.5, 0.5] }], [1e30])],
-  [
-    'with eigenvalues of 1e308',
-    withSpectrum([{ values: [-1.7e308, 1.7e308], weights: [0.5, 0.5] }], [1.7e308]),
-  ],
-  [
-    'with eigenvalues of 1e-320',
-    withSpectrum([{ values: [-1e-320, 1e-320], weights: [0.5, 0.5] }], [1e-320]),
-  ],
-  [
-    'with losses at the ends of float64',
-    {
-      ...sampleReport(),
-      epsilon: { value: 1e-320, rule: 'absolute', examples: null },
-      curve: curve.map((row, index) => ({ ...row, lossIncrease: index === 0 ? -1.7e308 : 1.7e308 })),
-    },
-  ],
-  ['without a measured curve', { ...sampleReport(), curve: [], theory: { ...theory, curve: [] } }],
-  [
-    'with everything pruned',
-    {
-      ...sampleReport(),
-      limits: {
-        ...limits,
-        gaussianWidth: { ...limits.gaussianWidth, pruned: 1, high: 1 },
-        sharp: { ...limits.sharp, pruned: 1, high: 1 },
-        slice: { pruned: 1, capped: false },
-        connected: null,
-      },
-      curve: [...curve, { ...curve[0], pruned: 1, kept: 0 }],
-    },
-  ],
-  [
-    'with no tolerance, and losses that fall',
-    {
-      ...sampleReport(),
-      epsilon: { value: 0, rule: 'absolute', examples: null },
-      curve: curve.map((row) => ({ ...row, lossIncrease: -0.01 })),
-    },
-  ],
-  [
-    'with a loss of 1e300',
-    { ...sampleReport(), curve: curve.map((row) => ({ ...row, lossIncrease: 1e300 })) },
-  ],
-  [
-    'with limits cut to the connected one',
-    {
-      ...sampleReport(),
-      limits: {
-        ...limits,
-        sharp: { ...limits.sharp, capped: true, uncapped: { pruned: 0.999, low: 0.998, high: 0.9995 } },
-      },
-    },
-  ],
-];
 
 describe.each(reports)('a page %s', (_, report) => {
   const html = renderHtml(validateReport(report));
@@ -152,6 +56,15 @@ describe.each(reports)('a page %s', (_, report) => {
     expect(html).not.toMatch(/NaN|Infinity|undefined|\u26a0/);
   });
 
+  test('has a label at each tick', () => {
+    for (const axis of ['x-axis', 'y-axis']) {
+      const ticks = all(page, `g[aria-label="${axis} tick"] path`);
+      const labels = all(page, `g[aria-label="${axis} tick label"] text`);
+      expect(labels.length).toBeGreaterThanOrEqual(ticks.length);
+      expect(labels.map(({ textContent }) => textContent).filter((text) => !/\w/.test(text))).toEqual([]);
+    }
+  });
+
   test('is the same each time', () => {
     expect(renderHtml(report)).toBe(html);
   });
@@ -173,7 +86,7 @@ test('the outline of a page', () => {
       "p Test accuracy against the kept part",
       "h2 Where the limits of theory come from",
       "p Size of the sublevel set over D, the prunable weights, against the pruned part",
-      "p The same, close to the crossings",
+      "p Size of the sublevel set over D, close to the crossings",
       "h2 Spectrum",
       "p Density of the eigenvalues of the curvature (logarithmic)",
       "h2 Layers",
@@ -202,6 +115,50 @@ test('foreign text is shown as it is, without control characters', () => {
   expect(html).not.toMatch(/<img|<script|\u202e/);
 });
 
+test('lines break between folders, not in options or before a per cent sign', () => {
+  const report = sampleReport();
+  const warning = 'use --accuracy-tolerance or --steps at 1.5 % of a/b-c.json <b>--x</b>, not a--b';
+  const html = renderHtml({ ...report, warnings: [warning] });
+  expect(html).toContain(
+    '<li>use <span class="option">--accuracy-tolerance</span> or <span class="option">--steps</span> at 1.5\u00a0% of ' +
+      'a/<wbr>b-c.json &lt;b&gt;<span class="option">--x</span>&lt;/b&gt;, not a--b</li>',
+  );
+});
+
+test.each([
+  [-1e-9, false],
+  [1e-5, false],
+  [-1e-3, true],
+])('a smallest Ritz value of %d is marked as negative: %s', (smallest, marked) => {
+  const report = sampleReport();
+  const ritz = [{ values: [smallest, 17], weights: [0.9, 0.1] }];
+  const page = parsed(renderHtml({ ...report, spectrum: { ...report.spectrum, ritz } }));
+  const picture = page.querySelector('svg[aria-labelledby="spectrum-wide-title"]');
+  const fills = [...picture!.querySelectorAll('g[aria-label="area"]')].map((area) =>
+    area.getAttribute('fill'),
+  );
+  expect(fills).toEqual(marked ? ['var(--negative)', 'var(--slice)'] : ['var(--slice)']);
+  const captions = all(page, 'figcaption').map(({ textContent }) => textContent);
+  expect(captions.some((text) => text.includes('what lies left of 0 is smoothing'))).toBe(!marked);
+  const legends = all(page, 'ul.legend').map(({ textContent }) => textContent);
+  expect(legends.some((text) => text.includes('negative eigenvalues'))).toBe(marked);
+});
+
+test('the legend of layers names the limits that are drawn', () => {
+  const legends = (report: Report) =>
+    all(parsed(renderHtml(report)), 'ul.legend').map((list) =>
+      all(list, 'li').map(({ textContent }) => textContent),
+    );
+  const report = sampleReport();
+  const layers = report.layers!;
+  expect(legends(report).at(-1)).toEqual(['slice', 'Gaussian width', 'sharp']);
+  const weights = layers.weights.map((weight) => ({
+    ...weight,
+    kept: { ...weight.kept, gaussianWidth: null, sharp: null },
+  }));
+  expect(legends({ ...report, layers: { ...layers, weights } }).at(-1)).toEqual(['slice']);
+});
+
 test('points and limits lie where the report says', () => {
   // kept 0.5, 0.1209 and 0.01 on a logarithmic axis: equal ratios of kept parts are equal distances.
   const page = parsed(renderHtml(sampleReport()));
@@ -209,7 +166,7 @@ test('points and limits lie where the report says', () => {
   const [half, limit] = [...(picture?.querySelectorAll('g[aria-label="dot"] circle') ?? [])].map((circle) =>
     Number(circle.getAttribute('cx')),
   );
-  const [left, right] = [150, 760 - 18];
+  const [left, right] = [150, 760 - 24];
   const at = (kept: number) => left + ((right - left) * Math.log(kept)) / Math.log(0.8 * 0.01);
   expect(half).toBeCloseTo(at(0.5), 6);
   expect(limit).toBeCloseTo(at(0.1209), 6);
