@@ -7,6 +7,8 @@ export interface TrainSummary {
   output: string;
   files: string[];
   epochs: number;
+  /** The recipe that settings are from, its reading, and the options that went before it; absent without one. */
+  recipe?: { name: string; as: 'coded' | 'meant'; overridden: string[] };
   trainLoss: number;
   /** null where the labels are no classes. */
   trainAccuracy: number | null;
@@ -24,10 +26,18 @@ function lossAndAccuracy(loss: number | null, accuracy: number | null): string {
   return `loss ${text.quantity(loss)}${accuracy === null ? '' : `, accuracy ${text.percent(accuracy, 2)}`}`;
 }
 
+/** A recipe as a line: its name, reading, and what was not taken from it. */
+export function recipeLine({ name, as, overridden }: NonNullable<TrainSummary['recipe']>): string {
+  return `${name} as ${as}${overridden.length === 0 ? '' : `, but ${overridden.map(text.printable).join(', ')}`}`;
+}
+
 /** What `train` did, as text for a terminal. */
 export function renderTrainSummary(summary: TrainSummary, colors: Colors, page: Page = standardPage): string {
   const lines = pairLines(
     [
+      ...(summary.recipe === undefined
+        ? []
+        : [['recipe', recipeLine(summary.recipe)] satisfies [string, string]]),
       ['train', lossAndAccuracy(summary.trainLoss, summary.trainAccuracy)],
       ['test', lossAndAccuracy(summary.testLoss, summary.testAccuracy)],
       ['weights', text.whole(summary.parameters)],
