@@ -21,6 +21,7 @@ import { trainSettings } from './train-settings.js';
 interface OutputFlags {
   format?: string;
   quiet?: boolean;
+  list?: boolean;
 }
 
 function readConfig(
@@ -96,11 +97,26 @@ function readConfig(
   return config;
 }
 
+async function runList(flags: OutputFlags, context: Context): Promise<void> {
+  const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
+  const list = (await import('./train-list.js')).trainList();
+  const { renderTrainList } = await import('../report/train-list.js');
+  const stdout =
+    format === 'json'
+      ? toJson({ schemaVersion, ok: true, ...list })
+      : renderTrainList(list, await context.colors(), context.page);
+  await deliver({ stdout }, await context.progress(true, []), context);
+}
+
 async function runTrain(
   network: TrainConfig['network'],
   flags: Flags & OutputFlags,
   context: Context,
 ): Promise<void> {
+  if (flags.list) {
+    await runList(flags, context);
+    return;
+  }
   refuseStdin(pathOptions(flags, ['data', 'from']));
   refuseStdout(pathOptions(flags, ['output']));
   const chosen = await chosenRecipe(network, flags);
@@ -142,6 +158,7 @@ export function addTrainCommand(program: Command, context: Context): void {
   command.optionsGroup('Recipe:');
   addOption(command, recipeSetting);
   addOption(command, recipeReadingSetting);
+  command.option('--list', 'show all networks and recipes, and train nothing');
   addOptionGroup(command, 'Data:', trainSettings, ['data', 'labelColumn', 'layout', 'normalize']);
   addOptionGroup(command, 'Checkpoint:', trainSettings, ['from', 'output', 'weightsDtype', 'recordData']);
   command.option('--force', 'replace files at --output that prune-limit did not write, too');
@@ -176,6 +193,7 @@ export function addTrainCommand(program: Command, context: Context): void {
       'prune-limit train mlp --data data/mnist --normalize 0.1307/0.3081 -o models/mlp',
       'prune-limit train mlp --data data/mnist --l1 5e-5 --epochs 15 -o models/mlp-l1',
       'prune-limit train lenet5 --data data/mnist --schedule multi-step --milestones 5,8 -o models/lenet5',
+      'prune-limit train --list',
       'prune-limit train --recipe fc5-cifar10 --data data/cifar10 --epochs 20 -o models/fc5',
     ],
   });

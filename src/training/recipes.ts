@@ -49,7 +49,7 @@ const recipeSchema = z.strictObject({
   data: field(z.string().min(1)),
   /** Whether there is code that the settings were published with. */
   published: z.boolean(),
-  /** Where most of the settings are from, in a few words. */
+  /** Where most of the settings are from, in a word or two; `ours` where they are not published. */
   source: z.string().min(1),
   settings: settingsSchema,
 });

@@ -303,6 +303,29 @@ describe('train', () => {
   const run = async (...args: string[]) =>
     runFake(['train', ...args, '--data', 'd', '-o', 'out'], { folder: await temporaryFolder() });
 
+  test('lists networks and recipes', async () => {
+    const { exitCode, stdout, asked } = await runFake(['train', '--list']);
+    expect([exitCode, asked.train]).toEqual([0, []]);
+    expect(stdout).toMatch(/fc5 .* 32x32x3 .* 3,883,000 /);
+    expect(stdout).toMatch(/resnet18-cifar100 .* resnet18 .* 200 .* 5e-5 /);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+    // No name is broken over lines.
+    expect(stdout).toContain(' resnet18-tinyimagenet ');
+    const { stdout: json } = await runFake(['train', '--list', '--format', 'json']);
+    const { networks, recipes } = JSON.parse(json);
+    expect(networks).toHaveLength(11);
+    expect(recipes).toContainEqual({
+      name: 'resnet50-tinyimagenet',
+      title: expect.stringContaining('not published'),
+      network: 'resnet50',
+      data: 'TinyImageNet',
+      epochs: 200,
+      l1: 2e-5,
+      source: 'ours',
+      published: false,
+    });
+  });
+
   test('a recipe sets what it says, as it is meant', async () => {
     const { exitCode, asked, stderr } = await run('--recipe', 'resnet18-cifar100');
     expect(exitCode).toBe(0);
@@ -320,7 +343,7 @@ describe('train', () => {
       normalize: { mean: [0.507, 0.487, 0.441], std: [0.267, 0.256, 0.276] },
       recipe: { name: 'resnet18-cifar100', as: 'meant', overridden: [] },
     });
-    expect(stderr).toContain('recipe: resnet18-cifar100 as meant; it is for CIFAR-100 (fine labels)');
+    expect(stderr).toContain('recipe: resnet18-cifar100 as meant; it is for CIFAR-100');
   });
 
   test('a recipe as it is coded, shorter and narrower', async () => {
