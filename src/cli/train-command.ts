@@ -11,7 +11,7 @@ import { deliver } from './delivery.js';
 import { addHelpAfter } from './help.js';
 import { dataInput, fileInput } from './inputs.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
-import { checkApart, checkOutputFolder, stdoutOutput } from './output.js';
+import { checkApart, checkOutputFile, checkOutputFolder, stdoutOutput } from './output.js';
 import { type Flags, pathFrom } from './resolve-config.js';
 import { readFlags, readSetting } from './settings.js';
 import { pathOptions, refuseStdin, refuseStdout } from './standard-streams.js';
@@ -22,6 +22,7 @@ interface OutputFlags {
   format?: string;
   quiet?: boolean;
   list?: boolean;
+  html?: string;
 }
 
 function readConfig(
@@ -118,14 +119,22 @@ async function runTrain(
     return;
   }
   refuseStdin(pathOptions(flags, ['data', 'from']));
-  refuseStdout(pathOptions(flags, ['output']));
+  refuseStdout(pathOptions(flags, ['output', 'html']));
   const chosen = await chosenRecipe(network, flags);
   const config = readConfig(network, chosen, flags, context);
   const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
   await checkOutputFolder('--output', config.output, null);
+  const html = flags.html === undefined ? null : pathFrom(context.cwd, flags.html);
+  if (html !== null) {
+    await checkOutputFile('--html', html);
+  }
   const files = ['weights.bin', 'model.json'].map((name) => join(config.output, name));
   await checkApart(
-    [...stdoutOutput(context.host), { option: '--output', path: config.output, files }],
+    [
+      ...stdoutOutput(context.host),
+      { option: '--output', path: config.output, files },
+      ...(html === null ? [] : [{ option: '--html', path: html }]),
+    ],
     [dataInput(config.data), ...(config.from === null ? [] : [fileInput('--from', config.from)])],
   );
   const progress = await context.progress(flags.quiet === true, [
@@ -142,7 +151,12 @@ async function runTrain(
     format === 'json'
       ? toJson({ schemaVersion, ok: true, ...summary })
       : renderTrainSummary(summary, await context.colors(), context.page);
-  await deliver({ stdout }, progress, context);
+  const page = {
+    option: '--html',
+    content: async () =>
+      (await import('../report/html/training-page.js')).renderTrainingHtml(summary, { ...config }),
+  };
+  await deliver({ stdout, files: html === null ? [] : [{ ...page, path: html }] }, progress, context);
 }
 
 /** Adds the command `train` to the program. */
@@ -187,7 +201,9 @@ export function addTrainCommand(program: Command, context: Context): void {
     'targetAccuracy',
   ]);
   addOptionGroup(command, 'Running:', trainSettings, ['resume', 'log', 'seed', 'backend', 'threads']);
-  addOutputOptions(command, summaryFormat);
+  addOutputOptions(command, summaryFormat, [
+    ['--html <FILE>', 'also write a web page with the learning curves'],
+  ]);
   addHelpAfter(command, {
     examples: [
       'prune-limit train mlp --data data/mnist --normalize 0.1307/0.3081 -o models/mlp',

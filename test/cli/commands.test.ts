@@ -370,6 +370,24 @@ describe('train', () => {
     expect(asked.train[0]).toMatchObject({ network, learningRate: 0.01, recipe: { overridden } });
   });
 
+  test('writes a page with the learning curves', async () => {
+    const folder = await temporaryFolder();
+    const path = join(folder, 'run.html');
+    const args = ['train', '--recipe', 'fc5-cifar10', '--data', 'd', '-o', 'out', '--html', path];
+    const { exitCode } = await runFake(args, { folder });
+    expect(exitCode).toBe(0);
+    expect(await readFile(path, 'utf8')).toMatch(/Learning curves.*fc5-cifar10/s);
+  });
+
+  test.each([
+    [['--html', 'absent/run.html'], /--html .*absent.* does not exist/],
+    [['--html', '-'], /--html -: stdout carries the summary/],
+  ])('refuses %j before anything is trained', async (args, message) => {
+    const { exitCode, stderr, asked } = await run('fc5', ...args);
+    expect([exitCode, asked.train]).toEqual([2, []]);
+    expect(stderr).toMatch(message);
+  });
+
   test('another schedule drops the period of the recipe', async () => {
     const { asked } = await run(
       ...['--recipe', 'resnet18-cifar100', '--recipe-as', 'coded', '--schedule', 'constant'],
