@@ -207,6 +207,10 @@ export interface TrainConfig {
   decay: number;
   /** What `epochs` and `milestones` count in the schedule. */
   scheduleUnit: 'epochs' | 'batches';
+  /** Batches after which a cosine that counts batches comes round; null: twice `epochs`. */
+  cosinePeriod: number | null;
+  /** The recipe that settings are from, in which reading, and the options that went before it. */
+  recipe?: { name: string; as: 'coded' | 'meant'; overridden: string[] };
   /** Folder of the run's state, from which it goes on; null: none is kept. */
   resume: string | null;
   /** File of JSON lines, one an epoch; null: none. */
@@ -218,7 +222,7 @@ export interface TrainConfig {
 }
 
 /** Everything of `TrainConfig` that has a default of its own. */
-export const trainDefaults: Omit<TrainConfig, 'network' | 'data' | 'output' | 'force'> = {
+export const trainDefaults: Omit<TrainConfig, 'network' | 'data' | 'output' | 'force' | 'recipe'> = {
   from: null,
   labelColumn: null,
   layout: null,
@@ -245,6 +249,7 @@ export const trainDefaults: Omit<TrainConfig, 'network' | 'data' | 'output' | 'f
   milestones: [],
   decay: 0.1,
   scheduleUnit: 'epochs',
+  cosinePeriod: null,
   resume: null,
   log: null,
   seed: 0,

@@ -149,6 +149,8 @@ function metadataOf(config: TrainConfig, reached: Reached, epochs: number): Reco
       warmUpEpochs: config.warmUpEpochs,
       ...(config.schedule === 'multi-step' && { milestones: config.milestones, decay: config.decay }),
       ...(config.scheduleUnit !== 'epochs' && { scheduleUnit: config.scheduleUnit }),
+      ...(config.cosinePeriod !== null && { cosinePeriod: config.cosinePeriod }),
+      ...(config.recipe && { recipe: config.recipe }),
       seed: config.seed,
       trainLoss: reached.train.loss,
       trainAccuracy: reached.train.accuracy,
@@ -195,12 +197,12 @@ export async function train(config: TrainConfig, progress: Progress): Promise<Tr
   const { untrained, data } = await prepare(config, loaded);
   const values = untrained.weights.reduce((sum, weight) => sum + weight.values.length, 0);
   await requireSpace(config.output, values * (config.weightsDtype === 'float16' ? 2 : 4));
-  let epochs = 0;
+  let epochs: readonly EpochRecord[] = [];
   const trained = await trainCheckpoint(untrained, data, config, progress, {
     executor: compilingExecutor(engine) ?? tfjsExecutor,
     stateFolder: config.resume,
     onEpoch: async (history) => {
-      epochs = history.length;
+      epochs = history;
       await writeLog(config.log, history);
     },
   });
@@ -213,7 +215,7 @@ export async function train(config: TrainConfig, progress: Progress): Promise<Tr
     );
   }
   const files = await writeCheckpoint(
-    { ...stored, metadata: metadataOf(config, reached, epochs) },
+    { ...stored, metadata: metadataOf(config, reached, epochs.length) },
     config.output,
     {
       mark: true,
@@ -226,7 +228,9 @@ export async function train(config: TrainConfig, progress: Progress): Promise<Tr
   return {
     output: config.output,
     files,
-    epochs,
+    epochs: epochs.length,
+    history: [...epochs],
+    ...(config.recipe && { recipe: config.recipe }),
     trainLoss: reached.train.loss,
     trainAccuracy: reached.train.accuracy,
     testLoss: reached.test?.loss ?? null,

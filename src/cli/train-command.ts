@@ -4,29 +4,39 @@ import { type TrainConfig, trainDefaults } from '../config.js';
 import { InputError } from '../errors.js';
 import { schemaVersion } from '../report/schema-version.js';
 import { toJson } from '../report/text.js';
+import { recipeLine } from '../report/train-summary.js';
 import { isConvolutional, zooNames } from '../training/zoo/catalogue.js';
 import type { Context } from './context.js';
 import { deliver } from './delivery.js';
 import { addHelpAfter } from './help.js';
 import { dataInput, fileInput } from './inputs.js';
-import { addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
-import { checkApart, checkOutputFolder, stdoutOutput } from './output.js';
+import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
+import { checkApart, checkOutputFile, checkOutputFolder, stdoutOutput } from './output.js';
 import { type Flags, pathFrom } from './resolve-config.js';
 import { readFlags, readSetting } from './settings.js';
 import { pathOptions, refuseStdin, refuseStdout } from './standard-streams.js';
+import { type ChosenRecipe, chosenRecipe, recipeReadingSetting, recipeSetting } from './train-recipe.js';
 import { trainSettings } from './train-settings.js';
 
 interface OutputFlags {
   format?: string;
   quiet?: boolean;
+  list?: boolean;
+  html?: string;
 }
 
-function readConfig(network: TrainConfig['network'], flags: Flags, context: Context): TrainConfig {
+function readConfig(
+  named: TrainConfig['network'],
+  chosen: ChosenRecipe | null,
+  flags: Flags,
+  context: Context,
+): TrainConfig {
   const given = readFlags(trainSettings, flags);
+  const network = named ?? (given.from == null ? (chosen?.settings.network ?? null) : null);
   if ((network === null) === (given.from == null)) {
     throw new InputError(
       'usage/network',
-      `say ${network === null ? '' : 'either '}what to train: a network by name, as in train mlp, or a model to go on from, as in train --from model.json`,
+      `say ${network === null ? '' : 'either '}what to train: a network by name, as in train mlp, a model to go on from, as in train --from model.json, or a recipe, as in train --recipe fc5-cifar10`,
     );
   }
   const { data, output } = given;
@@ -41,7 +51,9 @@ function readConfig(network: TrainConfig['network'], flags: Flags, context: Cont
   }
   const config: TrainConfig = {
     ...trainDefaults,
+    ...chosen?.settings,
     ...given,
+    ...(chosen !== null && { recipe: chosen.recipe }),
     network,
     data: pathFrom(context.cwd, data),
     output: pathFrom(context.cwd, output),
@@ -62,6 +74,15 @@ function readConfig(network: TrainConfig['network'], flags: Flags, context: Cont
   if (config.schedule !== 'multi-step' && given.milestones !== undefined) {
     throw new InputError('usage/milestones', '--milestones goes with --schedule multi-step');
   }
+  if (config.schedule !== 'cosine' || config.scheduleUnit !== 'batches') {
+    if (given.cosinePeriod != null) {
+      throw new InputError(
+        'usage/cosine-period',
+        '--cosine-period goes with --schedule cosine and --schedule-unit batches',
+      );
+    }
+    config.cosinePeriod = null;
+  }
   if (network !== 'mlp' && given.hidden !== undefined) {
     throw new InputError(
       'usage/hidden',
@@ -77,19 +98,43 @@ function readConfig(network: TrainConfig['network'], flags: Flags, context: Cont
   return config;
 }
 
+async function runList(flags: OutputFlags, context: Context): Promise<void> {
+  const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
+  const list = (await import('./train-list.js')).trainList();
+  const { renderTrainList } = await import('../report/train-list.js');
+  const stdout =
+    format === 'json'
+      ? toJson({ schemaVersion, ok: true, ...list })
+      : renderTrainList(list, await context.colors(), context.page);
+  await deliver({ stdout }, await context.progress(true, []), context);
+}
+
 async function runTrain(
   network: TrainConfig['network'],
   flags: Flags & OutputFlags,
   context: Context,
 ): Promise<void> {
+  if (flags.list) {
+    await runList(flags, context);
+    return;
+  }
   refuseStdin(pathOptions(flags, ['data', 'from']));
-  refuseStdout(pathOptions(flags, ['output']));
-  const config = readConfig(network, flags, context);
+  refuseStdout(pathOptions(flags, ['output', 'html']));
+  const chosen = await chosenRecipe(network, flags);
+  const config = readConfig(network, chosen, flags, context);
   const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
   await checkOutputFolder('--output', config.output, null);
+  const html = flags.html === undefined ? null : pathFrom(context.cwd, flags.html);
+  if (html !== null) {
+    await checkOutputFile('--html', html);
+  }
   const files = ['weights.bin', 'model.json'].map((name) => join(config.output, name));
   await checkApart(
-    [...stdoutOutput(context.host), { option: '--output', path: config.output, files }],
+    [
+      ...stdoutOutput(context.host),
+      { option: '--output', path: config.output, files },
+      ...(html === null ? [] : [{ option: '--html', path: html }]),
+    ],
     [dataInput(config.data), ...(config.from === null ? [] : [fileInput('--from', config.from)])],
   );
   const progress = await context.progress(flags.quiet === true, [
@@ -97,13 +142,21 @@ async function runTrain(
     'training',
     'measuring',
   ]);
+  if (chosen !== null) {
+    progress.note(`recipe: ${recipeLine(chosen.recipe)}; it is for ${chosen.data}`);
+  }
   const summary = await context.work.train(config, progress);
   const { renderTrainSummary } = await import('../report/train-summary.js');
   const stdout =
     format === 'json'
       ? toJson({ schemaVersion, ok: true, ...summary })
       : renderTrainSummary(summary, await context.colors(), context.page);
-  await deliver({ stdout }, progress, context);
+  const page = {
+    option: '--html',
+    content: async () =>
+      (await import('../report/html/training-page.js')).renderTrainingHtml(summary, { ...config }),
+  };
+  await deliver({ stdout, files: html === null ? [] : [{ ...page, path: html }] }, progress, context);
 }
 
 /** Adds the command `train` to the program. */
@@ -116,6 +169,10 @@ export function addTrainCommand(program: Command, context: Context): void {
         '--l1 its weights become sparse enough to be pruned in one shot.',
     )
     .addArgument(new Argument('[network]', 'which network').choices(zooNames));
+  command.optionsGroup('Recipe:');
+  addOption(command, recipeSetting);
+  addOption(command, recipeReadingSetting);
+  command.option('--list', 'show all networks and recipes, and train nothing');
   addOptionGroup(command, 'Data:', trainSettings, ['data', 'labelColumn', 'layout', 'normalize']);
   addOptionGroup(command, 'Checkpoint:', trainSettings, ['from', 'output', 'weightsDtype', 'recordData']);
   command.option('--force', 'replace files at --output that prune-limit did not write, too');
@@ -139,16 +196,21 @@ export function addTrainCommand(program: Command, context: Context): void {
     'milestones',
     'decay',
     'scheduleUnit',
+    'cosinePeriod',
     'targetLoss',
     'targetAccuracy',
   ]);
   addOptionGroup(command, 'Running:', trainSettings, ['resume', 'log', 'seed', 'backend', 'threads']);
-  addOutputOptions(command, summaryFormat);
+  addOutputOptions(command, summaryFormat, [
+    ['--html <FILE>', 'also write a web page with the learning curves'],
+  ]);
   addHelpAfter(command, {
     examples: [
       'prune-limit train mlp --data data/mnist --normalize 0.1307/0.3081 -o models/mlp',
       'prune-limit train mlp --data data/mnist --l1 5e-5 --epochs 15 -o models/mlp-l1',
       'prune-limit train lenet5 --data data/mnist --schedule multi-step --milestones 5,8 -o models/lenet5',
+      'prune-limit train --list',
+      'prune-limit train --recipe fc5-cifar10 --data data/cifar10 --epochs 20 -o models/fc5',
     ],
   });
   command.action((network: TrainConfig['network'] | undefined, flags: Flags & OutputFlags) =>

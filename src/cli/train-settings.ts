@@ -5,7 +5,7 @@ import { dataSettings, engineSettings } from './shared-settings.js';
 import * as read from './values.js';
 
 /** What `train` can be told; the network is its argument. */
-export const trainSettings: Settings<Omit<TrainConfig, 'network' | 'force'>> = {
+export const trainSettings: Settings<Omit<TrainConfig, 'network' | 'force' | 'recipe'>> = {
   ...dataSettings,
   from: {
     option: 'from',
@@ -195,6 +195,14 @@ export const trainSettings: Settings<Omit<TrainConfig, 'network' | 'force'>> = {
     defaultText: trainDefaults.scheduleUnit,
     examples: ['epochs', 'batches'],
     read: read.oneOf('epochs', 'batches'),
+  },
+  cosinePeriod: {
+    option: 'cosine-period',
+    value: 'BATCHES',
+    help: 'batches after which a cosine with --schedule-unit batches comes round, an even number',
+    defaultText: 'twice --epochs',
+    examples: ['400'],
+    read: read.evenNumber,
   },
   resume: {
     option: 'resume',

@@ -203,6 +203,15 @@ export const patterns: Reader<string[]> = (value) => [
 /** Reads one glob or several. */
 export const globs: Reader<string[]> = (value) => (Array.isArray(value) ? value : [value]).map(toText);
 
+/** Reads an even whole number from 2 on. */
+export const evenNumber: Reader<number> = (value) => {
+  const number = toNumber(value);
+  if (!Number.isSafeInteger(number) || number < 2 || number % 2 !== 0) {
+    throw new ValueError('is not an even whole number from 2 on');
+  }
+  return number;
+};
+
 /** `M[,M..]/S[,S..]` or `{mean, std}`: as many deviations as means, each above 0. */
 export const normalization: Reader<NormalizeConfig> = (value) => {
   let means: unknown;

@@ -300,6 +300,114 @@ describe('prune', () => {
 });
 
 describe('train', () => {
+  const run = async (...args: string[]) =>
+    runFake(['train', ...args, '--data', 'd', '-o', 'out'], { folder: await temporaryFolder() });
+
+  test('lists networks and recipes', async () => {
+    const { exitCode, stdout, asked } = await runFake(['train', '--list']);
+    expect([exitCode, asked.train]).toEqual([0, []]);
+    expect(stdout).toMatch(/fc5 .* 32x32x3 .* 3,883,000 /);
+    expect(stdout).toMatch(/resnet18-cifar100 .* resnet18 .* 200 .* 5e-5 /);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+    // No name is broken over lines.
+    expect(stdout).toContain(' resnet18-tinyimagenet ');
+    const { stdout: json } = await runFake(['train', '--list', '--format', 'json']);
+    const { networks, recipes } = JSON.parse(json);
+    expect(networks).toHaveLength(11);
+    expect(recipes).toContainEqual({
+      name: 'resnet50-tinyimagenet',
+      title: expect.stringContaining('not published'),
+      network: 'resnet50',
+      data: 'TinyImageNet',
+      epochs: 200,
+      l1: 2e-5,
+      source: 'ours',
+      published: false,
+    });
+  });
+
+  test('a recipe sets what it says, as it is meant', async () => {
+    const { exitCode, asked, stderr } = await run('--recipe', 'resnet18-cifar100');
+    expect(exitCode).toBe(0);
+    expect(asked.train[0]).toMatchObject({
+      network: 'resnet18',
+      l1: 5e-5,
+      l1On: 'all',
+      learningRate: 0.1,
+      epochs: 200,
+      warmUpEpochs: 5,
+      schedule: 'cosine',
+      scheduleUnit: 'epochs',
+      cosinePeriod: null,
+      augment: { cropPadding: 4, flip: true },
+      normalize: { mean: [0.507, 0.487, 0.441], std: [0.267, 0.256, 0.276] },
+      recipe: { name: 'resnet18-cifar100', as: 'meant', overridden: [] },
+    });
+    expect(stderr).toContain('recipe: resnet18-cifar100 as meant; it is for CIFAR-100');
+  });
+
+  test('a recipe as it is coded, shorter and narrower', async () => {
+    const { asked, stderr } = await run(
+      ...['--recipe', 'resnet18-cifar100', '--recipe-as', 'coded'],
+      ...['--epochs', '2', '--width', '0.25', '--momentum', '0.9'],
+    );
+    expect(asked.train[0]).toMatchObject({
+      epochs: 2,
+      width: 0.25,
+      scheduleUnit: 'batches',
+      cosinePeriod: 400,
+      recipe: { name: 'resnet18-cifar100', as: 'coded', overridden: ['--epochs 2', '--width 0.25'] },
+    });
+    expect(stderr).toContain('as coded, but --epochs 2, --width 0.25;');
+  });
+
+  test.each([
+    [['fc12', '--recipe', 'fc5-cifar10'], 'fc12', ['network fc12']],
+    [['--from', 'm.json', '--recipe', 'fc5-cifar10'], null, ['--from m.json']],
+    [['fc5', '--recipe', 'fc5-cifar10'], 'fc5', []],
+  ])('another network goes before that of a recipe: %j', async (args, network, overridden) => {
+    const { asked } = await run(...args);
+    expect(asked.train[0]).toMatchObject({ network, learningRate: 0.01, recipe: { overridden } });
+  });
+
+  test('writes a page with the learning curves', async () => {
+    const folder = await temporaryFolder();
+    const path = join(folder, 'run.html');
+    const args = ['train', '--recipe', 'fc5-cifar10', '--data', 'd', '-o', 'out', '--html', path];
+    const { exitCode } = await runFake(args, { folder });
+    expect(exitCode).toBe(0);
+    expect(await readFile(path, 'utf8')).toMatch(/Learning curves.*fc5-cifar10/s);
+  });
+
+  test.each([
+    [['--html', 'absent/run.html'], /--html .*absent.* does not exist/],
+    [['--html', '-'], /--html -: stdout carries the summary/],
+  ])('refuses %j before anything is trained', async (args, message) => {
+    const { exitCode, stderr, asked } = await run('fc5', ...args);
+    expect([exitCode, asked.train]).toEqual([2, []]);
+    expect(stderr).toMatch(message);
+  });
+
+  test('another schedule drops the period of the recipe', async () => {
+    const { asked } = await run(
+      ...['--recipe', 'resnet18-cifar100', '--recipe-as', 'coded', '--schedule', 'constant'],
+    );
+    expect(asked.train[0]).toMatchObject({ schedule: 'constant', cosinePeriod: null });
+  });
+
+  test.each([
+    [['--recipe', 'fc6-cifar10'], /--recipe: unknown recipe "fc6-cifar10"; did you mean "fc5-cifar10"\?/],
+    [['--recipe', '../package'], /--recipe: unknown recipe "..\/package"; prune-limit train --list/],
+    [['--recipe', 'lenet-mnist', '--recipe-as', 'coded'], /not published with code/],
+    [['fc5', '--recipe-as', 'coded'], /--recipe-as goes with --recipe/],
+    [['fc5', '--cosine-period', '400'], /--cosine-period goes with/],
+    [['fc5', '--cosine-period', '7'], /is not an even whole number/],
+  ])('refuses %j', async (args, message) => {
+    const { exitCode, stderr, asked } = await run(...args);
+    expect([exitCode, asked.train]).toEqual([2, []]);
+    expect(stderr).toMatch(message);
+  });
+
   test('defaults', async () => {
     const folder = await temporaryFolder();
     const { exitCode, stdout, asked } = await runFake(['train', 'mlp', '--data', 'd', '-o', 'out'], {

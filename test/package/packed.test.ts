@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { recipeNames } from '../../src/training/recipes.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'prune-limit-packed-'));
@@ -35,6 +36,7 @@ beforeAll(() => {
   for (const name of [
     'bin',
     'src',
+    'recipes',
     'package.json',
     'tsconfig.json',
     'tsconfig.build.json',
@@ -66,6 +68,7 @@ describe('the tarball', () => {
       'README.md',
       'bin/prune-limit.js',
       'package.json',
+      ...recipeNames().map((name) => `recipes/${name}.json`),
     ]);
     expect(paths).toContain('dist/index.d.ts');
     expect(paths).not.toContain('dist/gone.js');

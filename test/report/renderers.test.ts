@@ -284,6 +284,7 @@ describe('summaries', () => {
       output: 'out',
       files: ['out/model.json'],
       epochs: 1,
+      history: [],
       trainLoss: 0.1,
       trainAccuracy: 0.97,
       testLoss: null,

@@ -85,37 +85,134 @@ describe('learningRateAt', () => {
     );
   });
 
-  // Zhang et al. 2024 step schedules after every batch: T_max 200 and milestones are batches, not epochs.
+  // Zhang et al. 2024 step the schedulers of PyTorch after every batch. Rates of PyTorch 1.13: CosineAnnealingLR and
+  // MultiStepLR stepped after a WarmUpLR with base_lr * last_epoch / (total_iters + 1e-8), base rate 0.5.
   it.each([
-    [0, 0],
-    [5, 0.25],
-    [10, 0],
-    [15, 0.25 * (1 + Math.cos(Math.PI * 1.5))],
-    [20, 0.5],
-    [30, 0],
-  ])('swings with the batches where the unit is batches: step %i', (step, expected) => {
-    const options: ScheduleOptions = {
-      ...base,
-      schedule: 'cosine',
-      epochs: 10,
-      warmUpEpochs: 1,
-      scheduleUnit: 'batches',
-    };
-    expect(learningRateAt(step, options)).toBeCloseTo(expected, 12);
+    [
+      'period 20',
+      { epochs: 10, warmUpEpochs: 1 },
+      [
+        [0, 0],
+        [1, 0.04877641285860242],
+        [5, 0.19098300543406954],
+        [9, 0.11532213336508101],
+        [10, 0],
+        [11, 0.012235870926211617],
+        [12, 0.047745751406263325],
+        [15, 0.25000000000000105],
+        [20, 0.5000000000000021],
+        [29, 0.012235870926211695],
+        [30, 0],
+        [31, 0.012235870926211617],
+        [40, 0.5000000000000012],
+      ],
+    ],
+    [
+      'a zero within the warm-up',
+      { cosinePeriod: 8, warmUpEpochs: 1 },
+      [
+        [1, 0.042677669486986015],
+        [3, 0.04393398277808389],
+        [4, 0],
+        [5, 0.3232233044533631],
+        [6, 1.0242640676876646],
+        [8, 0.4686291496328948],
+        [10, 0.2928932185205593],
+        [11, 0.08578643754111875],
+        [12, 0],
+        [13, 0.0732233047033631],
+        [20, 0],
+      ],
+    ],
+    [
+      'a zero before the last step of the warm-up',
+      { cosinePeriod: 8, warmUpEpochs: 0.5 },
+      [
+        [4, 0],
+        [5, 0.5732233037033632],
+        [6, 1.9571067777723348],
+        [11, 0.5732233037033652],
+        [12, 0],
+        [13, 0.0732233047033631],
+        [16, 0.4999999999999992],
+      ],
+    ],
+    [
+      'a zero at the end of the warm-up',
+      { cosinePeriod: 8, warmUpEpochs: 0.4 },
+      [
+        [3, 0.10983495678045732],
+        [4, 0],
+        [5, 0.0732233047033631],
+        [6, 0.25000000000000006],
+        [8, 0.5000000000000002],
+        [12, 0],
+        [13, 0.0732233047033631],
+      ],
+    ],
+    [
+      'no warm-up',
+      { cosinePeriod: 8 },
+      [
+        [0, 0.5],
+        [1, 0.42677669529663687],
+        [3, 0.07322330470336313],
+        [4, 0],
+        [5, 0.0732233047033631],
+        [8, 0.5000000000000002],
+      ],
+    ],
+  ])('follows a cosine that is stepped by batches as PyTorch does: %s', (_, options, rates) => {
+    for (const [step, expected] of rates) {
+      const rate = learningRateAt(step!, {
+        ...base,
+        schedule: 'cosine',
+        scheduleUnit: 'batches',
+        ...options,
+      });
+      expect(rate, `step ${step}`).toBeCloseTo(expected!, 8);
+    }
   });
 
   it.each([
-    [9, 0.45],
-    [11, 0.5],
-    [12, 0.05],
-  ])('forgets milestones in a warm-up that is stepped by batches: step %i', (step, expected) => {
-    const options: ScheduleOptions = {
-      ...base,
-      schedule: 'multi-step',
-      milestones: [5, 12],
-      warmUpEpochs: 1,
-      scheduleUnit: 'batches',
-    };
-    expect(learningRateAt(step, options)).toBeCloseTo(expected, 12);
-  });
+    [
+      [5, 10, 12],
+      1,
+      [
+        [0, 0],
+        [4, 0.2],
+        [5, 0.025],
+        [6, 0.3],
+        [9, 0.45],
+        [10, 0.05],
+        [11, 0.05],
+        [12, 0.005],
+      ],
+    ],
+    [
+      [3, 12],
+      0,
+      [
+        [0, 0.5],
+        [2, 0.5],
+        [3, 0.05],
+        [11, 0.05],
+        [12, 0.005],
+      ],
+    ],
+  ])(
+    'counts milestones in batches as PyTorch does: %j, warm-up of %i epochs',
+    (milestones, warmUpEpochs, rates) => {
+      for (const [step, expected] of rates) {
+        const rate = learningRateAt(step!, {
+          ...base,
+          schedule: 'multi-step',
+          milestones,
+          warmUpEpochs,
+          scheduleUnit: 'batches',
+        });
+        expect(rate, `step ${step}`).toBeCloseTo(expected!, 8);
+      }
+    },
+  );
 });

@@ -75,6 +75,7 @@ describe('train', () => {
   it('says how many epochs were done where a target ends the run', async () => {
     const summary = await train(config('early', { targetLoss: 1e9 }), silentProgress);
     expect(summary.epochs).toBe(1);
+    expect(summary.history).toMatchObject([{ epoch: 1, loss: expect.any(Number) }]);
     const { metadata } = await readCheckpoint(join(root, 'early'));
     expect(metadata).toMatchObject({ training: { epochs: 1 } });
   });

@@ -17,6 +17,8 @@ const LOOKED_INTO = 3;
 const TRAIN = /^(train|training)$/i;
 const TESTS: readonly RegExp[] = [/^(test|testing)$/i, /^(val|valid|validation)$/i];
 const ANNOTATIONS = 'val_annotations.txt';
+/** TinyImageNet's list of its classes, one a line, in the order of their numbers. */
+const CLASS_LIST = 'wnids.txt';
 
 /** An image and the name of its class. */
 export interface LabelledImage {
@@ -28,7 +30,7 @@ export interface LabelledImage {
 export interface ImageSets {
   train: LabelledImage[] | null;
   test: LabelledImage[] | null;
-  /** Sorted, as torchvision sorts them; the number of a class is its place. */
+  /** As TinyImageNet's list has them, else sorted, as torchvision sorts them; the number of a class is its place. */
   classes: string[];
   notes: string[];
 }
@@ -174,9 +176,40 @@ function checkClasses(images: readonly LabelledImage[], classes: readonly string
         : `lacks the class ${quoted(missing as string)} of the training set`;
     throw new InputError(
       'dataset/image-classes',
-      `${path}: ${problem}; classes are numbered by their sorted names, so give both sets the same`,
+      `${path}: ${problem}; classes are numbered by those of the training set, so give both sets the same`,
     );
   }
+}
+
+/**
+ * The classes in the order of TinyImageNet's list, where there is one.
+ *
+ * @param sorted the classes that there are images of
+ * @throws InputError where the list has others
+ */
+async function orderedClasses(folder: SourceFolder, sorted: readonly string[]): Promise<string[]> {
+  const file = folder.files.find(({ name }) => name === CLASS_LIST);
+  if (!file) {
+    return [...sorted];
+  }
+  const lines = new TextDecoder().decode(await file.read()).split(/\r?\n/);
+  const listed = lines.map((line) => line.trim()).filter((line) => line !== '');
+  const [known, found] = [new Set(listed), new Set(sorted)];
+  const unlisted = sorted.find((name) => !known.has(name));
+  const missing = listed.find((name) => !found.has(name));
+  if (unlisted !== undefined || missing !== undefined || known.size !== listed.length) {
+    const problem =
+      unlisted !== undefined
+        ? `lacks the class ${quoted(unlisted)}, of which there are images`
+        : missing !== undefined
+          ? `has the class ${quoted(missing)}, of which there are no images`
+          : 'has a class twice';
+    throw new InputError(
+      'dataset/image-classes',
+      `${file.path}: ${problem}; it numbers the classes, so take all from one source, or remove it to number them by their sorted names`,
+    );
+  }
+  return listed;
 }
 
 /**
@@ -194,5 +227,6 @@ export async function listImages(folder: SourceFolder): Promise<ImageSets> {
       `${(train ?? folder).path}: ${classes.length} folder(s) of a class (${quoted(classes[0] ?? '')}), expected 2 to ${MAX_CLASSES}; put the images of each class into a folder of its own`,
     );
   }
-  return { train: images, classes, ...(await chooseTest(tests, classes)) };
+  const ordered = await orderedClasses(folder, classes);
+  return { train: images, classes: ordered, ...(await chooseTest(tests, ordered)) };
 }

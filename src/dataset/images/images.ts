@@ -7,7 +7,8 @@ import type { SourceFolder } from '../source/folder.js';
 import { hasImageSets, listImages } from './folders.js';
 
 /**
- * Reads folders of images by class (see `listImages` and `decodeSets`). Classes are numbered by their sorted names.
+ * Reads folders of images by class (see `listImages` and `decodeSets`). Classes are numbered by
+ * TinyImageNet's list where it is there, else by their sorted names.
  *
  * @throws InputError for folders or images that are not read
  */

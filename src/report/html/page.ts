@@ -10,14 +10,16 @@ import { style } from './style.js';
 /** Nothing may be loaded and nothing run, whatever text a report carries. */
 const policy = "default-src 'none'; style-src 'unsafe-inline'";
 
-function pairsHtml(pairs: readonly (readonly [string, string])[]): string {
+/** A table of two columns. */
+export function pairsHtml(pairs: readonly (readonly [string, string])[]): string {
   const rows = pairs.map(
     ([name, value]) => `<tr><th scope="row">${escapeHtml(name)}</th><td>${proseHtml(value)}</td></tr>`,
   );
   return `<table class="pairs">${rows.join('')}</table>`;
 }
 
-function gridHtml({ head, rows, numeric }: Grid, label: string): string {
+/** A table that scrolls where it is wide. */
+export function gridHtml({ head, rows, numeric }: Grid, label: string): string {
   const attribute = (column: number) => (numeric.includes(column) ? ' class="number"' : '');
   const heads = head.map((cell, column) => `<th scope="col"${attribute(column)}>${escapeHtml(cell)}</th>`);
   const body = rows.map(
@@ -44,16 +46,38 @@ function sectionBody({ title, paragraphs, pairs, grid, notes }: Section): string
   ].join('\n');
 }
 
-function folded(title: string, body: string): string {
+/** A part of the page that is opened by its title. */
+export function folded(title: string, body: string): string {
   return `<details><summary>${escapeHtml(title)}</summary>\n${body}\n</details>`;
 }
 
-function figureHtml({ heading, pictures, legend, caption }: Figure): string {
+/** Pictures with heading, legend and caption. */
+export function figureHtml({ heading, pictures, legend, caption }: Figure): string {
   const body =
     pictures.length === 0
       ? `<p>${escapeHtml(caption)}</p>`
       : `\n<figure>${legendHtml(legend)}\n${pictures.map(pictureHtml).join('\n')}\n<figcaption>${proseHtml(caption)}</figcaption></figure>`;
   return `<section><h2>${escapeHtml(heading)}</h2>${body}</section>`;
+}
+
+/** A page of such blocks, the title first. */
+export function pageHtml(title: string, blocks: readonly string[]): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(title)}</title>
+<style>${style}</style>
+</head>
+<body>
+<main>
+${blocks.join('\n')}
+</main>
+</body>
+</html>
+`;
 }
 
 /** What a second run needs to be the same, beyond what the section of the model says. */
@@ -95,20 +119,5 @@ export function renderHtml(report: Report): string {
     folded('Options', pairsHtml(optionPairs(report.options))),
     `</section>`,
   ];
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
-<style>${style}</style>
-</head>
-<body>
-<main>
-${blocks.join('\n')}
-</main>
-</body>
-</html>
-`;
+  return pageHtml(title, blocks);
 }

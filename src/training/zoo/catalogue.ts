@@ -24,6 +24,8 @@ interface CatalogueEntry {
    */
   outputGain: 1 | 2;
   usualData: UsualData;
+  /** Weights of kernels for that data, and default widths. */
+  prunableWeights: number;
 }
 
 const MNIST: UsualData = { exampleShape: [28, 28, 1], classes: 10 };
@@ -41,6 +43,7 @@ export const zooCatalogue = {
     smallestImage: null,
     outputGain: 1,
     usualData: MNIST,
+    prunableWeights: 266_200,
   },
   mlpnet: {
     description: 'dense layers 40-20 without biases',
@@ -48,6 +51,7 @@ export const zooCatalogue = {
     smallestImage: null,
     outputGain: 1,
     usualData: MNIST,
+    prunableWeights: 32_360,
   },
   fc5: {
     description: 'dense layers 1000-600-300-100',
@@ -55,13 +59,15 @@ export const zooCatalogue = {
     smallestImage: null,
     outputGain: 2,
     usualData: CIFAR_10,
+    prunableWeights: 3_883_000,
   },
   fc12: {
-    description: 'dense layers 1000-900-800-750-700-650-600-500-400-200-100',
+    description: 'dense layers 1000, 900, 800, 750, 700, 650, 600, 500, 400, 200 and 100 wide',
     source: PAPER,
     smallestImage: null,
     outputGain: 2,
     usualData: CIFAR_10,
+    prunableWeights: 7_263_000,
   },
   lenet: {
     description: '16 and 32 convolutions 5 x 5, dense layers 120-84',
@@ -69,6 +75,7 @@ export const zooCatalogue = {
     smallestImage: 16,
     outputGain: 2,
     usualData: CIFAR_10,
+    prunableWeights: 120_920,
   },
   lenet5: {
     description: '6 and 16 convolutions 5 x 5, dense layers 120-84',
@@ -76,6 +83,7 @@ export const zooCatalogue = {
     smallestImage: 12,
     outputGain: 1,
     usualData: MNIST,
+    prunableWeights: 61_470,
   },
   alexnet: {
     description: '5 convolutions on images enlarged to about 224 pixels, dense layers 4096-4096',
@@ -83,6 +91,7 @@ export const zooCatalogue = {
     smallestImage: 8,
     outputGain: 2,
     usualData: CIFAR_10,
+    prunableWeights: 46_778_400,
   },
   vgg16: {
     description: '13 convolutions 3 x 3 with biases and batch normalisation, one dense layer',
@@ -90,6 +99,7 @@ export const zooCatalogue = {
     smallestImage: 32,
     outputGain: 2,
     usualData: CIFAR_10,
+    prunableWeights: 14_715_584,
   },
   resnet18: {
     description: '8 basic blocks, 64 to 512 wide, 1 x 1 convolutions as shortcuts',
@@ -97,6 +107,7 @@ export const zooCatalogue = {
     smallestImage: 8,
     outputGain: 2,
     usualData: CIFAR_100,
+    prunableWeights: 11_210_432,
   },
   resnet20: {
     description: '9 basic blocks, 16 to 64 wide, shortcuts without parameters',
@@ -104,6 +115,7 @@ export const zooCatalogue = {
     smallestImage: 8,
     outputGain: 2,
     usualData: CIFAR_10,
+    prunableWeights: 268_336,
   },
   resnet50: {
     description: '16 bottleneck blocks, 64 to 512 wide, 1 x 1 convolutions as shortcuts',
@@ -111,6 +123,7 @@ export const zooCatalogue = {
     smallestImage: 8,
     outputGain: 2,
     usualData: CIFAR_100,
+    prunableWeights: 23_652_032,
   },
 } as const satisfies Record<string, CatalogueEntry>;
 

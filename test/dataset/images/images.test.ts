@@ -86,12 +86,33 @@ describe.skipIf(!hasSharp)('folders of images by class', () => {
       'test/images/test_0.JPEG': colour(50),
     });
     const { train, test, warnings } = await readDataset(directory);
+    // n02 is the first of wnids.txt, and so class 0; images come in the order of their folders' names.
     expect([labels(train), labels(test)]).toEqual([
-      [0, 1],
       [1, 0],
+      [0, 1],
     ]);
+    expect(values(train).filter((_, at) => at % 6 === 0)).toEqual([10, 20]);
     expect(values(test)[0]).toBe(30);
     expect(warnings).toEqual([expect.stringMatching(/test: its images are in no folders.*left aside/)]);
+  });
+
+  it.each([
+    ['n02\nn01\nn03\n', /wnids.txt: has the class "n03", of which there are no images/],
+    ['n02\n', /wnids.txt: lacks the class "n01", of which there are images/],
+    ['n02\nn01\nn02\n', /wnids.txt: has a class twice/],
+  ])('are refused where the list of classes is another: %j', async (list, message) => {
+    const directory = directoryWith({
+      'wnids.txt': list,
+      'train/n01/images/a.JPEG': colour(10),
+      'train/n02/images/a.JPEG': colour(20),
+    });
+    await expectInputError(() => readDataset(directory), 'dataset/image-classes', message);
+  });
+
+  it('are in the order of their names where there is no list of classes', async () => {
+    const files = { 'train/n01/images/a.JPEG': colour(10), 'train/n02/images/a.JPEG': colour(20) };
+    const { train } = await readDataset(directoryWith(files));
+    expect(labels(train)).toEqual([0, 1]);
   });
 
   it('have one channel where all are grey, and three where one is not', async () => {

@@ -36,6 +36,7 @@ describe('parameter counts', () => {
     const { exampleShape, classes } = zooCatalogue[name].usualData;
     const [prunable, trainable] = usual[name];
     expect(countParameters(name, optionsFor(exampleShape, classes))).toEqual({ prunable, trainable });
+    expect(zooCatalogue[name].prunableWeights).toBe(prunable);
   });
 
   it.each([
