@@ -16,7 +16,7 @@ import { createZooCheckpoint } from '../dist/training/zoo/registry.js';
 import { writeNumbers } from './torch-process.js';
 import { BATCH, CLASSES, trainingCases } from './training-cases.js';
 
-const RATE = 0.01;
+const RATE = 0.001;
 const MOMENTUM = 0.9;
 const L1 = 1e-5;
 

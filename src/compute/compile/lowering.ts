@@ -2,6 +2,7 @@ import type { Lowering, OnnxBuilder } from './builder.js';
 import { blockedConvolutionLowerings } from './channel-blocks.js';
 import { convolutionLowerings } from './convolution-lowering.js';
 import { elementwiseLowerings } from './elementwise-lowering.js';
+import { exampleBlockLowerings } from './example-blocks.js';
 import type { GraphNode } from './graph.js';
 import { input } from './kernel-inputs.js';
 import { poolingLowerings } from './pooling-lowering.js';
@@ -57,6 +58,7 @@ const lowerings: Readonly<Record<string, Lowering>> = {
   ...reductionLowerings,
   ...shapingLowerings,
   ...blockedConvolutionLowerings,
+  ...exampleBlockLowerings,
   ...convolutionLowerings,
   ...poolingLowerings,
   ...resizeLowerings,
