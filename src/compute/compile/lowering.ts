@@ -8,6 +8,7 @@ import { input } from './kernel-inputs.js';
 import { poolingLowerings } from './pooling-lowering.js';
 import { reductionLowerings } from './reduction-lowering.js';
 import { resizeLowerings } from './resize-lowering.js';
+import { scaledSumLowerings } from './scaled-sums.js';
 import { shapingLowerings } from './shaping-lowering.js';
 import { NotCompilableError } from './trace.js';
 
@@ -59,6 +60,7 @@ const lowerings: Readonly<Record<string, Lowering>> = {
   ...shapingLowerings,
   ...blockedConvolutionLowerings,
   ...exampleBlockLowerings,
+  ...scaledSumLowerings,
   ...convolutionLowerings,
   ...poolingLowerings,
   ...resizeLowerings,

@@ -16,6 +16,7 @@ import {
   splitGraph,
   unfoldFilterGradients,
 } from './restructure.js';
+import { fuseScaledSums } from './scaled-sums.js';
 import { separateFused } from './separate-fused.js';
 import { simplify } from './simplify.js';
 import { type GraphTemplate, traceTemplate } from './trace.js';
@@ -117,7 +118,9 @@ export class TracedProgram {
 
   private whole(batchSize: number, { channelBlock }: NativeOptions): Graph {
     const blocked = this.blocked(batchSize, channelBlock ?? null);
-    return simplify(unfoldFilterGradients(blocked, [], false));
+    return simplify(
+      fuseScaledSums(simplify(unfoldFilterGradients(blocked, [], false)), channelBlock ?? null),
+    );
   }
 
   /** What the program as a whole will take at a batch size. */
