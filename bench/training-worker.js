@@ -8,9 +8,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { prepareEngine } from '../dist/compute/backend.js';
+import { onnxExecutor } from '../dist/compute/compile/onnx-executor.js';
+import { tfjsExecutor } from '../dist/compute/tfjs-executor.js';
 import { createTrainableNetwork } from '../dist/network/trainable-network.js';
 import { randomStream } from '../dist/random.js';
-import { initialState, nativeStepEngine, tfjsStepEngine } from '../dist/training/step-engine.js';
+import { createStepEngine, initialState } from '../dist/training/step-engine.js';
 import { sgdScalars } from '../dist/training/step-scalars.js';
 import { createZooCheckpoint } from '../dist/training/zoo/registry.js';
 import { writeNumbers } from './torch-process.js';
@@ -62,7 +64,7 @@ function writeProblem(folder, { architecture, exampleShape }, network, batch) {
 
 async function open(benchCase, folder, threads) {
   const { zoo, hidden = [], width = 1, exampleShape } = benchCase;
-  const { native } = await prepareEngine('auto');
+  const { onnx } = await prepareEngine('auto');
   const layout = exampleShape.length === 3 ? 'NHWC' : 'flat';
   const given = { exampleShape, layout, classes: CLASSES, hidden, width, seed: 1 };
   const network = await createTrainableNetwork(createZooCheckpoint(zoo, given).checkpoint);
@@ -85,10 +87,9 @@ async function open(benchCase, folder, threads) {
     options,
     state: initialState(network, options),
   };
-  const engine =
-    native === null
-      ? tfjsStepEngine(setting)
-      : await nativeStepEngine(setting, threads > 0 ? { ...native, threads } : native, BATCH);
+  const executor =
+    onnx === null ? tfjsExecutor : onnxExecutor({ ...onnx, threads: threads > 0 ? threads : onnx.threads });
+  const engine = await createStepEngine(executor, setting, BATCH);
   const scalars = sgdScalars(BATCH, RATE, MOMENTUM, { l1: L1, l2: 0, weightDecay: 0 });
   return async () => {
     const { losses } = await engine.step(batch, scalars);
