@@ -1,8 +1,8 @@
 /**
  * `npm run bench`: what the parts of an analysis cost; with `--peer`, products
- * against PyTorch's; with `--coverage`, whether the stated intervals of limits
- * hold. Machines differ and are shared: compare figures of one
- * run, medians of several.
+ * against PyTorch's; with `--train`, training steps (train.js); with
+ * `--coverage`, whether the stated intervals of limits hold. Machines differ
+ * and are shared: compare figures of one run, medians of several.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,7 @@ import { runGrowth } from './growth.js';
 import { runLanczosShare } from './lanczos-share.js';
 import { runMemory } from './memory.js';
 import { runPeerComparison } from './peer.js';
+import { runTraining } from './train.js';
 
 function runParts() {
   const measure = fileURLToPath(new URL('measure.js', import.meta.url));
@@ -78,7 +79,9 @@ function runCoverage() {
   process.exitCode = child.status ?? 1;
 }
 
-if (process.argv.includes('--peer')) {
+if (process.argv.includes('--train')) {
+  await runTraining(process.argv.slice(2));
+} else if (process.argv.includes('--peer')) {
   await runPeerComparison();
 } else if (process.argv.includes('--coverage')) {
   runCoverage();

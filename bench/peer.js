@@ -2,11 +2,9 @@
  * `npm run bench -- --peer`: Hessian-vector products of prune-limit against
  * PyTorch's double backward, same weights and data, runs taken in turn.
  */
-import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as rest } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
@@ -18,6 +16,7 @@ import { randomStream } from '../dist/random.js';
 import { missing } from './cases.js';
 import { median } from './median.js';
 import { openBenchProblem } from './problem.js';
+import { pythonWithTorch, startTorch, TORCH_IS_MISSING, torchNotes, writeNumbers } from './torch-process.js';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const script = path('peers/hessian_products.py');
@@ -28,8 +27,6 @@ const ROUNDS = 5;
 const REPEATS = 3;
 /** Rest before every run, so that no side's threads still wait busily when the other's turn comes. */
 const REST_MS = 150;
-/** A PyTorch slower than this in plain matrix products has a BLAS library that nobody would use. */
-const LEAST_GIGAFLOPS = 20;
 const mnistNormalization = { mean: [0.1307], std: [0.3081] };
 const cifarNormalization = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
@@ -88,36 +85,8 @@ const cases = [
   },
 ];
 
-/** Debian installs torch for the system's Python, which need not be the first on the path. */
-function pythonWithTorch() {
-  return ['python3', '/usr/bin/python3'].find(
-    (python) => spawnSync(python, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0,
-  );
-}
-
-/** A worker that answers one line of JSON to each line it gets. */
-function startPeer(python, folder, threads) {
-  const child = spawn(python, [script, folder, String(threads)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) },
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  return {
-    ask: async (command) => {
-      child.stdin.write(`${command}\n`);
-      const { value, done } = await lines.next();
-      if (done) {
-        throw new Error('the PyTorch side ended, see above');
-      }
-      return JSON.parse(value);
-    },
-    stop: () => child.stdin.end(),
-  };
-}
-
 function writeProblem(folder, benchCase, checkpoint, network, source, vector) {
-  const write = (name, data) =>
-    writeFileSync(join(folder, name), new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  const write = (name, data) => writeNumbers(folder, name, data);
   const weights = checkpoint.weights.map(({ name, shape, values }, index) => {
     write(`weight-${index}`, Float32Array.from(values));
     return { name, shape, file: `weight-${index}` };
@@ -157,7 +126,7 @@ async function compare(benchCase, python) {
     try {
       writeProblem(folder, benchCase, checkpoint, network, train, vector);
       for (let threads = 1; threads <= cpus().length; threads *= 2) {
-        peers.push({ threads, ...startPeer(python, folder, threads), double: [], retained: [] });
+        peers.push({ threads, ...startTorch(python, script, folder, threads), double: [], retained: [] });
       }
       const speeds = [];
       for (const peer of peers) {
@@ -213,9 +182,7 @@ async function compare(benchCase, python) {
 export async function runPeerComparison() {
   const python = pythonWithTorch();
   if (python === undefined) {
-    console.log(
-      'no python3 with torch here: install it (Debian: apt-get install python3-torch libopenblas0-pthread; elsewhere: pip install torch)',
-    );
+    console.log(TORCH_IS_MISSING);
     return;
   }
   const table = new Table({
@@ -261,13 +228,6 @@ export async function runPeerComparison() {
     `medians of ${ROUNDS} runs of ${REPEATS} products, taken in turn; PyTorch at the best of its thread settings`,
   );
   if (library !== null) {
-    console.log(
-      `PyTorch ${library.version}: ${library.gigaflops.toFixed(0)} GFLOPS in a product of 1024 x 1024 matrices`,
-    );
-    if (library.gigaflops < LEAST_GIGAFLOPS) {
-      console.log(
-        'which is a BLAS library without vector instructions: the comparison is not fair (Debian: apt-get install libopenblas0-pthread)',
-      );
-    }
+    console.log(torchNotes(library).join('\n'));
   }
 }

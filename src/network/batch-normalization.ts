@@ -37,17 +37,20 @@ export function normalizeBatch(
     const centred = sub(images, mean);
     const variance = mul(total(square(centred)), inverseCount);
     const inverseDeviation = rsqrt(add(variance, epsilon));
-    const normalized = mul(centred, inverseDeviation);
     statistics.push(keep(mean), keep(variance));
-    save([normalized, inverseDeviation, factor, inverseCount]);
+    save([centred, inverseDeviation, factor, inverseCount]);
     return {
-      value: add(mul(normalized, factor), shift),
+      // What is as large as the batch is passed over as seldom as can be: numbers of a channel are multiplied first.
+      value: add(mul(centred, mul(inverseDeviation, factor)), shift),
       gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [unit, deviation, scaling, share] = saved;
+        const [deviations, inverse, scaling, share] = saved;
         const offsetGradient = total(dy);
-        const scaleGradient = total(mul(dy, unit));
-        const explained = add(mul(offsetGradient, share), mul(unit, mul(scaleGradient, share)));
-        return [mul(sub(dy, explained), mul(scaling, deviation)), scaleGradient, offsetGradient];
+        const scaleGradient = mul(total(mul(dy, deviations)), inverse);
+        const rate = mul(scaling, inverse);
+        const constant = mul(mul(offsetGradient, share), rate);
+        const slope = mul(mul(mul(scaleGradient, share), inverse), rate);
+        const gradient = sub(sub(mul(dy, rate), mul(deviations, slope)), constant);
+        return [gradient, scaleGradient, offsetGradient];
       },
     };
   });

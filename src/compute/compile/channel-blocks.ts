@@ -25,7 +25,8 @@ export const BLOCK_FILTER = 'PruneLimitBlockFilter';
 /** A blocked convolution, plus `sum` where that is given. */
 export const BLOCKED_CONVOLUTION = 'PruneLimitBlockedConvolution';
 
-const DOMAIN = 'com.microsoft.nchwc';
+/** ONNX Runtime's domain of operators over blocks. */
+export const BLOCKED_DOMAIN = 'com.microsoft.nchwc';
 
 /** Channels of whole blocks. */
 export function wholeBlocks(channels: number, block: number): number {
@@ -47,7 +48,7 @@ const blockChannels: Lowering = (node, builder) => {
   return [
     channels === block
       ? builder.reshape(builder.full(x), builder.value(node.outputs[0]).shape)
-      : builder.add(`${DOMAIN}.ReorderInput`, [builder.full(x)], { channels_last: 1 }),
+      : builder.add(`${BLOCKED_DOMAIN}.ReorderInput`, [builder.full(x)], { channels_last: 1 }),
   ];
 };
 
@@ -59,12 +60,21 @@ const unblockChannels: Lowering = (node, builder) => {
   if (channels === node.attributes.block) {
     return [builder.reshape(blocked, shape)];
   }
-  const channelsLast = builder.add(`${DOMAIN}.ReorderOutput`, [blocked], { channels, channels_last: 1 });
+  const channelsLast = builder.add(`${BLOCKED_DOMAIN}.ReorderOutput`, [blocked], {
+    channels,
+    channels_last: 1,
+  });
   return [channels === shape[3] ? channelsLast : builder.reshape(channelsLast, shape)];
 };
 
-/** Fills an axis up with zeros. */
-function filledUp(builder: OnnxBuilder, name: string, rank: number, axis: number, missing: number): string {
+/** Fills an axis up with so many zeros at its end. */
+export function filledUp(
+  builder: OnnxBuilder,
+  name: string,
+  rank: number,
+  axis: number,
+  missing: number,
+): string {
   const after = Array.from({ length: rank }, (_, index) => (index === axis ? missing : 0));
   return missing === 0
     ? name
@@ -141,7 +151,7 @@ const blockedConvolution: Lowering = (node, builder) => {
   const geometry = node.attributes.geometry as ConvolutionGeometry;
   return [
     builder.add(
-      `${DOMAIN}.Conv`,
+      `${BLOCKED_DOMAIN}.Conv`,
       [builder.full(x), builder.full(filter), ...(sum === undefined ? [] : ['', builder.full(sum)])],
       {
         ...windowAttributes(geometry),

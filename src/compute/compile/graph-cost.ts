@@ -1,6 +1,7 @@
 import { kernelOperations } from '../operation-count.js';
 import { BLOCKED_CONVOLUTION } from './channel-blocks.js';
 import { UNFOLDED_FILTER_GRADIENT } from './convolution-lowering.js';
+import { BLOCKED_FILTER_GRADIENT } from './example-blocks.js';
 import { elementCount, type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
 
 /** What a program takes, known before it is compiled. */
@@ -57,6 +58,10 @@ function nodeOperations(graph: Graph, { kernel, inputs, outputs }: GraphNode): n
   }
   if (kernel === UNFOLDED_FILTER_GRADIENT) {
     return 2 * elementCount(shapeOf(inputs.unfolded)) * (shapeOf(inputs.other).at(-1) ?? 1);
+  }
+  if (kernel === BLOCKED_FILTER_GRADIENT) {
+    const [height, width, channels] = shapeOf(outputs[0]);
+    return 2 * height * width * channels * elementCount(shapeOf(inputs.gradient));
   }
   return kernelOperations({
     name: kernel,

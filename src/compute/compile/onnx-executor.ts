@@ -23,7 +23,7 @@ export function onnxExecutor(native: NativeOptions): Executor {
     release: () => {},
     prepare: async (program) => {
       const traced = TracedProgram.trace(program);
-      if (traced.hasConvolutions && native.channelBlock === undefined) {
+      if (native.channelBlock === undefined) {
         block ??= channelBlockSize(runtime);
       }
       const options = { ...native, channelBlock: native.channelBlock ?? (await block) };

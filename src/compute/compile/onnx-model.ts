@@ -9,7 +9,12 @@ const IR_VERSION = 8;
 export const OPSET = 17;
 
 /** An attribute: integers, lists of them and strings; a float is written as `{ float: x }`. */
-export type OnnxAttribute = number | readonly number[] | string | { readonly float: number };
+export type OnnxAttribute =
+  | number
+  | readonly number[]
+  | string
+  | { readonly float: number }
+  | { readonly floats: readonly number[] };
 
 /** One ONNX operator call; tensors by name. */
 export interface OnnxNode {
@@ -51,6 +56,9 @@ function attributeMessage(name: string, value: OnnxAttribute): Record<string, un
   }
   if (typeof value === 'string') {
     return { name, s: new TextEncoder().encode(value), type: ONNX_ATTRIBUTE_TYPES.string };
+  }
+  if ('floats' in value) {
+    return { name, floats: [...value.floats], type: ONNX_ATTRIBUTE_TYPES.floats };
   }
   return 'float' in value
     ? { name, f: value.float, type: ONNX_ATTRIBUTE_TYPES.float }

@@ -1,8 +1,10 @@
 import type { SplitCost } from '../executor.js';
 import type { TensorProgram } from '../tensor-program.js';
 import { blockConvolutions } from './block-convolutions.js';
+import { blockFilterGradients } from './block-filter-gradients.js';
 import { BLOCK_CHANNELS } from './channel-blocks.js';
 import { UNFOLD } from './convolution-lowering.js';
+import { BLOCK_EXAMPLES, BLOCK_OUTPUT_GRADIENT } from './example-blocks.js';
 import { foldPadding } from './fold-padding.js';
 import type { Graph, GraphNode } from './graph.js';
 import { bytesOf, type GraphCost, graphCost } from './graph-cost.js';
@@ -14,6 +16,7 @@ import {
   splitGraph,
   unfoldFilterGradients,
 } from './restructure.js';
+import { fuseScaledSums } from './scaled-sums.js';
 import { separateFused } from './separate-fused.js';
 import { simplify } from './simplify.js';
 import { type GraphTemplate, traceTemplate } from './trace.js';
@@ -28,7 +31,8 @@ export interface SplitProgram {
 }
 
 /** Images arranged anew: not worth keeping beside the images where memory is short. */
-const isRearrangement = ({ kernel }: GraphNode): boolean => kernel === UNFOLD || kernel === BLOCK_CHANNELS;
+const REARRANGEMENTS = [UNFOLD, BLOCK_CHANNELS, BLOCK_EXAMPLES, BLOCK_OUTPUT_GRADIENT];
+const isRearrangement = ({ kernel }: GraphNode): boolean => REARRANGEMENTS.includes(kernel);
 
 /** A traced tensor program that can be compiled for any batch size. */
 export class TracedProgram {
@@ -56,13 +60,18 @@ export class TracedProgram {
     return simplify(foldPadding(simplify(separated)));
   }
 
+  /** Convolutions and filter gradients over blocks, where ONNX Runtime has them. */
+  private blocked(batchSize: number, block: number | null): Graph {
+    return blockFilterGradients(blockConvolutions(this.simplified(batchSize), block), block);
+  }
+
   private split(
     batchSize: number,
     variableInputs: readonly string[],
     keepUnfolded: boolean,
     { channelBlock }: NativeOptions,
   ): SplitGraph {
-    const blocked = blockConvolutions(this.simplified(batchSize), channelBlock ?? null);
+    const blocked = this.blocked(batchSize, channelBlock ?? null);
     const separated = separatePoolMaxima(separateFixedTransposes(blocked, variableInputs), variableInputs);
     const restructured = simplify(unfoldFilterGradients(separated, variableInputs, keepUnfolded));
     return splitGraph(restructured, variableInputs, keepUnfolded ? () => false : isRearrangement);
@@ -108,8 +117,10 @@ export class TracedProgram {
   }
 
   private whole(batchSize: number, { channelBlock }: NativeOptions): Graph {
-    const blocked = blockConvolutions(this.simplified(batchSize), channelBlock ?? null);
-    return simplify(unfoldFilterGradients(blocked, [], false));
+    const blocked = this.blocked(batchSize, channelBlock ?? null);
+    return simplify(
+      fuseScaledSums(simplify(unfoldFilterGradients(blocked, [], false)), channelBlock ?? null),
+    );
   }
 
   /** What the program as a whole will take at a batch size. */

@@ -1,13 +1,15 @@
-import type { Graph, GraphNode, GraphValue, ValueId } from './graph.js';
+import type { Graph, GraphConstant, GraphNode, GraphValue, ValueId } from './graph.js';
 
 /** Builds a graph node by node, with new values numbered after the old ones. */
 export class Rebuilder {
   readonly nodes: GraphNode[] = [];
   readonly values: Map<ValueId, GraphValue>;
+  private readonly constants: Map<ValueId, GraphConstant>;
   private next: ValueId;
 
   constructor(private readonly graph: Graph) {
     this.values = new Map(graph.values);
+    this.constants = new Map(graph.constants);
     this.next = Math.max(-1, ...graph.values.keys()) + 1;
   }
 
@@ -24,8 +26,16 @@ export class Rebuilder {
     return id;
   }
 
+  /** Adds a scalar constant. */
+  scalar(value: number): ValueId {
+    const id = this.next++;
+    this.values.set(id, { shape: [], type: 'float32' });
+    this.constants.set(id, { kind: 'uniform', value });
+    return id;
+  }
+
   /** The graph with the nodes collected so far. */
   finish(): Graph {
-    return { ...this.graph, values: this.values, nodes: this.nodes };
+    return { ...this.graph, values: this.values, constants: this.constants, nodes: this.nodes };
   }
 }
