@@ -36,7 +36,7 @@ h1 { font-size: 1.4rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin: 2r
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; } .number { text-align: right; } .scroll { overflow-x: auto;
-  background: linear-gradient(to right, var(--page), transparent) local left / 2rem 100% no-repeat, linear-gradient(to left, var(--page), transparent) local right / 2rem 100% no-repeat,
+  background: linear-gradient(to right, var(--page) 45%, transparent) local left / 2rem 100% no-repeat, linear-gradient(to left, var(--page) 45%, transparent) local right / 2rem 100% no-repeat,
     linear-gradient(to right, var(--line), transparent) left / .8rem 100% no-repeat, linear-gradient(to left, var(--line), transparent) right / .8rem 100% no-repeat; } .grid td, .grid th { overflow-wrap: normal; } .grid td.number, .option { white-space: nowrap; }
 .pairs th { font-weight: 400; color: var(--quiet); white-space: nowrap; overflow-wrap: normal; }
 figure { margin: 0; } figcaption { margin-top: .6rem; } figcaption, .note { color: var(--quiet); font-size: .9rem; }
@@ -50,6 +50,6 @@ details { border-top: 1px solid var(--line); padding: .4rem 0; } summary { curso
 a:focus-visible, summary:focus-visible, .scroll:focus-visible { outline: 2px solid var(--slice); outline-offset: 2px; }
 @media screen and (max-width: 660px) { svg.wide { display: none; } svg.narrow { display: block; width: 100%; } body { padding: .8rem; } .pairs th { white-space: normal; } th, td { padding-right: .6rem; } }
 @page { size: A4; margin: 15mm; }
-@media print { body { max-width: none; padding: 0; font-size: 10.5pt; } figure svg, figcaption, .warnings, tr { break-inside: avoid; } h2, .legend, .picture { break-after: avoid; }
+@media print { body { max-width: none; padding: 0; font-size: 10.5pt; } figure svg, figcaption, .warnings, tr { break-inside: avoid; } .scroll { background: none; } h2, .legend, .picture, summary { break-after: avoid; }
   details::details-content { content-visibility: visible; } }
 `;
