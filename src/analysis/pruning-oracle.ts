@@ -17,6 +17,7 @@ import { type Batches, createBatches, type ExampleSource } from '../network/batc
 import { type Evaluation, evaluate } from '../network/evaluation.js';
 import { accumulateFlat, type Network, weightTensors } from '../network/network.js';
 import type { ExampleRange, LossOracle } from '../pruning/methods/method.js';
+import { layerInputMoments } from './layer-inputs.js';
 import { AGREEMENT_TOLERANCE } from './native-agreement.js';
 import type { Problem } from './problem.js';
 import type { ResourceScope } from './resources.js';
@@ -252,6 +253,10 @@ export async function openPruningOracle(
       gradientRows: (weights, options, visit) => {
         count({ start: 0, end: options.batchSize * options.count }, 1);
         return engine.gradientRows(weights, options, visit);
+      },
+      layerInputs: async (weights, range) => {
+        count(range, 1 / 3);
+        return layerInputMoments(network, rangeOf(train, range), weights);
       },
       summedOutputGradient: async (weights) => summedOutputGradient(network, train.shape, weights),
     },

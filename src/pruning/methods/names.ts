@@ -11,6 +11,7 @@ export const PRUNING_METHODS = [
   'chita',
   'chita++',
   'cbs',
+  'obc',
   'newton',
   'compensated',
 ] as const;
