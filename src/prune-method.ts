@@ -8,9 +8,11 @@ import type { MethodConfig } from './config.js';
 import { InputError } from './errors.js';
 import type { PrunableWeight } from './network/network.js';
 import { asStage, type Progress } from './progress.js';
+import { withPrunableWeights } from './pruning/checkpoint.js';
 import { prunedCount } from './pruning/magnitude.js';
 import type { PrunedNetwork } from './pruning/methods/method.js';
 import { pruningMethods } from './pruning/methods/registry.js';
+import { recalibrated as recalibratedCheckpoint, requireLayersModel } from './pruning/recalibration.js';
 import type { MethodSummary, NetworkMeasure } from './report/method-summary.js';
 
 /**
@@ -47,6 +49,8 @@ export interface MethodOutcome {
   /** Largest magnitude that was set to 0. */
   threshold: number;
   method: MethodSummary;
+  /** The checkpoint with new batch-normalisation statistics and pruned weights, where these were asked for. */
+  recalibrated?: Checkpoint;
 }
 
 async function measure(
@@ -95,12 +99,15 @@ function requireFinite({ weights }: PrunedNetwork, name: string): void {
  *
  * @throws InputError when model, data and options do not fit together, or the method cannot prune this network
  */
-export function pruneByMethod(
-  { name, problem: config }: MethodConfig,
+export async function pruneByMethod(
+  { name, problem: config, recalibrateBatchNorm = false }: MethodConfig,
   checkpoint: Checkpoint,
   prunedFraction: number,
   progress: Progress,
 ): Promise<MethodOutcome> {
+  if (recalibrateBatchNorm) {
+    requireLayersModel(checkpoint);
+  }
   return resourceScope(async (scope: ResourceScope) => {
     const { problem, metered } = await asStage(progress, methodStages.data, async () => {
       const opened = await openProblem(config, checkpoint, progress, scope);
@@ -118,15 +125,23 @@ export function pruneByMethod(
     const seconds = (performance.now() - started) / 1000;
     requireFinite(found, name);
     const { gradients, distinctExamples } = metered.cost();
-    const [before, after] = await asStage(progress, methodStages.measuring, async () => [
-      await measure(metered, problem, network.weights),
-      await measure(metered, problem, found.weights),
-    ]);
-    return outcome(problem, found, {
+    const { before, after, recalibrated } = await asStage(progress, methodStages.measuring, async () => {
+      const before = await measure(metered, problem, network.weights);
+      if (!recalibrateBatchNorm) {
+        return { before, after: await measure(metered, problem, found.weights) };
+      }
+      const pruned = withPrunableWeights(checkpoint, network.prunable, found.weights);
+      const recalibrated = await recalibratedCheckpoint(pruned, problem.train);
+      const other = await openProblem(config, recalibrated, progress, scope);
+      const oracle = await openPruningOracle(other, scope, progress.note);
+      return { before, after: await measure(oracle, other, other.network.weights), recalibrated };
+    });
+    const measured = outcome(problem, found, {
       name,
       seed: config.seed,
-      epochEquivalents: gradients / problem.trainingAvailable,
-      distinctExamples,
+      epochEquivalents:
+        (gradients + (recalibrateBatchNorm ? problem.train.count / 3 : 0)) / problem.trainingAvailable,
+      distinctExamples: recalibrateBatchNorm ? problem.train.count : distinctExamples,
       seconds,
       before,
       after,
@@ -135,6 +150,8 @@ export function pruneByMethod(
         weights: size,
         kept: found.mask.subarray(offset, offset + size).reduce((sum, kept) => sum + kept, 0),
       })),
+      ...(recalibrateBatchNorm && { batchNormExamples: problem.train.count }),
     });
+    return { ...measured, ...(recalibrated && { recalibrated }) };
   });
 }

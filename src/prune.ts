@@ -15,7 +15,7 @@ import { createNetwork } from './network/create-network.js';
 import type { PrunableWeight } from './network/network.js';
 import { asStage, type Progress } from './progress.js';
 import { judgePruning } from './prune-gate.js';
-import { countToPrune, pruneByMethod, requireSomeKept } from './prune-method.js';
+import { countToPrune, type MethodOutcome, pruneByMethod, requireSomeKept } from './prune-method.js';
 import { withPrunableWeights } from './pruning/checkpoint.js';
 import { layerOrders, pruneLayers } from './pruning/layer-removal.js';
 import { pruneSmallest, rankByMagnitude } from './pruning/magnitude.js';
@@ -158,7 +158,7 @@ export async function prune(
   const { analyzed, ...pruning } = await amount(config, progress, checkpoint);
   const { prunedFraction, allocation, include, exclude } = pruning;
   const { method } = config;
-  const { network, pruned, ...counts } =
+  const outcome: Omit<MethodOutcome, 'method'> & Partial<Pick<MethodOutcome, 'method'>> =
     method === undefined
       ? await pruneNetwork(checkpoint, pruning, progress)
       : await pruneByMethod(
@@ -167,6 +167,7 @@ export async function prune(
           prunedFraction,
           progress,
         );
+  const { network, pruned, recalibrated, ...counts } = outcome;
   const summary = {
     output: config.output,
     prunedFraction,
@@ -184,7 +185,7 @@ export async function prune(
   }
   const metadata = metadataSeenFrom(folder, checkpoint);
   const files = await writeCheckpoint(
-    { ...withPrunableWeights(checkpoint, network, pruned), metadata },
+    { ...withPrunableWeights(recalibrated ?? checkpoint, network, pruned), metadata },
     config.output,
     { sparse, mark: true },
   ).catch((error: unknown) => {

@@ -14,6 +14,7 @@ import { oneOf, wholeNumber } from './values.js';
 export interface MethodFlags {
   method?: string;
   calibration?: string;
+  recalibrateBatchNorm?: boolean;
 }
 
 const DEFAULT_CALIBRATION = 1000;
@@ -53,6 +54,12 @@ export async function readMethod(
         '--calibration says how many examples --method may see; name one, for example --method saliency',
       );
     }
+    if (flags.recalibrateBatchNorm) {
+      throw new InputError(
+        'usage/recalibrate',
+        '--recalibrate-batch-norm goes with --method; name one, for example --method magnitude',
+      );
+    }
     return null;
   }
   const name = readSetting(methodSetting, flags.method, null);
@@ -62,7 +69,11 @@ export async function readMethod(
       : readSetting(calibrationSetting, flags.calibration, null);
   const config = await resolveAnalyzeConfig(request, progress);
   // Nothing here needs examples for epsilon.
-  return { name, problem: { ...config, examples, epsilonExamples: examples } };
+  return {
+    name,
+    ...(flags.recalibrateBatchNorm && { recalibrateBatchNorm: true }),
+    problem: { ...config, examples, epsilonExamples: examples },
+  };
 }
 
 /** The stages of progress while pruning. */
@@ -75,4 +86,8 @@ export function addMethodOptions(command: Command): void {
   command.optionsGroup('Method:');
   addOption(command, methodSetting as Setting<unknown>);
   addOption(command, calibrationSetting as Setting<unknown>);
+  command.option(
+    '--recalibrate-batch-norm',
+    'take means and variances of batch normalisations anew, on the examples that --method may see',
+  );
 }
