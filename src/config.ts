@@ -145,6 +145,8 @@ export interface PruneConfig {
 /** How `prune` prunes by a method that looks at the network on its data. */
 export interface MethodConfig {
   name: PruningMethodName;
+  /** Takes the statistics of batch normalisations anew, over the same examples. */
+  recalibrateBatchNorm?: boolean;
   /** Data, loss and engine; its `examples` are the distinct training examples that the method may see. */
   problem: AnalyzeConfig;
   /** Epochs of a method that trains. */

@@ -9,10 +9,12 @@ import { InputError } from './errors.js';
 import type { PrunableWeight } from './network/network.js';
 import { asStage, type Progress } from './progress.js';
 import { pruneByTraining } from './prune-training.js';
+import { withPrunableWeights } from './pruning/checkpoint.js';
 import { prunedCount } from './pruning/magnitude.js';
 import type { PrunedNetwork } from './pruning/methods/method.js';
 import { isTrainingMethod, type OneShotMethodName } from './pruning/methods/names.js';
 import { pruningMethods } from './pruning/methods/registry.js';
+import { recalibrated as recalibratedCheckpoint, requireLayersModel } from './pruning/recalibration.js';
 import type { MethodSummary, NetworkMeasure } from './report/method-summary.js';
 
 /**
@@ -107,15 +109,33 @@ function requireFinite({ weights }: PrunedNetwork, name: string): void {
   }
 }
 
+/** The network with statistics of batch normalisations taken anew, and measured so. */
+async function recalibrated(
+  config: MethodConfig,
+  problem: Problem,
+  checkpoint: Checkpoint,
+  weights: Float32Array,
+  progress: Progress,
+  scope: ResourceScope,
+): Promise<{ checkpoint: Checkpoint; after: NetworkMeasure }> {
+  const pruned = withPrunableWeights(checkpoint, problem.network.prunable, weights);
+  const renewed = await recalibratedCheckpoint(pruned, problem.train);
+  const other = await openProblem(config.problem, renewed, progress, scope);
+  const metered = await openPruningOracle(other, scope, progress.note);
+  return { checkpoint: renewed, after: await measure(metered, other, other.network.weights) };
+}
+
 async function pruneOnce(
   name: OneShotMethodName,
+  config: MethodConfig,
   problem: Problem,
   checkpoint: Checkpoint,
   target: { prunedWeights: number; seed: number },
   progress: Progress,
   scope: ResourceScope,
 ): Promise<Found> {
-  const { network } = problem;
+  const { network, train } = problem;
+  const renews = config.recalibrateBatchNorm === true;
   const metered = await openPruningOracle(problem, scope, progress.note);
   const started = performance.now();
   const found = await asStage(progress, methodStages.pruning, () =>
@@ -127,16 +147,23 @@ async function pruneOnce(
   const seconds = (performance.now() - started) / 1000;
   requireFinite(found, name);
   const { gradients, distinctExamples } = metered.cost();
-  const [before, after] = await asStage(progress, methodStages.measuring, async () => [
-    await measure(metered, problem, network.weights),
-    await measure(metered, problem, found.weights),
-  ]);
-  const epochEquivalents = gradients / problem.trainingAvailable;
-  return {
-    network: found,
-    checkpoint,
-    method: { name, seed: target.seed, epochEquivalents, distinctExamples, seconds, before, after },
-  };
+  return asStage(progress, methodStages.measuring, async () => {
+    const before = await measure(metered, problem, network.weights);
+    const { after, checkpoint: made } = renews
+      ? await recalibrated(config, problem, checkpoint, found.weights, progress, scope)
+      : { after: await measure(metered, problem, found.weights), checkpoint };
+    // A forward pass is a third of a gradient.
+    const epochEquivalents = (gradients + (renews ? train.count / 3 : 0)) / problem.trainingAvailable;
+    return {
+      network: found,
+      checkpoint: made,
+      method: {
+        ...{ name, seed: target.seed, epochEquivalents, seconds, before, after },
+        distinctExamples: renews ? train.count : distinctExamples,
+        ...(renews && { batchNormExamples: train.count }),
+      },
+    };
+  });
 }
 
 /**
@@ -145,12 +172,15 @@ async function pruneOnce(
  *
  * @throws InputError when model, data and options do not fit together, or the method cannot prune this network
  */
-export function pruneByMethod(
+export async function pruneByMethod(
   config: MethodConfig,
   checkpoint: Checkpoint,
   prunedFraction: number,
   progress: Progress,
 ): Promise<MethodOutcome> {
+  if (config.recalibrateBatchNorm) {
+    requireLayersModel(checkpoint);
+  }
   return resourceScope(async (scope: ResourceScope) => {
     const { name, tuneEpochs } = config;
     const problem = await asStage(progress, methodStages.data, () =>
@@ -162,7 +192,7 @@ export function pruneByMethod(
     };
     const once = isTrainingMethod(name)
       ? null
-      : await pruneOnce(name, problem, checkpoint, target, progress, scope);
+      : await pruneOnce(name, config, problem, checkpoint, target, progress, scope);
     if (once !== null && tuneEpochs === 0) {
       return outcome(problem, once);
     }

@@ -3,8 +3,6 @@ import { inputOrder, type Problem } from './analysis/problem.js';
 import { methodStages } from './analysis/stages.js';
 import type { Checkpoint, LayersCheckpoint } from './checkpoint/checkpoint.js';
 import { compilingExecutor } from './compute/compile/onnx-executor.js';
-import { NotCompilableError } from './compute/compile/trace.js';
-import type { Executor } from './compute/executor.js';
 import { numbered } from './compute/tensor-program.js';
 import { tfjsExecutor } from './compute/tfjs-executor.js';
 import type { MethodConfig } from './config.js';
@@ -13,7 +11,7 @@ import { prepareExamples } from './dataset/examples.js';
 import { classLabels } from './dataset/labels.js';
 import { selectExamples } from './dataset/selection.js';
 import { InputError } from './errors.js';
-import { createTrainableNetwork } from './network/trainable-network.js';
+import { createTrainableNetwork, type TrainableNetwork } from './network/trainable-network.js';
 import { asStage, type Progress } from './progress.js';
 import type { PrunedNetwork } from './pruning/methods/method.js';
 import { isTrainingMethod } from './pruning/methods/names.js';
@@ -22,14 +20,16 @@ import {
   flatWeights,
   type MaskedNetwork,
   type RetrainingProblem,
+  stepSetting,
   stepsOf,
   unmasked,
   withFlatWeights,
 } from './retraining/masked-training.js';
 import { trainingMethods, tune } from './retraining/methods.js';
-import { defaultSettings } from './retraining/settings.js';
+import { defaultSettings, type RetrainingSettings } from './retraining/settings.js';
 import { evaluateLogits } from './training/evaluation.js';
 import { createForward } from './training/forward.js';
+import { trustedExecutor } from './training/step-agreement.js';
 
 /** @throws InputError for networks and losses that training does not take */
 function requireTrainable(problem: Problem, checkpoint: Checkpoint, what: string): LayersCheckpoint {
@@ -84,23 +84,54 @@ async function measure(
   }
 }
 
-/** By the compiling executor where it takes the network, else by tfjs with a note. */
-async function withExecutor<T>(
-  compiling: Executor | null,
-  progress: Progress,
-  run: (executor: Executor) => Promise<T>,
-): Promise<T> {
-  if (compiling !== null) {
-    try {
-      return await run(compiling);
-    } catch (error) {
-      if (!(error instanceof NotCompilableError)) {
-        throw error;
-      }
-      progress.note(`training with tfjs, which takes several times as long: ${error.message}`);
-    }
-  }
-  return run(tfjsExecutor);
+/** What training takes of a configuration. */
+type TrainingChoice = Pick<MethodConfig, 'problem' | 'tuneExamples' | 'augment' | 'learningRate'>;
+
+/** A network that is ready to be retrained. */
+export interface OpenedRetraining {
+  retraining: RetrainingProblem;
+  settings: RetrainingSettings;
+}
+
+/**
+ * Prepares the training of a problem's network on its training split.
+ *
+ * @param network of the same checkpoint
+ * @param onSteps told the steps that were taken, of all
+ * @param note told why tfjs trains, where that is not what was asked for
+ */
+export async function openRetraining(
+  { problem: config, tuneExamples, augment, learningRate }: TrainingChoice,
+  problem: Problem,
+  checkpoint: Checkpoint,
+  network: TrainableNetwork,
+  onSteps: RetrainingProblem['onSteps'],
+  note: (message: string) => void,
+): Promise<OpenedRetraining> {
+  const { seed, sample } = config;
+  const { train, test } = problem.dataset as { train: Split; test: Split | null };
+  const retraining: RetrainingProblem = {
+    network,
+    layers: problem.network.prunable,
+    dimension: problem.network.dimension,
+    data: {
+      train,
+      test,
+      inputShape: problem.network.inputShape as readonly number[],
+      inputOrder: inputOrder(checkpoint, config.layout),
+      normalization: config.normalize,
+      classes: problem.network.outputs,
+    },
+    examples: selectExamples(train.count, { count: tuneExamples, sample, seed }),
+    executor: compilingExecutor(problem.engine) ?? tfjsExecutor,
+    seed,
+    onSteps,
+  };
+  const defaults = defaultSettings(network, augment);
+  const settings = { ...defaults, learningRate: learningRate ?? defaults.learningRate };
+  const setting = stepSetting(retraining, settings, unmasked(retraining));
+  const executor = await trustedExecutor(retraining.executor, setting, retraining.data, seed, note);
+  return { retraining: { ...retraining, executor }, settings };
 }
 
 /**
@@ -110,82 +141,52 @@ async function withExecutor<T>(
  * @throws InputError for networks and losses that training does not take
  */
 export async function pruneByTraining(
-  { name, problem: config, budgetEpochs, tuneEpochs, tuneExamples, augment, learningRate }: MethodConfig,
+  config: MethodConfig,
   problem: Problem,
   checkpoint: Checkpoint,
   { prunedWeights, seed }: { prunedWeights: number; seed: number },
   pruned: PrunedNetwork | null,
   progress: Progress,
 ): Promise<{ network: PrunedNetwork; checkpoint: Checkpoint; method: Omit<MethodSummary, 'layers'> }> {
+  const { name, budgetEpochs, tuneEpochs } = config;
   const layers = requireTrainable(problem, checkpoint, pruned === null ? `--method ${name}` : '--tune');
-  const train = problem.dataset.train as Split;
   const network = await createTrainableNetwork(layers);
   try {
-    return await withExecutor(compilingExecutor(problem.engine), progress, async (executor) => {
-      const stage = progress.stage(methodStages.training, 1);
-      const retraining: RetrainingProblem = {
-        network,
-        layers: problem.network.prunable,
-        dimension: problem.network.dimension,
-        data: {
-          train,
-          test: problem.dataset.test,
-          inputShape: problem.network.inputShape as readonly number[],
-          inputOrder: inputOrder(checkpoint, config.layout),
-          normalization: config.normalize,
-          classes: problem.network.outputs,
-        },
-        examples: selectExamples(train.count, {
-          count: tuneExamples,
-          sample: config.sample,
-          seed,
-        }),
-        executor,
-        seed,
-        onSteps: (done, total) => stage.update(done / total),
-      };
-      const settings = defaultSettings(network, augment);
-      const chosen = { ...settings, learningRate: learningRate ?? settings.learningRate };
-      const dense = unmasked(retraining);
-      const started = performance.now();
-      let found: MaskedNetwork;
-      let epochs = 0;
-      if (isTrainingMethod(name)) {
-        found = await trainingMethods[name](retraining, chosen, { prunedWeights, epochs: budgetEpochs });
-        epochs = budgetEpochs;
-      } else {
-        const { mask, weights } = pruned as PrunedNetwork;
-        found = { ...dense, weights: withFlatWeights(retraining, dense.weights, weights), mask };
-      }
-      if (tuneEpochs > 0) {
-        found = await tune(retraining, chosen, found, tuneEpochs);
-        epochs += tuneEpochs;
-      }
-      const seconds = (performance.now() - started) / 1000;
-      stage.end();
-      const [before, after] = await asStage(progress, methodStages.measuring, async () => [
-        await measure(retraining, dense),
-        await measure(retraining, found),
-      ]);
-      const { examples } = retraining;
-      const seen = Math.min(
-        examples.length,
-        stepsOf(retraining, epochs, chosen.batchSize) * chosen.batchSize,
-      );
-      return {
-        network: { mask: found.mask, weights: flatWeights(retraining, found.weights) },
-        checkpoint: network.checkpoint(found.weights, found.statistics),
-        method: {
-          name: tuneEpochs > 0 ? `${name}, tuned` : name,
-          seed,
-          epochEquivalents: (epochs * examples.length) / problem.trainingAvailable,
-          distinctExamples: seen,
-          seconds,
-          before,
-          after,
-        },
-      };
-    });
+    const stage = progress.stage(methodStages.training, 1);
+    const onSteps = (done: number, total: number): void => stage.update(done / total);
+    const opened = await openRetraining(config, problem, checkpoint, network, onSteps, progress.note);
+    const { retraining, settings } = opened;
+    const dense = unmasked(retraining);
+    const started = performance.now();
+    let found: MaskedNetwork;
+    if (isTrainingMethod(name)) {
+      found = await trainingMethods[name](retraining, settings, { prunedWeights, epochs: budgetEpochs });
+    } else {
+      const { mask, weights } = pruned as PrunedNetwork;
+      found = { ...dense, weights: withFlatWeights(retraining, dense.weights, weights), mask };
+    }
+    if (tuneEpochs > 0) {
+      found = await tune(retraining, settings, found, tuneEpochs);
+    }
+    const seconds = (performance.now() - started) / 1000;
+    stage.end();
+    const [before, after] = await asStage(progress, methodStages.measuring, async () => [
+      await measure(retraining, dense),
+      await measure(retraining, found),
+    ]);
+    const { examples } = retraining;
+    const epochs = tuneEpochs + (isTrainingMethod(name) ? budgetEpochs : 0);
+    const steps = stepsOf(retraining, epochs, settings.batchSize);
+    return {
+      network: { mask: found.mask, weights: flatWeights(retraining, found.weights) },
+      checkpoint: network.checkpoint(found.weights, found.statistics),
+      method: {
+        name: tuneEpochs > 0 ? `${name}, tuned` : name,
+        ...{ seed, seconds, before, after },
+        epochEquivalents: (epochs * examples.length) / problem.trainingAvailable,
+        distinctExamples: Math.min(examples.length, steps * settings.batchSize),
+      },
+    };
   } finally {
     network.dispose();
   }

@@ -15,6 +15,7 @@ import { prepareLossPrograms } from '../programs/loss-programs.js';
 import { AGREEMENT_TOLERANCE, agreementOf, neighbourOf } from '../programs/rounding.js';
 import type { ExampleRange, LossOracle } from '../pruning/methods/method.js';
 import { randomStream } from '../random.js';
+import { layerInputMoments } from './layer-inputs.js';
 import type { Problem } from './problem.js';
 import type { ResourceScope } from './resources.js';
 
@@ -272,6 +273,10 @@ export async function openPruningOracle(
       gradientRows: (weights, options, visit) => {
         count({ start: 0, end: options.batchSize * options.count }, 1);
         return engine.gradientRows(weights, options, visit);
+      },
+      layerInputs: async (weights, range) => {
+        count(range, 1 / 3);
+        return layerInputMoments(network, rangeOf(train, range), weights);
       },
       summedOutputGradient: async (weights) => summedOutputGradient(network, train.shape, weights),
     },

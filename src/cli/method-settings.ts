@@ -23,6 +23,7 @@ export interface MethodFlags {
   tune?: string;
   augment?: string;
   learningRate?: string;
+  recalibrateBatchNorm?: boolean;
 }
 
 const DEFAULT_CALIBRATION = 1000;
@@ -107,6 +108,12 @@ export async function readMethod(
         '--calibration says how many examples --method may see; name one, for example --method saliency',
       );
     }
+    if (flags.recalibrateBatchNorm) {
+      throw new InputError(
+        'usage/recalibrate',
+        '--recalibrate-batch-norm goes with --method; name one, for example --method magnitude',
+      );
+    }
     const training = trainingOptions.find((option) => flags[option] !== undefined);
     if (training !== undefined) {
       throw new InputError(
@@ -130,12 +137,19 @@ export async function readMethod(
       `--budget 0: --method ${name} trains; give a part of an epoch at least`,
     );
   }
+  if (flags.recalibrateBatchNorm && (isTrainingMethod(name) || tuneEpochs > 0)) {
+    throw new InputError(
+      'usage/recalibrate',
+      '--recalibrate-batch-norm is for pruning without training, which moves these statistics itself; leave it out',
+    );
+  }
   const calibration =
     flags.calibration === undefined ? null : readSetting(calibrationSetting, flags.calibration, null);
   const examples = calibration ?? (isTrainingMethod(name) ? 'all' : DEFAULT_CALIBRATION);
   const config = await resolveAnalyzeConfig(request, progress);
   return {
     name,
+    ...(flags.recalibrateBatchNorm && { recalibrateBatchNorm: true }),
     // Nothing here needs examples for epsilon.
     problem: { ...config, examples, epsilonExamples: examples },
     budgetEpochs,
@@ -178,4 +192,8 @@ export function addMethodOptions(command: Command): void {
   ]) {
     addOption(command, setting as Setting<unknown>);
   }
+  command.option(
+    '--recalibrate-batch-norm',
+    'take means and variances of batch normalisations anew, on the examples that --method may see',
+  );
 }

@@ -60,6 +60,8 @@ export interface TrainableNetwork {
   readonly weights: readonly TrainableWeight[];
   /** Moving averages of batch normalisations: changed by training, but not by its gradient. */
   readonly statistics: readonly TrainableTensor[];
+  /** Of each of `statistics`, the share of its old value that a pass keeps; left out where there are none. */
+  readonly momenta?: readonly number[];
   readonly dropouts: readonly DropoutLayer[];
   /**
    * The output before a final softmax or sigmoid, as in training: batch
@@ -250,9 +252,8 @@ function trainable(model: LayersModel, checkpoint: LayersCheckpoint): TrainableN
   normalizations.forEach((layer) => {
     interceptNormalization(layer, running);
   });
-  const averages = normalizations
-    .filter((layer) => layer.trainable)
-    .flatMap(({ movingMean, movingVariance }) => [movingMean, movingVariance]);
+  const moving = normalizations.filter((layer) => layer.trainable);
+  const averages = moving.flatMap(({ movingMean, movingVariance }) => [movingMean, movingVariance]);
   const dropping = layers.filter(
     (layer) => layer.getClassName() === 'Dropout' && (layer as unknown as { rate: number }).rate > 0,
   );
@@ -294,6 +295,7 @@ function trainable(model: LayersModel, checkpoint: LayersCheckpoint): TrainableN
       prunable: isPrunable({ name: variable.originalName, shape: variable.shape }, layerClass),
     })),
     statistics: averages.map(described),
+    momenta: moving.flatMap(({ momentum }) => [momentum, momentum]),
     dropouts: dropping.map((layer) => ({
       rate: (layer as unknown as { rate: number }).rate,
       shape: dropoutShape(layer),

@@ -17,6 +17,8 @@ export interface MethodSummary {
   /** Training examples that were looked at. */
   distinctExamples: number;
   seconds: number;
+  /** Training examples that batch-normalisation statistics were taken anew on; left out where they were not. */
+  batchNormExamples?: number;
   before: NetworkMeasure;
   after: NetworkMeasure;
   /** In forward order. */
@@ -40,6 +42,14 @@ export function methodLines(method: MethodSummary | undefined): [string, string]
       : [['test accuracy', change(before.accuracy, after.accuracy, percent)]];
   return [
     ['method', method.name],
+    ...(method.batchNormExamples === undefined
+      ? []
+      : [
+          ['batch norm', `recalibrated on ${text.whole(method.batchNormExamples)} examples`] as [
+            string,
+            string,
+          ],
+        ]),
     ['loss', change(before.loss, after.loss, text.quantity)],
     ...accuracy,
     [

@@ -5,7 +5,7 @@ import type { PrunableWeight } from '../network/network.js';
 import type { TrainableNetwork } from '../network/trainable-network.js';
 import type { TrainingStepOptions } from '../programs/training-step.js';
 import { permutation, randomStream } from '../random.js';
-import { createStepEngine, type StepEngine, type TrainingState } from '../training/step-engine.js';
+import { createStepEngine, type StepEngine, type StepSetting } from '../training/step-engine.js';
 import { adamScalars, sgdScalars } from '../training/step-scalars.js';
 import { type TrainingData, trainingBatch } from '../training/training-batches.js';
 import type { RetrainingSettings } from './settings.js';
@@ -96,6 +96,25 @@ function stepOptions({ optimizer, l1, weightDecay }: RetrainingSettings): Traini
   };
 }
 
+/** What the steps of a run are made of. */
+export function stepSetting(
+  problem: RetrainingProblem,
+  settings: RetrainingSettings,
+  { weights, statistics, mask }: MaskedNetwork,
+): StepSetting {
+  const { network, data } = problem;
+  const options = stepOptions(settings);
+  const zeros = (): Float32Array[] => network.weights.map(({ values }) => new Float32Array(values.length));
+  const seconds = options.optimizer === 'adam' ? zeros() : [];
+  return {
+    network,
+    inputShape: data.inputShape,
+    options,
+    state: { weights, velocities: zeros(), seconds, statistics },
+    masks: stepMasks(problem, mask),
+  };
+}
+
 /** Steps of a budget: every example once is one epoch, and a part of one is a part of its steps; one at least. */
 export function stepsOf(
   { examples }: Pick<RetrainingProblem, 'examples'>,
@@ -127,24 +146,9 @@ export async function trainMasked(
   steps: number,
   changes: readonly MaskChange[] = [],
 ): Promise<MaskedNetwork> {
-  const { network, executor, data, examples } = problem;
-  const options = stepOptions(settings);
-  const zeros = (): Float32Array[] => network.weights.map(({ values }) => new Float32Array(values.length));
-  const state: TrainingState = {
-    weights: start.weights,
-    velocities: zeros(),
-    seconds: options.optimizer === 'adam' ? zeros() : [],
-    statistics: start.statistics,
-  };
+  const { executor, examples } = problem;
   const batchSize = Math.min(settings.batchSize, examples.length);
-  const setting = {
-    network,
-    inputShape: data.inputShape,
-    options,
-    state,
-    masks: stepMasks(problem, start.mask),
-  };
-  const engine = await createStepEngine(executor, setting, batchSize);
+  const engine = await createStepEngine(executor, stepSetting(problem, settings, start), batchSize);
   let mask = start.mask;
   const shuffle = randomStream(problem.seed, 'shuffle');
   const perEpoch = Math.ceil(examples.length / batchSize);

@@ -1,9 +1,11 @@
+import { NotCompilableError } from '../compute/compile/trace.js';
 import type { Executor } from '../compute/executor.js';
 import { tfjsExecutor } from '../compute/tfjs-executor.js';
-import { agreementOf, neighbourOf } from '../programs/rounding.js';
+import { AGREEMENT_TOLERANCE, agreementOf, neighbourOf } from '../programs/rounding.js';
 import type { StepScalars } from '../programs/training-step.js';
 import { randomStream } from '../random.js';
 import { createStepEngine, type StepSetting, type TrainingBatch, type TrainingState } from './step-engine.js';
+import { type TrainingData, trainingBatch } from './training-batches.js';
 
 /** Everything that decides where a step leads, with effects of like size. */
 function scalarsFor(size: number): StepScalars {
@@ -67,4 +69,52 @@ export async function compareSteps(
     resultsOf(tfjsExecutor, { ...setting, state: besides(setting.state) }, batch),
   );
   return difference;
+}
+
+/** Examples of the step by which an executor is compared with tfjs. */
+const COMPARED_EXAMPLES = 4;
+
+/** Every example of the class after its own: where a network is right and sure, its gradient is rounding noise. */
+function withWrongTargets(batch: TrainingBatch, classes: number): TrainingBatch {
+  const targets = new Float32Array(batch.targets.length);
+  batch.targets.forEach((share, i) => {
+    const column = i % classes;
+    targets[i - column + ((column + 1) % classes)] = share;
+  });
+  return { ...batch, targets };
+}
+
+/**
+ * The executor that was asked for, where the network compiles and its steps
+ * are right, by one on a few examples with wrong targets; else tfjs, with a
+ * note that says why.
+ */
+export async function trustedExecutor(
+  executor: Executor,
+  setting: StepSetting,
+  data: TrainingData,
+  seed: number,
+  note: (message: string) => void,
+): Promise<Executor> {
+  if (!executor.compiles) {
+    return executor;
+  }
+  try {
+    const { dropouts, outputs } = setting.network;
+    const first = Int32Array.from({ length: Math.min(COMPARED_EXAMPLES, data.train.count) }, (_, i) => i);
+    const batch = trainingBatch(data, first, 0, { seed, augment: null, dropouts });
+    const difference = await compareSteps(executor, setting, withWrongTargets(batch, outputs));
+    if (difference <= AGREEMENT_TOLERANCE) {
+      return executor;
+    }
+    note(
+      `training with tfjs, which takes several times as long: compiled steps differ from tfjs by ${difference.toExponential(1)}`,
+    );
+  } catch (error) {
+    if (!(error instanceof NotCompilableError)) {
+      throw error;
+    }
+    note(`training with tfjs, which takes several times as long: ${error.message}`);
+  }
+  return tfjsExecutor;
 }

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import type { LayersCheckpoint } from '../checkpoint/checkpoint.js';
-import { NotCompilableError } from '../compute/compile/trace.js';
 import type { Executor } from '../compute/executor.js';
 import { tfjsExecutor } from '../compute/tfjs-executor.js';
 import type { Augmentation } from '../dataset/augmentation.js';
@@ -8,7 +7,6 @@ import { prepareExamples } from '../dataset/examples.js';
 import { classLabels } from '../dataset/labels.js';
 import { InputError } from '../errors.js';
 import { createTrainableNetwork, type TrainableNetwork } from '../network/trainable-network.js';
-import { AGREEMENT_TOLERANCE } from '../programs/rounding.js';
 import type { TrainingStepOptions } from '../programs/training-step.js';
 import type { Progress } from '../progress.js';
 import { permutation, randomStream } from '../random.js';
@@ -16,8 +14,8 @@ import { type EpochRecord, epochLine } from './epoch-record.js';
 import { type Evaluation, evaluateLogits, rightAnswers } from './evaluation.js';
 import { type RunPosition, readRunState, writeRunState } from './run-state.js';
 import { learningRateAt, type ScheduleOptions } from './schedules.js';
-import { compareSteps } from './step-agreement.js';
-import { createStepEngine, initialState, type StepEngine, type StepSetting } from './step-engine.js';
+import { trustedExecutor } from './step-agreement.js';
+import { createStepEngine, initialState, type StepEngine } from './step-engine.js';
 import { adamScalars, type PenaltyWeights, sgdScalars } from './step-scalars.js';
 import { stopSignals } from './stop-signals.js';
 import { type TrainingData, trainingBatch } from './training-batches.js';
@@ -85,38 +83,6 @@ export function stepOptions(options: TrainingOptions): TrainingStepOptions {
   };
 }
 
-/** Examples of the step by which an executor is compared with tfjs. */
-const COMPARED_EXAMPLES = 4;
-
-/** The engine that was asked for, where its steps are right; else tfjs, with a note. */
-async function createEngine(
-  setting: StepSetting,
-  data: TrainingData,
-  options: TrainingOptions,
-  executor: Executor,
-  progress: Progress,
-): Promise<StepEngine> {
-  const batchSize = Math.min(options.batchSize, data.train.count);
-  try {
-    if (executor.compiles) {
-      const first = Int32Array.from({ length: Math.min(COMPARED_EXAMPLES, batchSize) }, (_, index) => index);
-      const { dropouts } = setting.network;
-      const batch = trainingBatch(data, first, 0, { seed: options.seed, augment: null, dropouts });
-      const difference = await compareSteps(executor, setting, batch);
-      if (!(difference <= AGREEMENT_TOLERANCE)) {
-        throw new NotCompilableError(`compiled steps differ from tfjs by ${difference.toExponential(1)}`);
-      }
-    }
-    return await createStepEngine(executor, setting, batchSize);
-  } catch (error) {
-    if (!(error instanceof NotCompilableError)) {
-      throw error;
-    }
-    progress.note(`training with tfjs, which takes several times as long: ${error.message}`);
-    return createStepEngine(tfjsExecutor, setting, batchSize);
-  }
-}
-
 /** Tells runs apart that cannot go on from each other's states. */
 function runIdentity(network: TrainableNetwork, data: TrainingData, options: TrainingOptions): string {
   const hash = createHash('sha256');
@@ -162,7 +128,9 @@ export async function trainCheckpoint(
       options: stepOptions(options),
       state: found?.state ?? start,
     };
-    const engine = await createEngine(setting, data, options, surroundings.executor, progress);
+    const { executor } = surroundings;
+    const trusted = await trustedExecutor(executor, setting, data, options.seed, progress.note);
+    const engine = await createStepEngine(trusted, setting, Math.min(options.batchSize, data.train.count));
     try {
       const position = found?.position ?? { step: 0, lossSum: 0, correct: 0, history: [] };
       if (position.history.length > 0) {

@@ -13,6 +13,16 @@ export interface PruningCurvature {
   dispose(): void;
 }
 
+/** Second moments of a dense layer's inputs. */
+export interface LayerInputs {
+  /** Inputs of the layer. */
+  columns: number;
+  /** The axis of the weight that they lie along. */
+  inputAxis: 0 | 1;
+  /** H = 2 X'X / n, columns x columns, float64. */
+  gram: Float64Array;
+}
+
 /** What pruning methods may know of a loss: training examples only, numbered from 0. */
 export interface LossOracle {
   /** Distinct training examples that may be seen. */
@@ -33,6 +43,8 @@ export interface LossOracle {
     options: { batchSize: number; count: number },
     visit: (row: Float32Array, index: number) => void,
   ): Promise<void>;
+  /** Of each prunable weight, the moments of its layer's inputs over a range; null where the layer is not dense. */
+  layerInputs(weights: Float32Array, range: ExampleRange): Promise<(LayerInputs | null)[]>;
   /** Gradient, in the weights, of the summed outputs for one input of ones; length D, float64. */
   summedOutputGradient(weights: Float32Array): Promise<Float64Array>;
 }

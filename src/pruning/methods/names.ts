@@ -11,6 +11,7 @@ export const ONE_SHOT_METHODS = [
   'chita',
   'chita++',
   'cbs',
+  'obc',
   'newton',
   'compensated',
 ] as const;

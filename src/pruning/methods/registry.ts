@@ -5,6 +5,7 @@ import { magnitude } from './magnitude.js';
 import type { PruningMethod } from './method.js';
 import type { OneShotMethodName } from './names.js';
 import { compensated, newton } from './newton.js';
+import { obc } from './obc.js';
 import { random } from './random.js';
 import { saliency } from './saliency.js';
 import { smartRatio } from './smart-ratio.js';
@@ -25,6 +26,7 @@ export const pruningMethods: Readonly<Record<OneShotMethodName, PruningMethod>> 
   chita,
   'chita++': chitaStages,
   cbs,
+  obc,
   newton,
   compensated,
 };

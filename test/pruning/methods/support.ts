@@ -59,6 +59,7 @@ export function leastSquares(
           visit(Float32Array.from(mean(range, (i) => residual(at, i))), index);
         }
       },
+      layerInputs: async () => sizes.map(() => null),
       summedOutputGradient: async (at) => Float64Array.from(at, () => 1),
     },
   };
