@@ -1,9 +1,11 @@
 /** A trained model to go on from. */
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { checkChangeable } from '../checkpoint/onnx/writer.js';
 import type { Split } from '../dataset/dataset.js';
 import { prepareExamples } from '../dataset/examples.js';
 import { InputError } from '../errors.js';
 import { createNetwork } from '../network/create-network.js';
+import { createTrainable } from '../network/create-trainable.js';
 
 /**
  * Checks that a model is a classifier that training can go on from.
@@ -12,7 +14,8 @@ import { createNetwork } from '../network/create-network.js';
  * @param train the examples, whose shape is taken where an ONNX model leaves extents of its input free
  * @param classes that the data tells apart
  * @returns its input shape without batch
- * @throws InputError for another number of outputs, or a layers model with an input of free extents
+ * @throws InputError for another number of outputs, a layers model with an input of free extents, or an ONNX model that
+ *   cannot be trained or whose file cannot hold trained numbers
  */
 export async function checkGivenModel(
   checkpoint: Checkpoint,
@@ -31,6 +34,12 @@ export async function checkGivenModel(
     }
     if (outputs !== classes) {
       throw refused(`has ${outputs} outputs, but the data has ${classes} classes; they must be as many`);
+    }
+    if (checkpoint.format === 'onnx') {
+      const trainable = await createTrainable(checkpoint, { exampleShape });
+      trainable.dispose();
+      const changed = [...trainable.weights, ...trainable.statistics].map(({ name }) => name);
+      await checkChangeable(checkpoint, new Set(changed));
     }
     if (!inputShape.some((extent) => extent === null)) {
       return inputShape as readonly number[];
