@@ -365,6 +365,28 @@ describe('an ONNX model that cannot be trained', () => {
     });
   });
 
+  it('takes batches of one size alone, which its normalisation cannot be trained on', async () => {
+    const names = ['g', 'b', 'm', 'v'];
+    const sketch: ModelSketch = {
+      input: [2, CLASSES],
+      nodes: [
+        { op: 'Reshape', inputs: ['input', 'apart'], outputs: ['x'] },
+        { op: 'Reshape', inputs: ['x', 'joined'], outputs: ['y'] },
+        { op: 'MatMul', inputs: ['y', 'w'], outputs: ['z'] },
+        { op: 'BatchNormalization', inputs: ['z', ...names], outputs: ['output'] },
+      ],
+      weights: {
+        w: normalWeight([CLASSES, CLASSES], 1),
+        ...Object.fromEntries(names.map((name, index) => [name, positive(CLASSES, index)])),
+      },
+      constants: { apart: integerTensor([1, 2, CLASSES]), joined: integerTensor([2, CLASSES]) },
+    };
+    await expect(createTrainable(onnxCheckpoint(sketch), {})).rejects.toMatchObject({
+      code: 'training/batch',
+      message: expect.stringContaining('export it with a free batch axis'),
+    });
+  });
+
   it('is one that was exported in training mode', async () => {
     const sketch = withNormalization(['d', 'g2', 'b2', 'm2', 'v2'], { training_mode: 1 });
     await expect(createTrainable(onnxCheckpoint(sketch), {})).rejects.toMatchObject({
