@@ -35,7 +35,7 @@ export interface Work {
   ): Promise<{ read: readonly string[]; written: readonly string[] }>;
   analyze(config: AnalyzeConfig, progress: Progress, checkpoint: Checkpoint): Promise<Report>;
   prune(config: PruneConfig, progress: Progress, checkpoint: Checkpoint): Promise<PruneSummary>;
-  train(config: TrainConfig, progress: Progress): Promise<TrainSummary>;
+  train(config: TrainConfig, progress: Progress, given: Checkpoint | null): Promise<TrainSummary>;
   diagnose(progress: Progress): Promise<DoctorReport>;
   inspect(path: string): Promise<Inspection>;
   /** Zeros of a compressed model among the prunable weights of its dense one. */
