@@ -59,7 +59,8 @@ export async function imp(
   { prunedWeights, epochs }: { prunedWeights: number; epochs: number },
 ): Promise<MaskedNetwork> {
   const counts = roundCounts(prunedWeights, problem.dimension);
-  const steps = stepsOf(problem, epochs / (counts.length + 1), settings.batchSize);
+  const all = stepsOf(problem, epochs, settings.batchSize);
+  const steps = Math.max(1, Math.floor(all / (counts.length + 1)));
   let early: Float32Array | null = null;
   const remember: MaskChange = {
     step: Math.min(REWIND_STEP, Math.floor(REWIND_SHARE * steps)),

@@ -333,7 +333,35 @@ describe('a method', () => {
     }
   });
 
+  it.each([
+    [['--method', 'gradual', '--budget', '2'], 2],
+    [['--tune', '1.5'], 1.5],
+    [['--method', 'saliency', '--calibration', '20', '--tune', '1'], 1],
+  ])('%j trains what is kept within its budget', async (options, epochs) => {
+    const arguments_ = ['--ratio', '0.7', '--seed', '3', ...options];
+    const { folder, summary } = await pruned(...arguments_);
+    const method = summary.method as Required<PruneSummary>['method'];
+    expect(method.epochEquivalents).toBeGreaterThan(0);
+    expect(method.epochEquivalents).toBeLessThanOrEqual(epochs + 1);
+    expect(zeros(await kernels(folder))).toBe(Math.floor(0.7 * 552));
+    expect(hashes((await pruned(...arguments_)).folder)).toEqual(hashes(folder));
+  });
+
+  it('that is tuned has a smaller loss', async () => {
+    const lossOf = async (...options: string[]): Promise<number> => {
+      const arguments_ = ['--ratio', '0.9', '--method', 'magnitude', '--calibration', '100', ...options];
+      return ((await pruned(...arguments_)).summary.method as Required<PruneSummary>['method']).after.loss;
+    };
+    expect(await lossOf('--tune', '3')).toBeLessThan(await lossOf());
+  });
+
   it.each<[string[], RegExp]>([
+    [['--budget', '5'], /--budget is for methods that train/],
+    [['--method', 'saliency', '--budget', '5'], /--budget is for methods that train \(gradual, lomp, imp\)/],
+    [['--method', 'gradual', '--budget', '0'], /--budget 0/],
+    [['--augment', 'flip'], /--augment is for methods that train/],
+    [['--learning-rate', '0.1'], /--learning-rate is for methods that train/],
+    [['--tune', '1', '--recalibrate-batch-norm'], /--recalibrate-batch-norm is for pruning without training/],
     [['--calibration', '5'], /--method/],
     [['--method', 'magnitud'], /--method: "magnitud" is not one of/],
     [['--method', 'saliency', '--calibration', '1'], /--calibration: "1" is not/],
