@@ -1,5 +1,6 @@
 import type { ComparisonRow, LimitEstimate, Report } from './schema.js';
 import * as text from './text.js';
+import type { TunedReport } from './tuned-schema.js';
 
 /** Limits of theory, as they are called in tables and warnings. */
 export const theoryNames: Record<ComparisonRow['theory'], string> = {
@@ -31,6 +32,24 @@ export function measuredLimits(
     const limit = report.actual[key];
     return limit === null ? [] : [{ key, name: measuredName(key, report), limit }];
   });
+}
+
+/** The tuned limits that a report has, in the order of its tables. */
+export function tunedLimits({
+  tuned,
+}: Report): { key: 'loss' | 'accuracy'; name: string; limit: TunedReport['loss'] }[] {
+  return [
+    ...(tuned ? [{ key: 'loss' as const, name: 'tuned loss', limit: tuned.loss }] : []),
+    ...(tuned?.accuracy
+      ? [
+          {
+            key: 'accuracy' as const,
+            name: `tuned accuracy, ${text.signed(-100 * tuned.accuracy.tolerance)} points`,
+            limit: tuned.accuracy,
+          },
+        ]
+      : []),
+  ];
 }
 
 /** The option that settles what is missing of an unresolved limit. */
