@@ -180,7 +180,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       (await watch.time('tuned', () =>
         measureTuned(
           {
-            ...{ config, problem, checkpoint, network: tunable, epsilon, connectedFraction: maximumFraction },
+            ...{ config, problem, checkpoint, network: tunable, epsilon },
             denseLoss: dense.train.meanLoss,
             denseAccuracy: dense.test?.accuracy ?? null,
             atOnce: {

@@ -14,7 +14,7 @@ import { type MaskedNetwork, unmasked } from './retraining/masked-training.js';
 import { openNetworkMeter } from './retraining/network-meter.js';
 import { searchTunedLimits, type TunedLimits, type TunedRule, tunedGrid } from './retraining/tuned-search.js';
 
-/** Trainings for each rule at most: bisection takes about seven, failures that are tried again and the second seed the rest. */
+/** Trainings for each rule at most, some of them again where another has been a better start, and four of the second seed. */
 const MOST_TRIES = 16;
 
 /** A fall of accuracy is a multiple of one example; its rounding is far less. */
@@ -42,8 +42,6 @@ export interface TuningSetting {
   denseAccuracy: number | null;
   /** Pruned fractions that pass without retraining; null where accuracy is not measured. */
   atOnce: { loss: number; accuracy: number | null };
-  /** Up to here magnitude pruning without retraining leaves each output a path from the input. */
-  connectedFraction: number;
 }
 
 /**
@@ -88,7 +86,6 @@ export async function measureTuned(setting: TuningSetting, progress: Progress): 
     const found = await searchTunedLimits<MaskedNetwork | null>({
       rules,
       grid: tunedGrid(dimension),
-      likelyEnd: setting.connectedFraction,
       seeds: [config.seed, config.seed + 1],
       mostTries: MOST_TRIES,
       onTry: (done) => {

@@ -2,8 +2,8 @@ import type { TunedReport } from '../report/tuned-schema.js';
 import type { TunedLimit, TunedLimits } from '../retraining/tuned-search.js';
 import { finiteOrNull } from './curve.js';
 
-function limitReport({ prunedFraction, ...rest }: TunedLimit) {
-  return { pruned: prunedFraction, ...rest };
+function limitReport({ prunedFraction, trainings, ...rest }: TunedLimit, epochs: number) {
+  return { pruned: prunedFraction, ...rest, epochs: trainings * epochs };
 }
 
 /**
@@ -19,11 +19,13 @@ export function tunedReport(
   const { epochs, examples, seed, accuracyTolerance } = setting;
   return {
     ...{ epochs, examples, seed },
-    loss: limitReport(loss),
-    accuracy: accuracy === undefined ? null : { ...limitReport(accuracy), tolerance: accuracyTolerance },
-    tries: tries.map(({ prunedFraction, startFraction, lossIncrease, ...rest }) => ({
+    loss: limitReport(loss, epochs),
+    accuracy:
+      accuracy === undefined ? null : { ...limitReport(accuracy, epochs), tolerance: accuracyTolerance },
+    tries: tries.map(({ prunedFraction, startFraction, trainings, lossIncrease, ...rest }) => ({
       pruned: prunedFraction,
       start: startFraction,
+      epochs: trainings * epochs,
       ...rest,
       lossIncrease: finiteOrNull(lossIncrease),
     })),

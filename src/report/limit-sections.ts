@@ -67,7 +67,12 @@ export function limitsSection(report: Report): Section {
   const { patterns = [] } = report;
   rows.push(...patterns.map(({ pattern, pruned }) => [pattern, ...limitCells(pruned, 'one-shot')]));
   const tuned = tunedLimits(report);
-  rows.push(...tuned.map(({ name, limit }) => [name, ...limitCells(limit.pruned, tunedRange(limit))]));
+  rows.push(
+    ...tuned.map(({ name, limit }) => [
+      name,
+      ...limitCells(limit.pruned, tunedRange(limit, report.tuned?.tries ?? [])),
+    ]),
+  );
   const { measured, connected, ...theory } = limitNotes;
   return section('Limits: the largest part that can be pruned', {
     grid: {

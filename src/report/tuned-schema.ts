@@ -8,6 +8,10 @@ const limitSchema = z.object({
   ),
   low: fraction.describe('largest that passes for both seeds; else the limit without retraining'),
   high: fraction.describe('smallest that fails for both seeds; else where the search ends'),
+  epochs: z
+    .number()
+    .min(0)
+    .describe('that the network of pruned was trained in all, over several tries; 0 where none was needed'),
   capped: z.boolean().describe('nothing fails: the limit is where the search ends'),
 });
 
@@ -31,6 +35,7 @@ export const tunedSchema = z
           start: fraction.describe(
             'pruned fraction of the network that training began with, which had been trained likewise; 0: the dense one',
           ),
+          epochs: z.number().min(0).describe('in all: of this try, and behind its start'),
           lossIncrease: z
             .number()
             .nullable()

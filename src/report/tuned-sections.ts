@@ -5,8 +5,15 @@ import * as text from './text.js';
 import type { TunedReport } from './tuned-schema.js';
 
 /** `seeds 96.4 to 97.0 %`: between what passes and what fails for both. */
-export function tunedRange({ pruned, low, high, capped }: TunedReport['loss']): string {
-  return capped && low === pruned ? 'nothing fails' : `seeds ${text.range(low, high)}`;
+export function tunedRange(
+  { pruned, low, high, capped }: TunedReport['loss'],
+  tries: TunedReport['tries'],
+): string {
+  if (capped && low === pruned) {
+    return 'nothing fails';
+  }
+  const highKnown = tries.some((each) => each.pruned === high);
+  return highKnown ? `seeds ${text.range(low, high)}` : `seeds from ${text.percent(low)}`;
 }
 
 /** `1 epoch`, `0.2 epochs` */
@@ -19,7 +26,7 @@ export function tunedNotes({ tuned }: Report): string[] {
   return tuned === undefined
     ? []
     : [
-        `tuned: kept weights trained while the rest is pruned, ${epochWords(tuned.epochs)} a try; from the largest part that passes for 2 seeds to the smallest that fails for both`,
+        `tuned: kept weights trained while the rest is pruned, in tries of ${epochWords(tuned.epochs)} that begin where others ended (${[tuned.loss, tuned.accuracy].flatMap((limit) => (limit ? [epochWords(limit.epochs)] : [])).join(' and ')} in all); seeds: from the largest part that passes for 2 seeds to the smallest that fails for both`,
       ];
 }
 
@@ -37,10 +44,11 @@ export function tunedSections({ tuned, epsilon }: Report): Section[] {
   }
   const rows = [...tuned.tries]
     .sort((a, b) => a.pruned - b.pruned || a.seed - b.seed)
-    .map(({ pruned, seed, start, lossIncrease, accuracy }) => [
+    .map(({ pruned, seed, start, epochs, lossIncrease, accuracy }) => [
       text.percent(pruned),
       String(seed),
       start === 0 ? 'dense' : text.percent(start),
+      String(Number(epochs.toPrecision(4))),
       lossIncrease === null ? 'overflow' : text.quantity(lossIncrease),
       accuracy === null ? '-' : text.percent(accuracy, 2),
       lossIncrease !== null && lossIncrease <= epsilon.value ? 'yes' : 'no',
@@ -48,9 +56,17 @@ export function tunedSections({ tuned, epsilon }: Report): Section[] {
   return [
     section('Pruned and retrained, measured', {
       grid: {
-        head: ['pruned', 'seed', 'begun at', 'loss increase', 'test accuracy', 'within epsilon'],
+        head: [
+          'pruned',
+          'seed',
+          'begun at',
+          'epochs in all',
+          'loss increase',
+          'test accuracy',
+          'within epsilon',
+        ],
         rows,
-        numeric: [0, 1, 2, 3, 4],
+        numeric: [0, 1, 2, 3, 4, 5],
       },
       notes: [
         `each row: ${epochWords(tuned.epochs)} on ${text.plural(tuned.examples, 'training example')}, from the network of the part that it was begun at, itself a row`,

@@ -1,4 +1,4 @@
-/** The largest pruned fraction that retraining makes good: bisection with warm starts and two seeds at the crossing. */
+/** The largest pruned fraction that retraining makes good: growing steps, bisection, warm starts, two seeds at the crossing. */
 import { prunedCount } from '../pruning/magnitude.js';
 
 /** What retraining at a pruned fraction came to. */
@@ -16,6 +16,8 @@ export interface TunedTry {
   seed: number;
   /** Pruned fraction of the network that it began with; 0: the dense one. */
   startFraction: number;
+  /** How often that was trained in all: this try, and those behind its start. */
+  trainings: number;
   lossIncrease: number;
   accuracy: number | null;
 }
@@ -30,6 +32,8 @@ export interface TunedLimit {
   high: number;
   /** The first seed passes at the end of the search. */
   capped: boolean;
+  /** How often the network of `prunedFraction` was trained; 0 where it passes without. */
+  trainings: number;
 }
 
 /** What is asked of a retrained network. */
@@ -51,8 +55,6 @@ export interface TunedSearch<N> {
   rules: readonly TunedRule[];
   /** Fractions to try, ascending. */
   grid: readonly number[];
-  /** Larger ones are tried only where the largest of the grid up to this one passes. */
-  likelyEnd: number;
   seeds: readonly [number, number];
   /** Of each rule; what another has tried is not tried again. */
   mostTries: number;
@@ -62,6 +64,13 @@ export interface TunedSearch<N> {
 /** From one to the next at most a hundredth more is pruned, and the kept part shrinks by at most this factor. */
 const GRID_PER_WHOLE = 100;
 const GRID_FACTOR = 2 ** (-1 / 8);
+
+/** Steps over the grid until something fails: the first, and by how much each is larger than the last. */
+const FIRST_STEP = 4;
+const STEP_FACTOR = 2;
+
+/** Tries of each rule that are left for the second seed. */
+const SECOND_SEED_TRIES = 4;
 
 /**
  * Pruned fractions to try: every whole percent at first, then in equal steps
@@ -87,10 +96,17 @@ export function tunedGrid(dimension: number): number[] {
   return most > 0 ? [...grid, most / dimension] : grid;
 }
 
+/** A network that training may begin with. */
+interface Start<N> {
+  fraction: number;
+  trainings: number;
+  network: N;
+}
+
 /** Networks that training may begin with, and all that was tried. */
 interface Record<N> {
   tries: TunedTry[];
-  starts: { fraction: number; network: N }[];
+  starts: Start<N>[];
 }
 
 /** The tries at one fraction with one seed. */
@@ -105,8 +121,8 @@ function outcomeAt(record: Record<unknown>, rule: TunedRule, fraction: number, s
 }
 
 /** The network that training at a fraction begins with: the largest below that passes; null: the dense one. */
-function startBelow<N>({ starts }: Record<N>, fraction: number): { fraction: number; network: N } | null {
-  return starts.reduce<{ fraction: number; network: N } | null>(
+function startBelow<N>({ starts }: Record<N>, fraction: number): Start<N> | null {
+  return starts.reduce<Start<N> | null>(
     (best, each) =>
       each.fraction < fraction && (best === null || each.fraction > best.fraction) ? each : best,
     null,
@@ -131,26 +147,40 @@ function crossing<N>(
   return { pass, failure: null };
 }
 
+/** The first above a fraction of places 4, 4 + 8, 4 + 8 + 16, .. of a grid, or its end; null at that. */
+function stepAbove(grid: readonly number[], pass: number): number | null {
+  const last = grid.length - 1;
+  for (let place = FIRST_STEP - 1, step = FIRST_STEP; place < last; place += step) {
+    if (grid[place] > pass) {
+      return grid[place];
+    }
+    step *= STEP_FACTOR;
+  }
+  return last >= 0 && grid[last] > pass ? grid[last] : null;
+}
+
 /**
- * What the first seed is to try next; null where the crossing is found. A
- * failure counts only where training began with the largest network below
- * that passes: bisection meets its first failures before it has any.
+ * What the first seed is to try next; null where the crossing is found. Up to
+ * a failure, steps that grow: more networks to begin with, and fewer trainings
+ * that fail for want of one, than bisection of the whole grid. A failure counts
+ * only where training began with the largest network below that passes.
  */
 function nextTry<N>(
   record: Record<N>,
   rule: TunedRule,
-  { grid, likelyEnd }: Pick<TunedSearch<N>, 'grid' | 'likelyEnd'>,
+  grid: readonly number[],
   seed: number,
 ): number | null {
   const { pass, failure } = crossing(record, rule, grid, seed);
-  const open = grid.filter((fraction) => fraction > pass && fraction < (failure ?? Infinity));
-  const likely = open.filter((fraction) => failure !== null || fraction <= likelyEnd);
-  const between = likely.length > 0 ? likely : open;
+  if (failure === null) {
+    return stepAbove(
+      grid.filter((fraction) => fraction > rule.passingFraction),
+      pass,
+    );
+  }
+  const between = grid.filter((fraction) => fraction > pass && fraction < failure);
   if (between.length > 0) {
     return between[Math.floor((between.length - 1) / 2)];
-  }
-  if (failure === null) {
-    return null;
   }
   const began = Math.max(...triesAt(record, failure, seed).map(({ startFraction }) => startFraction));
   return (startBelow(record, failure)?.fraction ?? 0) > began ? failure : null;
@@ -200,6 +230,7 @@ function limitOf<N>(
   return {
     prunedFraction: pass,
     low: grid.findLast((fraction) => fraction <= pass && both(fraction, true)) ?? rule.passingFraction,
+    trainings: triesAt(record, pass, first).find((each) => rule.passes(each))?.trainings ?? 0,
     high: grid.find((fraction) => failure !== null && fraction >= failure && both(fraction, false)) ?? end,
     capped: failure === null && pass === end,
   };
@@ -227,18 +258,21 @@ export async function searchTunedLimits<N>(search: TunedSearch<N>): Promise<Omit
     const start = startBelow(record, fraction);
     const found = await search.retrain(fraction, seed, start?.network ?? null);
     const { lossIncrease, accuracy } = found;
+    const trainings = 1 + (start?.trainings ?? 0);
     if (seed === seeds[0] && rules[0]?.passes(found)) {
-      record.starts.push({ fraction, network: found.network });
+      record.starts.push({ fraction, trainings, network: found.network });
     }
     record.tries.push({
-      ...{ prunedFraction: fraction, seed, startFraction: start?.fraction ?? 0, lossIncrease, accuracy },
+      ...{ prunedFraction: fraction, seed, startFraction: start?.fraction ?? 0 },
+      ...{ trainings, lossIncrease, accuracy },
     });
     onTry?.(record.tries.length);
   };
   for (const rule of rules) {
     const before = record.tries.length;
     while (record.tries.length - before < mostTries) {
-      const next = nextTry(record, rule, search, seeds[0]);
+      const searching = record.tries.length - before < mostTries - SECOND_SEED_TRIES;
+      const next = searching ? nextTry(record, rule, grid, seeds[0]) : null;
       const confirmed = next === null ? nextConfirmation(record, rule, grid, seeds) : null;
       if (next !== null) {
         await attempt(next, seeds[0]);

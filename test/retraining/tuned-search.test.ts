@@ -22,7 +22,6 @@ function search(
   return searchTunedLimits<Network>({
     rules: [lossRule],
     grid,
-    likelyEnd: 1,
     seeds: [7, 8],
     mostTries: 100,
     retrain: async (fraction, seed, start) => ({
@@ -69,10 +68,11 @@ describe('the search of tuned limits', () => {
             low: passing.at(-1) ?? 0,
             high: failing[0] ?? grid.at(-1),
             capped: failing.length === 0,
+            trainings: expect.any(Number),
           },
         ]);
-        // Bisection of 144 fractions, one failure again at most, and the second seed on both sides.
-        expect(tries.length).toBeLessThanOrEqual(Math.ceil(Math.log2(grid.length)) + 4);
+        // Five steps to a failure, bisection of the last, one failure again at most, and the second seed on both sides.
+        expect(tries.length).toBeLessThanOrEqual(5 + 6 + 1 + 2);
       }),
     );
   });
@@ -117,8 +117,10 @@ describe('the search of tuned limits', () => {
     });
     expect(begun).toEqual(tries.map(({ prunedFraction, startFraction }) => [prunedFraction, startFraction]));
     const passed = [0];
-    for (const { prunedFraction, seed, startFraction, lossIncrease } of tries) {
+    for (const { prunedFraction, seed, startFraction, trainings, lossIncrease } of tries) {
       expect(startFraction).toBe(Math.max(...passed.filter((fraction) => fraction < prunedFraction)));
+      const behind = tries.find((each) => each.prunedFraction === startFraction && each.seed === 7);
+      expect(trainings).toBe(1 + (behind?.trainings ?? 0));
       if (seed === 7 && lossIncrease <= 0) {
         passed.push(prunedFraction);
       }
@@ -142,23 +144,18 @@ describe('the search of tuned limits', () => {
     expect(high).toBeGreaterThan(prunedFraction);
   });
 
-  it('goes beyond the likely end where all up to it passes, and not where it fails', async () => {
-    const beyond = await search((fraction) => fraction - 0.97, { likelyEnd: 0.95 });
-    expect(beyond.limits[0].prunedFraction).toBe(grid.findLast((at) => at <= 0.97));
-    const within = await search((fraction) => fraction - 0.9, { likelyEnd: 0.95 });
-    expect(Math.max(...within.tries.map(({ prunedFraction }) => prunedFraction))).toBeLessThanOrEqual(0.95);
-  });
-
   it('begins above what passes without retraining, which is the least it answers', async () => {
     const rules = [{ ...lossRule, passingFraction: 0.805 }];
     const failing = await search(() => 1, { rules });
     expect(failing.limits).toEqual([
-      { prunedFraction: 0.805, low: 0.805, high: grid.find((at) => at > 0.805), capped: false },
+      { prunedFraction: 0.805, low: 0.805, high: grid.find((at) => at > 0.805), capped: false, trainings: 0 },
     ]);
     expect(Math.min(...failing.tries.map(({ prunedFraction }) => prunedFraction))).toBeGreaterThan(0.805);
     const passing = await search(() => -1, { rules });
     const end = grid.at(-1);
-    expect(passing.limits).toEqual([{ prunedFraction: end, low: end, high: end, capped: true }]);
+    expect(passing.limits).toEqual([
+      { prunedFraction: end, low: end, high: end, capped: true, trainings: passing.tries.length - 1 },
+    ]);
   });
 
   it('takes what is not a number for a failure', async () => {
@@ -188,16 +185,15 @@ describe('the search of tuned limits', () => {
   });
 
   it('stops at the tries it may take, with an interval that holds all it does not know', async () => {
-    const { limits, tries } = await search((fraction) => fraction - 0.62, { mostTries: 3 });
-    expect(tries).toHaveLength(3);
+    const { limits, tries } = await search((fraction) => fraction - 0.62, { mostTries: 7 });
+    expect(tries.map(({ seed }) => seed)).toEqual([7, 7, 7, 8]);
     const [{ prunedFraction, low, high }] = limits;
-    expect([low, high]).toEqual([0, grid.at(-1)]);
-    expect(prunedFraction).toBeLessThanOrEqual(0.62);
+    expect([prunedFraction, low, high]).toEqual([0.28, 0.28, grid.at(-1)]);
   });
 
   it('has nothing to try in a network of one weight', async () => {
     const { limits, tries } = await search(() => -1, { grid: tunedGrid(1) });
     expect(tries).toEqual([]);
-    expect(limits).toEqual([{ prunedFraction: 0, low: 0, high: 0, capped: true }]);
+    expect(limits).toEqual([{ prunedFraction: 0, low: 0, high: 0, capped: true, trainings: 0 }]);
   });
 });
