@@ -34,22 +34,14 @@ export function measuredLimits(
   });
 }
 
-/** The tuned limits that a report has, in the order of its tables. */
+/** The tuned limits that a report has, in the order of its tables; accuracy may fall as in the row of the same name. */
 export function tunedLimits({
   tuned,
 }: Report): { key: 'loss' | 'accuracy'; name: string; limit: TunedReport['loss'] }[] {
-  return [
-    ...(tuned ? [{ key: 'loss' as const, name: 'tuned loss', limit: tuned.loss }] : []),
-    ...(tuned?.accuracy
-      ? [
-          {
-            key: 'accuracy' as const,
-            name: `tuned accuracy, ${text.signed(-100 * tuned.accuracy.tolerance)} points`,
-            limit: tuned.accuracy,
-          },
-        ]
-      : []),
-  ];
+  return (['loss', 'accuracy'] as const).flatMap((key) => {
+    const limit = tuned?.[key];
+    return limit ? [{ key, name: `tuned ${key}`, limit }] : [];
+  });
 }
 
 /** The option that settles what is missing of an unresolved limit. */
