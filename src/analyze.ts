@@ -25,6 +25,7 @@ import { asStage, type Progress, partsOf } from './progress.js';
 import { rankByMagnitude } from './pruning/magnitude.js';
 import { createPruningMeter } from './pruning/measurement.js';
 import type { Report } from './report/schema.js';
+import { measureTuned, openTunable } from './tuned-limits.js';
 
 /**
  * Analyses a checkpoint: how far it can be pruned in theory, and how far one-shot
@@ -46,6 +47,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
         `--row-norms ${config.rowNorms}: the network has ${network.dimension} prunable weights, and so many rows; give at most that`,
       );
     }
+    const tunable = config.tuneEpochs === 0 ? null : scope.own(await openTunable(problem, checkpoint));
     const selfCheck = await watch.time('selfCheck', () =>
       staged(stages.selfCheck, () => requireRightDerivatives(problem, checkpoint, config.seed)),
     );
@@ -173,6 +175,22 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
         : await watch.time('rowNorms', () =>
             measureRowNorms(curvature, network.weights, ranking, config.rowNorms, progress),
           );
+    const tuned =
+      tunable &&
+      (await watch.time('tuned', () =>
+        measureTuned(
+          {
+            ...{ config, problem, checkpoint, network: tunable, epsilon },
+            denseLoss: dense.train.meanLoss,
+            denseAccuracy: dense.test?.accuracy ?? null,
+            atOnce: {
+              loss: measured.loss.prunedFraction,
+              accuracy: measured.accuracy?.prunedFraction ?? null,
+            },
+          },
+          progress,
+        ),
+      ));
     return assembleReport({
       config,
       checkpoint,
@@ -193,6 +211,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       fullLayers,
       patterns,
       rowNorms,
+      tuned,
       seconds: watch.seconds,
     });
   }).catch(explainExecutorFailure);

@@ -65,6 +65,8 @@ export interface AnalyzeConfig {
   weightScales: number[];
   /** Rows of the curvature whose norms are computed. */
   rowNorms: number;
+  /** Epochs of each retraining on the way to the tuned limits, may be a part of one; 0: these are not searched. */
+  tuneEpochs: number;
   /** Globs over weight names; empty: every prunable weight. */
   include: string[];
   exclude: string[];
@@ -102,6 +104,7 @@ export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'weights' | 'data'> 
   patterns: [],
   weightScales: [],
   rowNorms: 0,
+  tuneEpochs: 0,
   include: [],
   exclude: [],
   seed: 0,

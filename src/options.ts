@@ -49,6 +49,8 @@ export interface AnalyzeOptions extends DataOptions {
   weightScales?: number[] | string;
   /** Rows of the curvature whose L1 norms are computed, one product each. */
   rowNorms?: number;
+  /** Epochs of each retraining on the way to the tuned limits, may be a part of one; in `prune`, epochs that the kept weights are trained for afterwards. */
+  tune?: number;
   /** Globs over weight names. */
   include?: string | string[];
   exclude?: string | string[];

@@ -3,12 +3,9 @@ import { inputOrder, type Problem } from './analysis/problem.js';
 import { methodStages } from './analysis/stages.js';
 import type { Checkpoint, LayersCheckpoint } from './checkpoint/checkpoint.js';
 import { compilingExecutor } from './compute/compile/onnx-executor.js';
-import { numbered } from './compute/tensor-program.js';
 import { tfjsExecutor } from './compute/tfjs-executor.js';
 import type { MethodConfig } from './config.js';
 import type { Split } from './dataset/dataset.js';
-import { prepareExamples } from './dataset/examples.js';
-import { classLabels } from './dataset/labels.js';
 import { selectExamples } from './dataset/selection.js';
 import { InputError } from './errors.js';
 import { createTrainableNetwork, type TrainableNetwork } from './network/trainable-network.js';
@@ -26,13 +23,15 @@ import {
   withFlatWeights,
 } from './retraining/masked-training.js';
 import { trainingMethods, tune } from './retraining/methods.js';
+import { openNetworkMeter } from './retraining/network-meter.js';
 import { defaultSettings, type RetrainingSettings } from './retraining/settings.js';
-import { evaluateLogits } from './training/evaluation.js';
-import { createForward } from './training/forward.js';
 import { trustedExecutor } from './training/step-agreement.js';
 
-/** @throws InputError for networks and losses that training does not take */
-function requireTrainable(problem: Problem, checkpoint: Checkpoint, what: string): LayersCheckpoint {
+/**
+ * @param what asks for training, as the message calls it
+ * @throws InputError for networks and losses that training does not take
+ */
+export function requireTrainable(problem: Problem, checkpoint: Checkpoint, what: string): LayersCheckpoint {
   const refused = (why: string): InputError => new InputError('prune/training', `${what} trains, and ${why}`);
   if (checkpoint.format !== 'tfjs-layers') {
     throw refused('training takes layers models of TensorFlow.js; leave it out for an ONNX model');
@@ -47,40 +46,20 @@ function requireTrainable(problem: Problem, checkpoint: Checkpoint, what: string
   return checkpoint;
 }
 
-/** Mean loss over the training examples that may be seen, and accuracy over the test split. */
-async function measure(
-  { network, data, examples, executor }: RetrainingProblem,
-  { weights, statistics }: Pick<MaskedNetwork, 'weights' | 'statistics'>,
-): Promise<NetworkMeasure> {
-  const forward = await createForward(executor, network, data.inputShape);
-  const tensors = (
-    prefix: string,
-    arrays: readonly Float32Array[],
-    shapes: readonly { shape: readonly number[] }[],
-  ) =>
-    numbered(
-      prefix,
-      arrays.map((values, index) => executor.tensor(values, shapes[index].shape)),
-    );
-  const state = {
-    ...tensors('w', weights, network.weights),
-    ...tensors('s', statistics, network.statistics),
-  };
-  const evaluated = (split: Split, order?: Int32Array) => {
-    const prepared = prepareExamples(split, { ...data, ...(order && { order }) });
-    return evaluateLogits(
-      prepared,
-      classLabels(prepared.labels, data.classes),
-      data.classes,
-      (inputs, size) => forward.logits(state, inputs, size),
-    );
-  };
+/** Mean losses over the training examples that may be seen, and accuracies over the test split. */
+async function measured(
+  retraining: RetrainingProblem,
+  networks: readonly MaskedNetwork[],
+): Promise<NetworkMeasure[]> {
+  const meter = await openNetworkMeter(retraining, { train: retraining.examples });
   try {
-    const { loss } = await evaluated(data.train, examples);
-    return { loss, accuracy: data.test && (await evaluated(data.test)).accuracy };
+    const measures: NetworkMeasure[] = [];
+    for (const network of networks) {
+      measures.push(await meter.measure(network));
+    }
+    return measures;
   } finally {
-    executor.release(state);
-    forward.dispose();
+    meter.dispose();
   }
 }
 
@@ -170,10 +149,9 @@ export async function pruneByTraining(
     }
     const seconds = (performance.now() - started) / 1000;
     stage.end();
-    const [before, after] = await asStage(progress, methodStages.measuring, async () => [
-      await measure(retraining, dense),
-      await measure(retraining, found),
-    ]);
+    const [before, after] = await asStage(progress, methodStages.measuring, () =>
+      measured(retraining, [dense, found]),
+    );
     const { examples } = retraining;
     const epochs = tuneEpochs + (isTrainingMethod(name) ? budgetEpochs : 0);
     const steps = stepsOf(retraining, epochs, settings.batchSize);

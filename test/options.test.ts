@@ -29,6 +29,7 @@ const analyzeNames: Record<Exclude<keyof AnalyzeOptions, 'model'>, true> = {
   patterns: true,
   weightScales: true,
   rowNorms: true,
+  tune: true,
   include: true,
   exclude: true,
   seed: true,

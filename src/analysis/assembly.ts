@@ -18,6 +18,7 @@ import {
 import { patternsReport } from './patterns-report.js';
 import { rowNormsReport } from './row-norms.js';
 import { type TheoryCurveSetting, theoryCurve } from './theory-curve.js';
+import { tunedReport } from './tuned-report.js';
 import { warningFacts } from './warning-facts.js';
 import { weightScales } from './weight-scales.js';
 import { weightsReport } from './weights-report.js';
@@ -39,7 +40,16 @@ export function assembleReport(findings: Findings): Report {
   const { gaussianWidth, sharp } = spectrum.estimates;
   const limits = theoryLimits(gaussianWidth, sharp, slice, findings.connected);
   const settled = { gaussianWidth: gaussianWidth.settled, sharp: sharp.settled };
-  const actual = actualReport(measured, config.accuracyTolerancePoints / 100);
+  const accuracyTolerance = config.accuracyTolerancePoints / 100;
+  const actual = actualReport(measured, accuracyTolerance);
+  const tuned =
+    findings.tuned &&
+    tunedReport(findings.tuned, {
+      epochs: config.tuneEpochs,
+      examples: problem.trainingAvailable,
+      seed: config.seed,
+      accuracyTolerance,
+    });
   // A model that cannot be compiled is computed by the backend its programs would have come from.
   const { plan, lanczos } = computation;
   const fellBack = engine.onnx !== null && plan === null;
@@ -127,7 +137,7 @@ export function assembleReport(findings: Findings): Report {
     },
     bounds: boundsReport(config.bound, limits),
     actual,
-    comparison: comparisonRows(limits, actual),
+    comparison: comparisonRows(limits, actual, tuned),
     curve: measured.curve,
     layers: {
       ...layersReport(network, findings.ranking, limits, actual, findings.layers),
@@ -141,6 +151,7 @@ export function assembleReport(findings: Findings): Report {
       weightScales: weightScales(theorySetting, config.weightScales, limits.connected?.pruned ?? 1),
     }),
     ...(findings.rowNorms.length > 0 && { rowNorms: rowNormsReport(network, findings.rowNorms) }),
+    ...(tuned && { tuned }),
     selfCheck: {
       relativeError: Math.max(selfCheck.productError, selfCheck.gradientError),
       tolerance: SELF_CHECK_TOLERANCE,

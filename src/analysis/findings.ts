@@ -3,6 +3,7 @@ import type { AnalyzeConfig } from '../config.js';
 import type { SelfCheck } from '../curvature/self-check.js';
 import type { Evaluation } from '../network/evaluation.js';
 import type { MagnitudeRanking } from '../pruning/magnitude.js';
+import type { TunedLimits } from '../retraining/tuned-search.js';
 import type { ConnectedPruning } from './connectivity.js';
 import type { BetterOrder } from './image-order.js';
 import type { LayerSensitivities } from './layers.js';
@@ -44,6 +45,8 @@ export interface Findings {
   patterns: MeasuredPattern[];
   /** Empty where none was asked for. */
   rowNorms: RowNorm[];
+  /** Null where it was not asked for. */
+  tuned: TunedLimits | null;
   /** Seconds by stage. */
   seconds: Record<string, number>;
 }

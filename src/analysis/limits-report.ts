@@ -1,6 +1,7 @@
 /** The limits of a report: theory, measurement, and the one against the other. */
 import { type KeptBounds, keptBounds, TRANSITION_ETA, transition } from '../geometry/bounds.js';
 import type { ComparisonRow, LimitEstimate, MeasuredLimitReport, Report } from '../report/schema.js';
+import type { TunedReport } from '../report/tuned-schema.js';
 import type { SettledEstimate } from '../spectrum/settlement.js';
 import { INTERVAL_LEVEL } from '../spectrum/uncertainty.js';
 import type { ConnectedPruning } from './connectivity.js';
@@ -106,12 +107,25 @@ const COMPARISONS = [
   { theory: 'gaussianWidth', actual: 'accuracy', kind: 'estimate' },
   { theory: 'sharp', actual: 'loss', kind: 'estimate' },
   { theory: 'sharp', actual: 'accuracy', kind: 'estimate' },
+  { theory: 'gaussianWidth', actual: 'tunedLoss', kind: 'estimate' },
+  { theory: 'gaussianWidth', actual: 'tunedAccuracy', kind: 'estimate' },
+  { theory: 'sharp', actual: 'tunedLoss', kind: 'estimate' },
+  { theory: 'sharp', actual: 'tunedAccuracy', kind: 'estimate' },
 ] as const;
 
 /** Theory less measurement, in percentage points. */
-export function comparisonRows(limits: Report['limits'], actual: Report['actual']): ComparisonRow[] {
+export function comparisonRows(
+  limits: Report['limits'],
+  actual: Report['actual'],
+  tuned: TunedReport | null = null,
+): ComparisonRow[] {
+  const found: Record<ComparisonRow['actual'], { pruned: number } | null | undefined> = {
+    ...actual,
+    tunedLoss: tuned?.loss,
+    tunedAccuracy: tuned?.accuracy,
+  };
   return COMPARISONS.flatMap((comparison): ComparisonRow[] => {
-    const actualPruned = actual[comparison.actual]?.pruned;
+    const actualPruned = found[comparison.actual]?.pruned;
     if (actualPruned === undefined) {
       return [];
     }

@@ -18,6 +18,7 @@ export const askedStages = {
   layersFull: 'limits of single layers and allocations',
   patterns: 'patterns',
   rowNorms: 'rows of the curvature',
+  tuned: 'retraining what is kept',
 } as const;
 
 /** The stages of pruning, in order. */

@@ -164,6 +164,16 @@ export const analyzeSettings: Settings<AnalyzeSettings> = {
     examples: ['100'],
     read: read.wholeNumber(0),
   },
+  tuneEpochs: {
+    option: 'tune',
+    value: 'EPOCHS',
+    help:
+      'search how far retraining of what is kept brings loss and accuracy back: so many epochs of the training split ' +
+      'at each of some 10 to 20 pruned fractions; may be a part of one',
+    defaultText: String(analyzeDefaults.tuneEpochs),
+    examples: ['1', '0.2'],
+    read: read.numberBetween(0, 10_000),
+  },
   include: {
     option: 'include',
     value: 'GLOB',

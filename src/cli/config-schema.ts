@@ -33,6 +33,7 @@ const valueSchemas: Record<keyof AnalyzeSettings, z.ZodType> = {
   patterns: oneOrSeveral,
   weightScales: z.union([z.array(z.number().gt(0)), z.string()]),
   rowNorms: z.int().min(0),
+  tuneEpochs: z.number().min(0).max(10_000),
   include: oneOrSeveral,
   exclude: oneOrSeveral,
   seed: z.int().min(0),

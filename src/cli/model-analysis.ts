@@ -118,6 +118,7 @@ export function addAnalyzeOptions(command: Command): void {
     'patterns',
     'weightScales',
     'rowNorms',
+    'tuneEpochs',
     'include',
     'exclude',
   ]);

@@ -117,7 +117,9 @@ async function readPruneGates({ gate = [], report }: PruneFlags): Promise<readon
 }
 
 /** The analysis stops when a limit is settled: it must be the one that is asked for. */
-function settling(limit: PruneConfig['atLimit'], config: AnalyzeConfig): AnalyzeConfig {
+function settling(limit: PruneConfig['atLimit'], analysis: AnalyzeConfig): AnalyzeConfig {
+  // Here, --tune trains what was pruned.
+  const config = { ...analysis, tuneEpochs: 0 };
   const bound = (['gaussian-width', 'sharp'] as const).find((name) => limit?.startsWith(name));
   return bound === undefined ? config : { ...config, bound };
 }

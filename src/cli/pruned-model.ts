@@ -92,6 +92,7 @@ export async function denseOfReport(
       patterns: [],
       weightScales: [],
       rowNorms: 0,
+      tuneEpochs: 0,
       dumpGraph: null,
     },
   };

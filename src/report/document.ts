@@ -10,6 +10,7 @@ import { patternSections } from './pattern-sections.js';
 import type { Report } from './schema.js';
 import { type ReportDocument, type Section, section } from './sections.js';
 import * as text from './text.js';
+import { tunedSections } from './tuned-sections.js';
 import { verdict } from './verdict.js';
 import { weightSections } from './weight-sections.js';
 
@@ -172,6 +173,7 @@ export function describeReport(report: Report): ReportDocument {
       boundsSection(report),
       comparisonSection(report),
       curveSection(report),
+      ...tunedSections(report),
       ...patternSections(report),
       ...weightSections(report),
       ...layerSections(report),

@@ -1,5 +1,6 @@
 import type { ComparisonRow, LimitEstimate, Report } from './schema.js';
 import * as text from './text.js';
+import type { TunedReport } from './tuned-schema.js';
 
 /** Limits of theory, as they are called in tables and warnings. */
 export const theoryNames: Record<ComparisonRow['theory'], string> = {
@@ -30,6 +31,16 @@ export function measuredLimits(
   return keys.flatMap((key) => {
     const limit = report.actual[key];
     return limit === null ? [] : [{ key, name: measuredName(key, report), limit }];
+  });
+}
+
+/** The tuned limits that a report has, in the order of its tables; accuracy may fall as in the row of the same name. */
+export function tunedLimits({
+  tuned,
+}: Report): { key: 'loss' | 'accuracy'; name: string; limit: TunedReport['loss'] }[] {
+  return (['loss', 'accuracy'] as const).flatMap((key) => {
+    const limit = tuned?.[key];
+    return limit ? [{ key, name: `tuned ${key}`, limit }] : [];
   });
 }
 

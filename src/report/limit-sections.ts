@@ -1,10 +1,11 @@
 /** The sections of a report about limits: theory, bounds, theory against measurement. */
-import { measuredLimits, theoryNames } from './limit-names.js';
+import { measuredLimits, theoryNames, tunedLimits } from './limit-names.js';
 import { increaseWords } from './pattern-sections.js';
 import type { PatternReport } from './patterns-schema.js';
-import type { LimitEstimate, MeasuredLimitReport, Report } from './schema.js';
+import type { ComparisonRow, LimitEstimate, MeasuredLimitReport, Report } from './schema.js';
 import { type Section, section } from './sections.js';
 import * as text from './text.js';
+import { tunedNotes, tunedRange, tuneOffer } from './tuned-sections.js';
 
 /** Shown in place of a number that is not known well enough. */
 const UNRESOLVED = 'unresolved';
@@ -65,6 +66,13 @@ export function limitsSection(report: Report): Section {
   rows.push(...measuredLimits(report).map(({ name, limit }) => [name, ...measuredCells(limit)]));
   const { patterns = [] } = report;
   rows.push(...patterns.map(({ pattern, pruned }) => [pattern, ...limitCells(pruned, 'one-shot')]));
+  const tuned = tunedLimits(report);
+  rows.push(
+    ...tuned.map(({ name, limit }) => [
+      name,
+      ...limitCells(limit.pruned, tunedRange(limit, report.tuned?.tries ?? [])),
+    ]),
+  );
   const { measured, connected, ...theory } = limitNotes;
   return section('Limits: the largest part that can be pruned', {
     grid: {
@@ -76,7 +84,8 @@ export function limitsSection(report: Report): Section {
       ...Object.values(theory),
       ...(limits.connected === null ? [] : [connected]),
       ...patterns.map(patternNote),
-      measured,
+      tuned.length > 0 ? measured.replace('the other rows', 'the measured rows') : measured,
+      ...tunedNotes(report),
     ],
   });
 }
@@ -116,13 +125,20 @@ export function boundsSection(report: Report): Section {
   });
 }
 
+const actualNames: Record<ComparisonRow['actual'], string> = {
+  loss: 'loss',
+  accuracy: 'accuracy',
+  tunedLoss: 'tuned loss',
+  tunedAccuracy: 'tuned accuracy',
+};
+
 /** Theory less measurement. */
 export function comparisonSection(report: Report): Section {
   const rows = report.comparison.map((row) => {
     const ends = [row.differenceLowPoints, row.differenceHighPoints].filter((end) => end !== null);
     return [
       theoryNames[row.theory],
-      row.actual,
+      actualNames[row.actual],
       row.settled ? text.percent(row.theoryPruned) : UNRESOLVED,
       text.percent(row.actualPruned),
       row.settled ? text.signed(row.differencePoints) : '',
@@ -145,6 +161,7 @@ export function comparisonSection(report: Report): Section {
     notes: [
       'slice predicts the loss of this very pruning',
       'the others are estimates for networks whose kept weights are retrained; pruning at once may fall short of them',
+      ...tuneOffer(report),
     ],
   });
 }

@@ -22,6 +22,7 @@ import { rowNormsSchema } from './row-norms-schema.js';
 import { describeIssues } from './schema-issues.js';
 import { count, fraction } from './schema-values.js';
 import { schemaVersion } from './schema-version.js';
+import { tunedSchema } from './tuned-schema.js';
 import { weightScalesSchema } from './weight-scales-schema.js';
 import { weightsSchema } from './weights-schema.js';
 
@@ -185,6 +186,7 @@ const optionsSchema = z.object({
   patterns: z.array(z.string()).optional(),
   weightScales: z.array(z.number()).optional(),
   rowNorms: count.optional(),
+  tuneEpochs: z.number().min(0).optional(),
   include: z.array(z.string()),
   exclude: z.array(z.string()),
   seed: z.int(),
@@ -226,6 +228,7 @@ export const reportSchema = z
     weights: weightsSchema.optional(),
     weightScales: weightScalesSchema.optional(),
     rowNorms: rowNormsSchema.optional(),
+    tuned: tunedSchema.optional(),
     selfCheck: selfCheckSchema,
     options: optionsSchema.describe('the resolved options that the numbers depend on'),
     warnings: z.array(z.string()),

@@ -166,6 +166,18 @@ describe('actualReport and comparisonRows', () => {
     });
   });
 
+  it('hold the estimates against what retraining reaches, where that was measured', () => {
+    const limit = { pruned: 0.95, low: 0.94, high: 0.96, epochs: 3, capped: false };
+    const tuned = { epochs: 1, examples: 100, seed: 0, loss: limit, accuracy: null, tries: [], seconds: 1 };
+    const rows = comparisonRows(limits, actual, tuned).slice(5);
+    expect(rows).toMatchObject([
+      { theory: 'gaussianWidth', actual: 'tunedLoss', kind: 'estimate', actualPruned: 0.95 },
+      { theory: 'sharp', actual: 'tunedLoss', kind: 'estimate', actualPruned: 0.95 },
+    ]);
+    expect(rows[0].differencePoints).toBeCloseTo(-2, 9);
+    expect(rows[1].differencePoints).toBeCloseTo(3, 9);
+  });
+
   it('hold slice against the loss only, and carry what is settled', () => {
     const rows = comparisonRows(limits, actual);
     expect(rows.map(({ theory, actual, kind }) => `${theory} ${actual} ${kind}`)).toEqual([

@@ -96,6 +96,7 @@ describe('analyze', () => {
         patterns: [],
         weightScales: [],
         rowNorms: 0,
+        tuneEpochs: 0,
         include: ['a/*', 'b'],
         exclude: ['c'],
         seed: 3,

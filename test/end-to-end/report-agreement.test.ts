@@ -67,7 +67,7 @@ function expectSettledAlike({
 }
 
 /** Numbers that are made of others are made of those that are shown. */
-function expectDerived({ limits, bounds, comparison, actual, spectrum }: Report): void {
+function expectDerived({ limits, bounds, comparison, actual, tuned, spectrum }: Report): void {
   const limit = limits[bounds.source === 'sharp' ? 'sharp' : 'gaussianWidth'];
   const { slice } = limits;
   const near = (value: number) => expect.closeTo(value, 12);
@@ -81,7 +81,8 @@ function expectDerived({ limits, bounds, comparison, actual, spectrum }: Report)
     deltaHigh: near(limit.high - slice.pruned),
   });
   for (const row of comparison) {
-    const measured = actual[row.actual]!.pruned;
+    const found = { ...actual, tunedLoss: tuned?.loss, tunedAccuracy: tuned?.accuracy };
+    const measured = found[row.actual]!.pruned;
     expect(row.actualPruned).toBe(measured);
     expect(row.theoryPruned).toBe(limits[row.theory].pruned);
     expect(row.differencePoints).toBeCloseTo(100 * (row.theoryPruned - measured), 9);

@@ -308,3 +308,33 @@ export function unresolvedReport(): Report {
     warnings: [],
   };
 }
+
+/** The sample with tuned limits, one of which the second seed did not confirm. */
+export function reportWithTuned(): Report {
+  const report = sampleReport();
+  const attempt = (
+    pruned: number,
+    seed: number,
+    start: number,
+    epochs: number,
+    found: [number | null, number],
+  ) => ({
+    ...{ pruned, seed, start, epochs, lossIncrease: found[0], accuracy: found[1] },
+  });
+  return {
+    ...report,
+    tuned: {
+      ...{ epochs: 0.5, examples: 60_000, seed: 0, seconds: 12.5 },
+      loss: { pruned: 0.965, low: 0.965, high: 0.97, epochs: 1, capped: false },
+      accuracy: { pruned: 0.95, low: 0.91, high: 0.999, epochs: 0.5, capped: false, tolerance: 0.005 },
+      tries: [
+        attempt(0.95, 0, 0, 0.5, [-0.01, 0.941]),
+        attempt(0.98, 0, 0.95, 1, [null, 0.1]),
+        attempt(0.965, 0, 0.95, 1, [0.05, 0.921]),
+        attempt(0.97, 0, 0.965, 1.5, [0.0801, 0.914]),
+        attempt(0.965, 1, 0.95, 1, [0.0612, 0.92]),
+        attempt(0.97, 1, 0.965, 1.5, [0.075, 0.913]),
+      ],
+    },
+  };
+}

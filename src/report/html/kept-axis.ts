@@ -8,8 +8,9 @@ import { leftMargin, rightMargin, type Width, widths } from './figure.js';
 const floor = 1e-8;
 
 /** The smallest kept fraction that is to be seen, a little beyond all that is measured or a limit. */
-export function smallestKept({ curve, limits }: Report): number {
+export function smallestKept({ curve, limits, tuned }: Report): number {
   const kept = [
+    ...[tuned?.loss, tuned?.accuracy].flatMap((limit) => (limit ? [1 - limit.high] : [])),
     ...curve.map((row) => row.kept),
     ...[limits.gaussianWidth, limits.sharp, limits.slice].map((limit) => 1 - limit.pruned),
   ].filter((value) => value > floor);

@@ -227,6 +227,15 @@ export function measuredLegend(report: Report): LegendEntry[] {
     ...(report.curve.some(lossOverflows)
       ? [{ name: 'loss overflows', color: 'epsilon', shape: 'cross' } satisfies LegendEntry]
       : []),
+    ...(report.tuned === undefined
+      ? []
+      : [
+          {
+            name: 'tuned limit, between two seeds that pass and fail',
+            color: 'tuned',
+            shape: 'dotted',
+          } satisfies LegendEntry,
+        ]),
     { name: 'predicted; slice limit', color: 'slice', shape: 'line' },
     { name: 'Gaussian width, with its 95 % interval', color: 'gaussian-width', shape: 'band' },
     { name: 'sharp, with its 95 % interval', color: 'sharp', shape: 'band' },
@@ -244,7 +253,7 @@ export function measuredLegend(report: Report): LegendEntry[] {
 export function measuredCaption(report: Report): string {
   const off = report.curve.filter(({ kept }) => kept < smallestKept(report)).length;
   return (
-    'One-shot magnitude pruning of this checkpoint without retraining, against theory; of the limits, those of theory are round and measured ones square. ' +
+    `One-shot magnitude pruning of this checkpoint without retraining, against theory${report.tuned === undefined ? '' : ' and, as tuned limits, against what retraining reaches'}; of the limits, those of theory are round and measured ones square. ` +
     'The axis of the loss is logarithmic away from 0 and linear close to it.' +
     (off > 0
       ? ` ${text.plural(off, 'point')} at which nothing is kept ${off === 1 ? 'lies' : 'lie'} off the axis.`

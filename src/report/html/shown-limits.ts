@@ -1,4 +1,4 @@
-import { measuredLimits, theoryNames } from '../limit-names.js';
+import { measuredLimits, theoryNames, tunedLimits } from '../limit-names.js';
 import type { Report } from '../schema.js';
 import * as text from '../text.js';
 
@@ -55,6 +55,11 @@ export function shownLimits(report: Report): ShownLimit[] {
         source: 'measured',
         of: key === 'loss' ? 'loss' : 'accuracy',
         ...point(limit.pruned),
+      }),
+    ),
+    ...tunedLimits(report).map(
+      ({ key, name, limit: { pruned, low, high } }): ShownLimit => ({
+        ...{ name, color: 'tuned', source: 'measured', of: key, pruned, low, high, settled: true },
       }),
     ),
   ];

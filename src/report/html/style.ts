@@ -10,6 +10,7 @@ export const lightColors: Readonly<Record<string, string>> = {
   sharp: '#7a3fa0',
   connected: '#62666d',
   measured: '#14713f',
+  tuned: '#8a6100',
   epsilon: '#b8232c',
   negative: '#c2410c',
 };
@@ -25,7 +26,7 @@ export const style = `
 :root { color-scheme: light dark; ${declarations(lightColors)} }
 @media screen and (prefers-color-scheme: dark) {
   :root { --page: #15171a; --text: #e6e8eb; --quiet: #a7adb6; --line: #3a3f46; --warning: #3a2f10;
-    --slice: #5fb2f2; --gaussian-width: #f2984f; --sharp: #cb98ea; --connected: #a9aeb6; --measured: #4fc68d; --epsilon: #ff8080; --negative: #ff9d66; }
+    --slice: #5fb2f2; --gaussian-width: #f2984f; --sharp: #cb98ea; --connected: #a9aeb6; --measured: #4fc68d; --tuned: #d9b44a; --epsilon: #ff8080; --negative: #ff9d66; }
 }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.2rem; max-width: 52rem; background: var(--page); color: var(--text);

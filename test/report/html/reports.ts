@@ -1,6 +1,6 @@
 /** Reports whose pictures are hard to draw. */
 import type { Report } from '../../../src/report/schema.js';
-import { sampleReport, unresolvedReport } from '../sample-report.js';
+import { reportWithTuned, sampleReport, unresolvedReport } from '../sample-report.js';
 
 const hostile = `"><img src=x onerror='alert(1)'></title></style><script>alert(2)</script>&amp;\u202e\u0000`;
 
@@ -127,6 +127,7 @@ export const reports: [string, Report][] = [
       },
     },
   ],
+  ['with tuned limits', reportWithTuned()],
   ['with one layer', withLayers(1)],
   ['with many layers', withLayers(61)],
   ['with a hundredth kept', withMostPruned(0.01)],

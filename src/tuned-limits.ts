@@ -1,0 +1,120 @@
+/** How far a network can be pruned whose kept weights are retrained, by retraining it. */
+import type { Problem } from './analysis/problem.js';
+import { askedStages } from './analysis/stages.js';
+import type { Checkpoint } from './checkpoint/checkpoint.js';
+import type { AnalyzeConfig } from './config.js';
+import { selectExamples } from './dataset/selection.js';
+import { InputError } from './errors.js';
+import { createTrainableNetwork, type TrainableNetwork } from './network/trainable-network.js';
+import type { Progress } from './progress.js';
+import { openRetraining, requireTrainable } from './prune-training.js';
+import { prunedCount } from './pruning/magnitude.js';
+import { gradual } from './retraining/gradual.js';
+import { type MaskedNetwork, unmasked } from './retraining/masked-training.js';
+import { openNetworkMeter } from './retraining/network-meter.js';
+import { searchTunedLimits, type TunedLimits, type TunedRule, tunedGrid } from './retraining/tuned-search.js';
+
+/** Trainings for each rule at most, some of them again where another has been a better start, and four of the second seed. */
+const MOST_TRIES = 16;
+
+/** A fall of accuracy is a multiple of one example; its rounding is far less. */
+const ROUNDING = 1e-9;
+
+/**
+ * The network of a checkpoint, ready for `--tune`; whose owner disposes of it.
+ *
+ * @throws InputError for networks and losses that training does not take
+ */
+export async function openTunable(problem: Problem, checkpoint: Checkpoint): Promise<TrainableNetwork> {
+  return createTrainableNetwork(requireTrainable(problem, checkpoint, '--tune'));
+}
+
+/** What retraining is held against. */
+export interface TuningSetting {
+  config: AnalyzeConfig;
+  problem: Problem;
+  checkpoint: Checkpoint;
+  /** As `openTunable` made it. */
+  network: TrainableNetwork;
+  epsilon: number;
+  denseLoss: number;
+  /** On the test examples; null where there are none. */
+  denseAccuracy: number | null;
+  /** Pruned fractions that pass without retraining; null where accuracy is not measured. */
+  atOnce: { loss: number; accuracy: number | null };
+}
+
+/**
+ * Searches the largest pruned fraction at which the loss on the examples of
+ * the analysis, and the test accuracy, come back within their tolerances when
+ * the kept weights are trained on the whole training split, with a mask that
+ * grows. The test split is only measured: what training begins with and where
+ * it goes hangs on training examples alone.
+ */
+export async function measureTuned(setting: TuningSetting, progress: Progress): Promise<TunedLimits> {
+  const { config, problem, checkpoint, network, epsilon, denseLoss, denseAccuracy, atOnce } = setting;
+  const started = performance.now();
+  const rules: TunedRule[] = [
+    { passes: ({ lossIncrease }) => lossIncrease <= epsilon, passingFraction: atOnce.loss },
+  ];
+  if (denseAccuracy !== null && atOnce.accuracy !== null) {
+    const least = denseAccuracy - config.accuracyTolerancePoints / 100 - ROUNDING;
+    rules.push({
+      passes: ({ accuracy }) => accuracy !== null && accuracy >= least,
+      passingFraction: atOnce.accuracy,
+    });
+  }
+  const stage = progress.stage(askedStages.tuned, MOST_TRIES * rules.length, { atMost: true });
+  let tries = 0;
+  const { retraining, settings } = await openRetraining(
+    { problem: config, tuneExamples: 'all', augment: null, learningRate: null },
+    problem,
+    checkpoint,
+    network,
+    (done, total) => stage.update(tries + done / total),
+    progress.note,
+  );
+  const chosen = (available: number, count: number | 'all'): Int32Array =>
+    selectExamples(available, { count, sample: config.sample, seed: config.seed });
+  const { train, test } = retraining.data;
+  const meter = await openNetworkMeter(retraining, {
+    train: chosen(train.count, config.examples),
+    ...(test && { test: chosen(test.count, config.testExamples) }),
+  });
+  const { dimension } = retraining;
+  try {
+    const found = await searchTunedLimits<MaskedNetwork | null>({
+      rules,
+      grid: tunedGrid(dimension),
+      seeds: [config.seed, config.seed + 1],
+      mostTries: MOST_TRIES,
+      onTry: (done) => {
+        tries = done;
+      },
+      retrain: async (prunedFraction, seed, start) => {
+        const prunedWeights = prunedCount(prunedFraction, dimension);
+        const trained = await gradual({ ...retraining, seed }, settings, start ?? unmasked(retraining), {
+          prunedWeights,
+          epochs: config.tuneEpochs,
+        }).catch(asDiverged);
+        if (trained === null) {
+          return { network: null, lossIncrease: Number.NaN, accuracy: null };
+        }
+        const { loss, accuracy } = await meter.measure(trained);
+        return { network: trained, lossIncrease: loss - denseLoss, accuracy };
+      },
+    });
+    return { ...found, seconds: (performance.now() - started) / 1000 };
+  } finally {
+    meter.dispose();
+    stage.end();
+  }
+}
+
+/** A training that diverges fails; any other error is one. */
+function asDiverged(error: unknown): null {
+  if (error instanceof InputError && error.code === 'training/diverged') {
+    return null;
+  }
+  throw error;
+}
