@@ -1,5 +1,11 @@
 /** Names of the studies; a module of its own, which loads nothing. */
-export const STUDY_NAMES = ['pruners'] as const;
+export const STUDY_NAMES = [
+  'pruners',
+  'theory-vs-actual',
+  'weight-distribution',
+  'weight-scale',
+  'row-norms',
+] as const;
 export type StudyName = (typeof STUDY_NAMES)[number];
 
 /** The first stage of progress of a study. */
