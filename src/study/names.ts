@@ -5,6 +5,7 @@ export const STUDY_NAMES = [
   'weight-distribution',
   'weight-scale',
   'row-norms',
+  'baselines',
 ] as const;
 export type StudyName = (typeof STUDY_NAMES)[number];
 

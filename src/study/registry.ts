@@ -1,5 +1,6 @@
 /** The studies by name. */
 import type { StudyName } from './names.js';
+import { baselinesStudy } from './plans/baselines.js';
 import { prunersStudy } from './plans/pruners.js';
 import { rowNormsStudy } from './plans/row-norms.js';
 import { theoryVsActualStudy } from './plans/theory-vs-actual.js';
@@ -13,4 +14,5 @@ export const studies: Readonly<Record<StudyName, Study>> = {
   'weight-distribution': weightDistributionStudy,
   'weight-scale': weightScaleStudy,
   'row-norms': rowNormsStudy,
+  baselines: baselinesStudy,
 };

@@ -89,7 +89,7 @@ function figureOf(study: string, picture: StudyPicture, index: number): Figure {
           insetTop: 6,
           insetBottom: 6,
           marks: [
-            Plot.gridY({ stroke: 'currentColor', strokeOpacity: 0.15, ticks: 5 }),
+            Plot.gridY({ stroke: 'currentColor', strokeOpacity: 0.15, ticks: y.ticks }),
             Plot.axisX({
               ticks: x.ticks,
               tickFormat: tickFormat(picture.x.format),

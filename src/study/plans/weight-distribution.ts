@@ -11,6 +11,9 @@ import { type StudyNetwork, trainedNetwork, trainingSentence } from './networks.
 const KINDS = ['plain', 'l1'] as const;
 type Kind = (typeof KINDS)[number];
 
+/** `NEAR_ZERO` in words. */
+const NEAR_ZERO_TEXT = NEAR_ZERO.toExponential();
+
 /** Bins of the distances that are drawn as one. */
 const BINS_PER_DOT = 10;
 
@@ -43,7 +46,7 @@ function meansTable(found: readonly [Kind, Distances][]): StudyTable {
       { key: 'largestTotalVariation', title: 'largest', format: 'quantity' },
       { key: 'kolmogorov', title: 'Kolmogorov, mean', format: 'quantity' },
       { key: 'largestKolmogorov', title: 'largest Kolmogorov', format: 'quantity' },
-      { key: 'nearZero', title: `|w| < ${NEAR_ZERO}, mean`, format: 'percent' },
+      { key: 'nearZero', title: `|w| < ${NEAR_ZERO_TEXT}, mean`, format: 'percent' },
     ],
     rows: found.map(([network, distances]) => ({
       network,
@@ -56,7 +59,7 @@ function meansTable(found: readonly [Kind, Distances][]): StudyTable {
       nearZero: meanOf(distances.models.map(({ nearZero }) => nearZero)),
     })),
     notes: [
-      `Total variation is 1/2 sum |p_b - q_b| over ${BINS} bins of equal width from the smallest to the largest weight of all runs of a kind, and one bin for |w| < ${NEAR_ZERO}, whose weights are in no other.`,
+      `Total variation is 1/2 sum |p_b - q_b| over ${BINS} bins of equal width from the smallest to the largest weight of all runs of a kind, and one bin for |w| < ${NEAR_ZERO_TEXT}, whose weights are in no other.`,
       'It grows with the number of bins where there are few weights; the Kolmogorov distance, the largest difference of the distribution functions, has no bins.',
     ],
   };
@@ -76,7 +79,7 @@ function histogram([kind, { low, high, models }]: [Kind, Distances]): StudyPictu
         y: shares.slice(dot * BINS_PER_DOT, (dot + 1) * BINS_PER_DOT).reduce((sum, share) => sum + share, 0),
       })),
     })),
-    caption: `A dot is the share in a range of ${width.toPrecision(3)}, of weights from ${NEAR_ZERO} on; ranges without a weight have none.`,
+    caption: `A dot is the share in a range of ${width.toPrecision(3)}, of weights from ${NEAR_ZERO_TEXT} on; ranges without a weight have none.`,
   };
 }
 

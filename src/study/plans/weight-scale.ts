@@ -114,7 +114,8 @@ function findings(settings: StudySettings, outcomes: Outcomes): StudyFindings {
           mark: 'line',
           points: rows.map((row) => ({ x: row.factor, y: row[key] })),
         })),
-        caption: 'The predictions differ from the limits of scaled networks as their curvature does.',
+        caption:
+          'Scaled networks have another curvature, and another order of magnitudes: their last layer is smaller beside the others, so that global magnitude pruning takes more of it.',
       },
     ],
   };
