@@ -6,6 +6,7 @@ export const STUDY_NAMES = [
   'weight-scale',
   'row-norms',
   'baselines',
+  'frontier',
 ] as const;
 export type StudyName = (typeof STUDY_NAMES)[number];
 

@@ -1,6 +1,7 @@
 /** The studies by name. */
 import type { StudyName } from './names.js';
 import { baselinesStudy } from './plans/baselines.js';
+import { frontierStudy } from './plans/frontier.js';
 import { prunersStudy } from './plans/pruners.js';
 import { rowNormsStudy } from './plans/row-norms.js';
 import { theoryVsActualStudy } from './plans/theory-vs-actual.js';
@@ -15,4 +16,5 @@ export const studies: Readonly<Record<StudyName, Study>> = {
   'weight-scale': weightScaleStudy,
   'row-norms': rowNormsStudy,
   baselines: baselinesStudy,
+  frontier: frontierStudy,
 };

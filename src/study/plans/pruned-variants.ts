@@ -14,6 +14,8 @@ export interface Variant {
   budgetEpochs: number;
   /** Epochs of training with the mask held afterwards. */
   tuneEpochs: number;
+  /** Distinct examples that a method may see that does not train; those of the study unless given. */
+  calibration?: number;
 }
 
 /** Masks that hang on the weights alone: without training afterwards, the seed moves nothing. */
@@ -43,7 +45,7 @@ function cellOf(
   seed: number,
 ): PruneCell {
   const { method, budgetEpochs, tuneEpochs } = variant;
-  const examples = isTrainingMethod(method) ? 'all' : calibration;
+  const examples = isTrainingMethod(method) ? 'all' : (variant.calibration ?? calibration);
   return {
     kind: 'prune',
     name: cellName(variant, ratio, seed),
