@@ -1,6 +1,6 @@
 /** What `study` is asked to do, from its options and the metadata of its model. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join, relative, resolve } from 'node:path';
 import { analyzeDefaults, trainDefaults } from '../config.js';
 import { InputError } from '../errors.js';
 import type { Progress } from '../progress.js';
@@ -82,6 +82,13 @@ export async function readStudyConfig(
   };
   const { model: _, weights: __, ...resolved } = await resolveAnalyzeConfig(request, progress);
   const { data, labelColumn, layout, normalize, seed, backend, threads } = resolved;
+  const inData = relative(resolve(data), resolve(output));
+  if (!inData.startsWith('..') && !isAbsolute(inData)) {
+    throw new InputError(
+      'output/in-data',
+      `--output ${output}: lies in --data ${data}, and what is written there would be taken for data; name another folder`,
+    );
+  }
   await checkOutputFolder('--output', output, null);
   await checkOwn(output, name);
   await checkApart(

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -25,18 +25,27 @@ function csvOf(count: number, seed: number): string {
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'prune-limit-studies-'));
-  await writeFile(join(root, 'train.csv'), csvOf(150, 1));
-  await writeFile(join(root, 'test.csv'), csvOf(90, 2));
+  await mkdir(join(root, 'data'));
+  await writeFile(join(root, 'data', 'train.csv'), csvOf(150, 1));
+  await writeFile(join(root, 'data', 'test.csv'), csvOf(90, 2));
 });
 
 afterAll(() => rm(root, { recursive: true, force: true }));
 
 /** A quick study of the small problem. */
 async function configOf(name: StudyName, flags: Record<string, string>) {
-  const output = await mkdtemp(join(tmpdir(), 'prune-limit-study-of-'));
+  const output = await mkdtemp(join(root, 'study-'));
   const { work } = fakeWork();
   const host = { cwd: () => process.cwd(), stdout: {} } as never;
-  const all = { quick: true, data: root, output, hidden: '12', epochs: '8', backend: 'cpu', ...flags };
+  const all = {
+    quick: true,
+    data: join(root, 'data'),
+    output,
+    hidden: '12',
+    epochs: '8',
+    backend: 'cpu',
+    ...flags,
+  };
   const config = await readStudyConfig(name, all, { work, cwd: '', host }, silentProgress);
   return { config, output };
 }
@@ -44,30 +53,32 @@ async function configOf(name: StudyName, flags: Record<string, string>) {
 describe('study pruners', () => {
   it('trains once, prunes by each method, and does nothing twice', async () => {
     const { config, output } = await configOf('pruners', { methods: 'magnitude,random', ratios: '0.5,0.8' });
-    try {
-      const planned = await planStudy(config, silentProgress);
-      // One training, magnitude at two fractions, random at two with two seeds.
-      expect(planned.map(({ finished }) => finished)).toEqual(new Array(7).fill(false));
-      expect(await readdir(output)).toEqual([]);
-      const result = await study(config, silentProgress);
-      const [accuracies, spread] = result.tables;
-      expect(accuracies.rows.map(({ method, seeds }) => [method, seeds])).toEqual([
-        ['magnitude', 1],
-        ['random', 2],
-      ]);
-      expect(accuracies.rows[0]['0.5']).toBeGreaterThan(0.8);
-      expect(spread.rows.map(({ method }) => method)).toEqual(['random']);
-      const again = await study(config, silentProgress);
-      expect(again.tables).toEqual(result.tables);
-      expect(again.cells.every(({ reused }) => reused)).toBe(true);
-      const markdown = renderMarkdownDocument(describeStudy(result));
-      expect(markdown).toContain('| magnitude |');
-      expect(renderStudyHtml(result)).toContain('<svg');
-      const model = result.cells[0].key;
-      const made = JSON.parse(await readFile(join(output, 'models', model, 'model.json'), 'utf8'));
-      expect(made.userDefinedMetadata.training).toMatchObject({ network: 'mlp', l1: 0, epochs: 8 });
-    } finally {
-      await rm(output, { recursive: true, force: true });
-    }
+    const planned = await planStudy(config, silentProgress);
+    // One training, magnitude at two fractions, random at two with two seeds.
+    expect(planned.map(({ finished }) => finished)).toEqual(new Array(7).fill(false));
+    expect(await readdir(output)).toEqual([]);
+    const result = await study(config, silentProgress);
+    const [accuracies, spread] = result.tables;
+    expect(accuracies.rows.map(({ method, seeds }) => [method, seeds])).toEqual([
+      ['magnitude', 1],
+      ['random', 2],
+    ]);
+    expect(accuracies.rows[0]['0.5']).toBeGreaterThan(0.8);
+    expect(spread.rows.map(({ method }) => method)).toEqual(['random']);
+    const again = await study(config, silentProgress);
+    expect(again.tables).toEqual(result.tables);
+    expect(again.cells.every(({ reused }) => reused)).toBe(true);
+    const markdown = renderMarkdownDocument(describeStudy(result));
+    expect(markdown).toContain('| magnitude |');
+    expect(renderStudyHtml(result)).toContain('<svg');
+    const model = result.cells[0].key;
+    const made = JSON.parse(await readFile(join(output, 'models', model, 'model.json'), 'utf8'));
+    expect(made.userDefinedMetadata.training).toMatchObject({ network: 'mlp', l1: 0, epochs: 8 });
+  });
+
+  it('writes nothing into the folder of the data', async () => {
+    await expect(configOf('pruners', { output: join(root, 'data', 'study') })).rejects.toMatchObject({
+      code: 'output/in-data',
+    });
   });
 });
