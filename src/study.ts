@@ -91,7 +91,7 @@ function computeWith(config: StudyConfig, given: Checkpoint | null): ComputeCell
         await mkdir(place.state, { recursive: true });
         const made = { output: place.output, recordData: null, resume: place.state, log: null };
         await mkdir(place.output, { recursive: true });
-        const summary = await train({ ...cell.config, ...made }, progress);
+        const summary = await train({ ...cell.config, ...made }, progress, null);
         await rm(place.state, { recursive: true, force: true });
         const { epochs, trainLoss, trainAccuracy, testLoss, testAccuracy, parameters } = summary;
         return { kind: 'train', epochs, trainLoss, trainAccuracy, testLoss, testAccuracy, parameters };

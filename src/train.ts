@@ -1,10 +1,17 @@
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { tensorMemory } from './analysis/memory.js';
-import type { LayersCheckpoint } from './checkpoint/checkpoint.js';
+import { inputOrder } from './analysis/problem.js';
+import type { Checkpoint } from './checkpoint/checkpoint.js';
 import { requireSpace, writeFilesAtomically } from './checkpoint/files.js';
 import { convertStorage } from './checkpoint/quantization.js';
-import { checkLayersFolder, writeCheckpoint } from './checkpoint/registry.js';
+import {
+  checkLayersFolder,
+  checkOutput,
+  checkpointFiles,
+  readCheckpoint,
+  writeCheckpoint,
+} from './checkpoint/registry.js';
 import { prepareEngine } from './compute/backend.js';
 import { compilingExecutor } from './compute/compile/onnx-executor.js';
 import { tfjsExecutor } from './compute/tfjs-executor.js';
@@ -15,14 +22,15 @@ import { classLabels } from './dataset/labels.js';
 import { readDataset } from './dataset/registry.js';
 import { InputError } from './errors.js';
 import { createNetwork } from './network/create-network.js';
-import { weightTensors } from './network/network.js';
+import { type Network, weightTensors } from './network/network.js';
 import type { Progress } from './progress.js';
 import type { TrainSummary } from './report/train-summary.js';
 import type { EpochRecord } from './training/epoch-record.js';
 import { chanceLoss, type Evaluation, evaluate } from './training/evaluation.js';
-import { readGivenModel } from './training/given-model.js';
+import { checkGivenModel } from './training/given-model.js';
 import { STATE_FILE } from './training/run-state.js';
 import { divergence, type TrainingData, trainCheckpoint } from './training/training-run.js';
+import type { ZooName } from './training/zoo/catalogue.js';
 import { createZooCheckpoint } from './training/zoo/registry.js';
 
 /** A loss this close to that of guessing (a share of it) means that nothing was learned. */
@@ -67,18 +75,26 @@ interface Reached {
   guessing: number;
 }
 
+/** The prunable weights of a checkpoint; kernels that an ONNX graph computes have the values that are written for them. */
+function withFolded({ weights, prunable }: Network, checkpoint: Checkpoint): Float32Array {
+  const values = weights.slice();
+  for (const folded of (checkpoint.format === 'onnx' && checkpoint.folded) || []) {
+    const place = prunable.find(({ checkpointName }) => checkpointName === folded.name);
+    if (place !== undefined) {
+      values.set(folded.values, place.offset);
+    }
+  }
+  return values;
+}
+
 /** Loss and accuracy of the checkpoint as an analysis will see it. */
-async function measure(
-  checkpoint: LayersCheckpoint,
-  data: TrainingData,
-  progress: Progress,
-): Promise<Reached> {
-  const { classes, inputShape, inputOrder, normalization } = data;
+async function measure(checkpoint: Checkpoint, data: TrainingData, progress: Progress): Promise<Reached> {
+  const { classes, inputShape, normalization } = data;
   const stage = progress.stage('measuring', 1);
-  const network = await createNetwork(checkpoint);
-  const weights = weightTensors(network, network.weights);
+  const network = await createNetwork(checkpoint, { exampleShape: () => inputShape });
+  const weights = weightTensors(network, withFolded(network, checkpoint));
   const evaluateSplit = (split: Split): Promise<Evaluation> => {
-    const examples = prepareExamples(split, { inputShape, inputOrder, normalization });
+    const examples = prepareExamples(split, { inputShape, inputOrder: data.inputOrder, normalization });
     const classOf = classLabels(examples.labels, classes);
     return evaluate(examples, classOf, classes, (inputs) => network.logits(weights, inputs));
   };
@@ -106,24 +122,30 @@ async function writeLog(path: string | null, history: readonly EpochRecord[]): P
 }
 
 /** Where the data is as seen from the checkpoint, with forward slashes. */
-function recordedData(config: TrainConfig): string {
+function recordedData(config: TrainConfig, folder: string): string {
   if (config.recordData !== null) {
     return config.recordData;
   }
-  const path = relative(resolve(config.output), resolve(config.data));
+  const path = relative(resolve(folder), resolve(config.data));
   return path === '' ? '.' : path.split(sep).join('/');
 }
 
 /**
  * What the model remembers: how to analyse it (`pruneLimit`), and how it was made (`training`).
  *
+ * @param folder that the model comes to lie in
  * @param epochs that were done: fewer than asked for where a target was reached
  */
-function metadataOf(config: TrainConfig, reached: Reached, epochs: number): Record<string, unknown> {
+function metadataOf(
+  config: TrainConfig,
+  folder: string,
+  reached: Reached,
+  epochs: number,
+): Record<string, unknown> {
   const { normalize, labelColumn, layout } = config;
   return {
     pruneLimit: {
-      data: recordedData(config),
+      data: recordedData(config, folder),
       ...(normalize !== null && { normalize }),
       ...(labelColumn !== null && { labelColumn }),
       ...(layout !== null && { layout }),
@@ -164,15 +186,40 @@ function metadataOf(config: TrainConfig, reached: Reached, epochs: number): Reco
 async function prepare(
   config: TrainConfig,
   { train, test, classes }: { train: Split; test: Split | null; classes: number },
-): Promise<{ untrained: LayersCheckpoint; data: TrainingData }> {
+  given: Checkpoint | null,
+): Promise<{ untrained: Checkpoint; data: TrainingData }> {
   const { network, from, hidden, width, seed, normalize: normalization } = config;
   const { shape: exampleShape, layout } = train;
   const { checkpoint, inputShape } =
-    network === null
-      ? await readGivenModel(from as string, classes)
-      : createZooCheckpoint(network, { exampleShape, layout, classes, hidden, width, seed });
-  const inputOrder = config.layout ?? 'NHWC';
-  return { untrained: checkpoint, data: { train, test, inputShape, inputOrder, normalization, classes } };
+    given === null
+      ? createZooCheckpoint(network as ZooName, { exampleShape, layout, classes, hidden, width, seed })
+      : { checkpoint: given, inputShape: await checkGivenModel(given, from as string, train, classes) };
+  const order = inputOrder(checkpoint, config.layout);
+  return {
+    untrained: checkpoint,
+    data: { train, test, inputShape, inputOrder: order, normalization, classes },
+  };
+}
+
+/**
+ * The model to go on from, if there is one, and whether the result may be written.
+ *
+ * @throws InputError for a model that cannot be read, or an output that would not be replaced
+ */
+async function readGiven(config: TrainConfig, read: Checkpoint | null): Promise<Checkpoint | null> {
+  const given = read ?? (config.from === null ? null : await readCheckpoint(config.from));
+  if (given?.format === 'onnx') {
+    if (config.weightsDtype !== 'float32') {
+      throw new InputError(
+        'usage/weights-dtype',
+        '--weights-dtype goes with layers models; an ONNX model keeps the types that its file has, leave it out',
+      );
+    }
+    await checkOutput(given, config.output, { force: config.force });
+  } else if (!config.force) {
+    await checkLayersFolder(config.output);
+  }
+  return given;
 }
 
 /**
@@ -182,19 +229,22 @@ async function prepare(
  * Nothing is written before everything has been computed. With float16 weights
  * the figures are those of the rounded weights, which the file holds.
  *
+ * @param model what `config.from` names, where it was read already
  * @throws InputError for data that cannot be trained on, and when training diverges
  */
-export async function train(config: TrainConfig, progress: Progress): Promise<TrainSummary> {
+export async function train(
+  config: TrainConfig,
+  progress: Progress,
+  model: Checkpoint | null = null,
+): Promise<TrainSummary> {
   const start = performance.now();
-  if (!config.force) {
-    await checkLayersFolder(config.output);
-  }
+  const given = await readGiven(config, model);
   const loaded = await readData(config, progress);
   const engine = await prepareEngine(config.backend, config.threads);
   engine.notes.forEach((note) => {
     progress.note(note);
   });
-  const { untrained, data } = await prepare(config, loaded);
+  const { untrained, data } = await prepare(config, loaded, given);
   const values = untrained.weights.reduce((sum, weight) => sum + weight.values.length, 0);
   await requireSpace(config.output, values * (config.weightsDtype === 'float16' ? 2 : 4));
   let epochs: readonly EpochRecord[] = [];
@@ -214,12 +264,12 @@ export async function train(config: TrainConfig, progress: Progress): Promise<Tr
       config,
     );
   }
+  const { written } = await checkpointFiles(stored, config.output);
+  const folder = dirname(written.at(-1) as string);
   const files = await writeCheckpoint(
-    { ...stored, metadata: metadataOf(config, reached, epochs.length) },
+    { ...stored, metadata: metadataOf(config, folder, reached, epochs.length) },
     config.output,
-    {
-      mark: true,
-    },
+    { mark: true },
   );
   if (config.resume !== null) {
     // The run is over: what is started in its folder next is a run of its own.

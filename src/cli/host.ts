@@ -38,7 +38,7 @@ export interface Work {
   ): Promise<{ read: readonly string[]; written: readonly string[] }>;
   analyze(config: AnalyzeConfig, progress: Progress, checkpoint: Checkpoint): Promise<Report>;
   prune(config: PruneConfig, progress: Progress, checkpoint: Checkpoint): Promise<PruneSummary>;
-  train(config: TrainConfig, progress: Progress): Promise<TrainSummary>;
+  train(config: TrainConfig, progress: Progress, given: Checkpoint | null): Promise<TrainSummary>;
   study(config: StudyConfig, progress: Progress): Promise<StudyResult>;
   /** The cells of a study, none of which is run. */
   planStudy(config: StudyConfig, progress: Progress): Promise<PlannedCell[]>;

@@ -1,9 +1,6 @@
-import { stat } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { prunedModelStages, pruningStages } from '../analysis/stages.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
-import { fileToWrite } from '../checkpoint/files.js';
 import type { AnalyzeConfig, PruneConfig } from '../config.js';
 import { InputError } from '../errors.js';
 import type { Progress } from '../progress.js';
@@ -18,8 +15,9 @@ import { addHelpAfter } from './help.js';
 import { configOption, dataInput, fileInput, type Input, modelInputs } from './inputs.js';
 import { addMethodOptions, type MethodFlags, methodStages, readMethod } from './method-settings.js';
 import { modelAnalysisStages } from './model-analysis.js';
+import { checkModelOutput } from './model-output.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
-import { checkApart, checkOutputFile, checkOutputFolder, stdoutOutput } from './output.js';
+import { checkApart, stdoutOutput } from './output.js';
 import { type AmountFlags, limitSetting, ratioSetting, readAmount } from './prune-amount.js';
 import { readingStage, readModel } from './read-model.js';
 import {
@@ -75,26 +73,6 @@ const limitKeys = [
   'reorthogonalization',
 ] as const;
 
-/** Where the checkpoint goes, checked: a folder, or the file of an ONNX model. */
-async function checkOutput(
-  output: string,
-  { format, path }: Checkpoint,
-  weights: string | null,
-): Promise<string> {
-  if (format !== 'onnx') {
-    for (const input of weights === null ? [path] : [path, weights]) {
-      await checkOutputFolder('--output', output, dirname(input));
-    }
-    return output;
-  }
-  const file = await fileToWrite(output, basename(path));
-  const intoFolder = file !== output;
-  if (intoFolder) await checkOutputFolder('--output', output, null);
-  // A folder that is to be made holds no file yet.
-  if (!intoFolder || (await exists(output))) await checkOutputFile('--output', file);
-  return file;
-}
-
 /** Refuses an output that would be written over a file that is read: model, weights, report, data, configuration. */
 async function checkOutputApart(
   output: string,
@@ -113,13 +91,6 @@ async function checkOutputApart(
   await checkApart(
     [...stdoutOutput(context.host), { option: '--output', path: output, files: written }],
     inputs,
-  );
-}
-
-function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
   );
 }
 
@@ -182,7 +153,7 @@ export async function pruneModel(
       '--sparse is for ONNX models; a TensorFlow.js layers model has no sparse weights, leave it out',
     );
   }
-  const output = await checkOutput(givenOutput, checkpoint, weights);
+  const output = await checkModelOutput(givenOutput, checkpoint, weights);
 
   const request = {
     flags,

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Argument, type Command } from 'commander';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { type TrainConfig, trainDefaults } from '../config.js';
 import { InputError } from '../errors.js';
 import { schemaVersion } from '../report/schema-version.js';
@@ -9,9 +10,11 @@ import { isConvolutional, zooNames } from '../training/zoo/catalogue.js';
 import type { Context } from './context.js';
 import { deliver } from './delivery.js';
 import { addHelpAfter } from './help.js';
-import { dataInput, fileInput } from './inputs.js';
+import { dataInput } from './inputs.js';
+import { checkModelOutput } from './model-output.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
 import { checkApart, checkOutputFile, checkOutputFolder, stdoutOutput } from './output.js';
+import { readingStage, readModel } from './read-model.js';
 import { type Flags, pathFrom } from './resolve-config.js';
 import { readFlags, readSetting } from './settings.js';
 import { pathOptions, refuseStdin, refuseStdout } from './standard-streams.js';
@@ -109,6 +112,42 @@ async function runList(flags: OutputFlags, context: Context): Promise<void> {
   await deliver({ stdout }, await context.progress(true, []), context);
 }
 
+/**
+ * Where the model goes, checked: a folder, or the file of an ONNX model. None of its files is one that is read.
+ *
+ * @param given the model to go on from; null: there is none
+ */
+async function checkedOutput(
+  config: TrainConfig,
+  given: Checkpoint | null,
+  html: string | null,
+  { host, work }: Context,
+): Promise<string> {
+  let { output } = config;
+  if (given === null) {
+    await checkOutputFolder('--output', output, null);
+  } else {
+    output = await checkModelOutput(output, given, null);
+  }
+  const files =
+    given === null
+      ? ['weights.bin', 'model.json'].map((name) => join(output, name))
+      : (await work.checkpointFiles(given, output)).written;
+  const read = given && {
+    name: `--from ${config.from}`,
+    files: async () => (await work.checkpointFiles(given, null)).read,
+  };
+  await checkApart(
+    [
+      ...stdoutOutput(host),
+      { option: '--output', path: output, files },
+      ...(html === null ? [] : [{ option: '--html', path: html }]),
+    ],
+    [dataInput(config.data), ...(read === null ? [] : [read])],
+  );
+  return output;
+}
+
 async function runTrain(
   network: TrainConfig['network'],
   flags: Flags & OutputFlags,
@@ -123,21 +162,12 @@ async function runTrain(
   const chosen = await chosenRecipe(network, flags);
   const config = readConfig(network, chosen, flags, context);
   const format = flags.format === undefined ? 'table' : readSetting(summaryFormat, flags.format, null);
-  await checkOutputFolder('--output', config.output, null);
   const html = flags.html === undefined ? null : pathFrom(context.cwd, flags.html);
   if (html !== null) {
     await checkOutputFile('--html', html);
   }
-  const files = ['weights.bin', 'model.json'].map((name) => join(config.output, name));
-  await checkApart(
-    [
-      ...stdoutOutput(context.host),
-      { option: '--output', path: config.output, files },
-      ...(html === null ? [] : [{ option: '--html', path: html }]),
-    ],
-    [dataInput(config.data), ...(config.from === null ? [] : [fileInput('--from', config.from)])],
-  );
   const progress = await context.progress(flags.quiet === true, [
+    ...(config.from === null ? [] : [readingStage]),
     'reading the data',
     'training',
     'measuring',
@@ -145,7 +175,9 @@ async function runTrain(
   if (chosen !== null) {
     progress.note(`recipe: ${recipeLine(chosen.recipe)}; it is for ${chosen.data}`);
   }
-  const summary = await context.work.train(config, progress);
+  const given = config.from === null ? null : await readModel(config.from, null, progress, context);
+  const output = await checkedOutput(config, given, html, context);
+  const summary = await context.work.train({ ...config, output }, progress, given);
   const { renderTrainSummary } = await import('../report/train-summary.js');
   const stdout =
     format === 'json'
@@ -165,8 +197,8 @@ export function addTrainCommand(program: Command, context: Context): void {
     .command('train')
     .summary('train a small network, dense or with an l1 penalty')
     .description(
-      'Trains a network by stochastic gradient descent and writes a TensorFlow.js layers model. With ' +
-        '--l1 its weights become sparse enough to be pruned in one shot.',
+      'Trains a network by stochastic gradient descent and writes a TensorFlow.js layers model, or goes on from an ' +
+        'ONNX model and writes that. With --l1 its weights become sparse enough to be pruned in one shot.',
     )
     .addArgument(new Argument('[network]', 'which network').choices(zooNames));
   command.optionsGroup('Recipe:');
@@ -211,6 +243,7 @@ export function addTrainCommand(program: Command, context: Context): void {
       'prune-limit train lenet5 --data data/mnist --schedule multi-step --milestones 5,8 -o models/lenet5',
       'prune-limit train --list',
       'prune-limit train --recipe fc5-cifar10 --data data/cifar10 --epochs 20 -o models/fc5',
+      'prune-limit train --from resnet20.onnx --data data/cifar-10 --epochs 5 -o resnet20-tuned.onnx',
     ],
   });
   command.action((network: TrainConfig['network'] | undefined, flags: Flags & OutputFlags) =>

@@ -12,7 +12,12 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 import { type LayersModel, loadLayersModel, type SymbolicTensor } from '@tensorflow/tfjs-layers';
-import { type CheckpointWeight, elementCount, type LayersCheckpoint } from '../checkpoint/checkpoint.js';
+import {
+  type Checkpoint,
+  type CheckpointWeight,
+  elementCount,
+  type LayersCheckpoint,
+} from '../checkpoint/checkpoint.js';
 import { quoted } from '../checkpoint/printable.js';
 import { InputError } from '../errors.js';
 import { normalizeBatch } from './batch-normalization.js';
@@ -76,8 +81,8 @@ export interface TrainableNetwork {
   ): { logits: Tensor2D; statistics: Tensor[] };
   /** The same with moving statistics and without dropout, as in use. */
   logits(weights: readonly Tensor[], statistics: readonly Tensor[], inputs: Tensor): Tensor2D;
-  /** The checkpoint with other numbers, in float32. */
-  checkpoint(weights: readonly Float32Array[], statistics: readonly Float32Array[]): LayersCheckpoint;
+  /** The checkpoint with other numbers: in float32, or in an ONNX model as the file stores each. */
+  checkpoint(weights: readonly Float32Array[], statistics: readonly Float32Array[]): Checkpoint;
   dispose(): void;
 }
 

@@ -60,6 +60,10 @@ function rowsSection(rowNorms: RowNormsReport): Section {
       deadWords(scaleFree, 'a thousandth of the mean'),
       deadWords(paper, "the paper's threshold, which depends on the scale of the loss"),
     ],
+    notes:
+      rowNorms.products < sorted.length
+        ? ['weights of one magnitude share the row of the first of them']
+        : [],
   });
 }
 

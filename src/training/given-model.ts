@@ -1,26 +1,32 @@
 /** A trained model to go on from. */
-import type { LayersCheckpoint } from '../checkpoint/checkpoint.js';
-import { readCheckpoint } from '../checkpoint/registry.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { checkChangeable } from '../checkpoint/onnx/writer.js';
+import type { Split } from '../dataset/dataset.js';
+import { prepareExamples } from '../dataset/examples.js';
 import { InputError } from '../errors.js';
 import { createNetwork } from '../network/create-network.js';
+import { createTrainable } from '../network/create-trainable.js';
 
 /**
- * Reads a classifier that training can go on from.
+ * Checks that a model is a classifier that training can go on from.
  *
+ * @param path as it was named, for messages
+ * @param train the examples, whose shape is taken where an ONNX model leaves extents of its input free
  * @param classes that the data tells apart
- * @returns the checkpoint, and its input shape without batch
- * @throws InputError for another format, another number of outputs, or an input of free extents
+ * @returns its input shape without batch
+ * @throws InputError for another number of outputs, a layers model with an input of free extents, or an ONNX model that
+ *   cannot be trained or whose file cannot hold trained numbers
  */
-export async function readGivenModel(
+export async function checkGivenModel(
+  checkpoint: Checkpoint,
   path: string,
+  train: Split,
   classes: number,
-): Promise<{ checkpoint: LayersCheckpoint; inputShape: readonly number[] }> {
-  const checkpoint = await readCheckpoint(path);
+): Promise<readonly number[]> {
   const refused = (what: string): InputError => new InputError('training/model', `--from ${path}: ${what}`);
-  if (checkpoint.format !== 'tfjs-layers') {
-    throw refused('is an ONNX model, and training takes layers models of TensorFlow.js; give a model.json');
-  }
-  const network = await createNetwork(checkpoint);
+  const exampleShape = (inputShape: readonly (number | null)[]): readonly number[] =>
+    prepareExamples(train, { inputShape, normalization: null, order: Int32Array.of(0) }).shape;
+  const network = await createNetwork(checkpoint, { exampleShape });
   try {
     const { outputs, inputShape, removedActivation } = network;
     if (removedActivation === 'sigmoid') {
@@ -29,10 +35,19 @@ export async function readGivenModel(
     if (outputs !== classes) {
       throw refused(`has ${outputs} outputs, but the data has ${classes} classes; they must be as many`);
     }
-    if (inputShape.some((extent) => extent === null)) {
-      throw refused(`takes inputs of free extents [${inputShape.join(', ')}]; save it with fixed ones`);
+    if (checkpoint.format === 'onnx') {
+      const trainable = await createTrainable(checkpoint, { exampleShape });
+      trainable.dispose();
+      const changed = [...trainable.weights, ...trainable.statistics].map(({ name }) => name);
+      await checkChangeable(checkpoint, new Set(changed));
     }
-    return { checkpoint, inputShape: inputShape as readonly number[] };
+    if (!inputShape.some((extent) => extent === null)) {
+      return inputShape as readonly number[];
+    }
+    if (checkpoint.format === 'onnx') {
+      return exampleShape(inputShape);
+    }
+    throw refused(`takes inputs of free extents [${inputShape.join(', ')}]; save it with fixed ones`);
   } finally {
     network.dispose();
   }

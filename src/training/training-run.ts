@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { LayersCheckpoint } from '../checkpoint/checkpoint.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { Executor } from '../compute/executor.js';
 import { tfjsExecutor } from '../compute/tfjs-executor.js';
 import type { Augmentation } from '../dataset/augmentation.js';
 import { prepareExamples } from '../dataset/examples.js';
 import { classLabels } from '../dataset/labels.js';
 import { InputError } from '../errors.js';
-import { createTrainableNetwork, type TrainableNetwork } from '../network/trainable-network.js';
+import { createTrainable } from '../network/create-trainable.js';
+import type { TrainableNetwork } from '../network/trainable-network.js';
 import type { TrainingStepOptions } from '../programs/training-step.js';
 import type { Progress } from '../progress.js';
 import { permutation, randomStream } from '../random.js';
@@ -109,14 +110,14 @@ function runIdentity(network: TrainableNetwork, data: TrainingData, options: Tra
  * @returns a new checkpoint; the given one is not changed
  * @throws InputError when the loss stops being finite, or the state is of another run
  */
-export async function trainCheckpoint(
-  checkpoint: LayersCheckpoint,
+export async function trainCheckpoint<C extends Checkpoint>(
+  checkpoint: C,
   data: TrainingData,
   options: TrainingOptions,
   progress: Progress,
   surroundings: RunSurroundings = plainSurroundings,
-): Promise<LayersCheckpoint> {
-  const network = await createTrainableNetwork(checkpoint);
+): Promise<C> {
+  const network = await createTrainable(checkpoint, { exampleShape: () => data.inputShape });
   try {
     const start = initialState(network, stepOptions(options));
     const { stateFolder } = surroundings;
@@ -138,7 +139,7 @@ export async function trainCheckpoint(
       }
       await runSteps({ engine, network, data, options, progress, surroundings, identity, position });
       const { weights, statistics } = engine.state();
-      return network.checkpoint(weights, statistics);
+      return network.checkpoint(weights, statistics) as C;
     } finally {
       engine.dispose();
     }

@@ -47,6 +47,11 @@ describe('sections of weights', () => {
     const report = withWeights();
     expect(reportSchema.safeParse(report).success).toBe(true);
     const [scales, rows] = weightSections(report);
+    expect(rows.notes).toEqual([]);
+    const shared = { ...report, rowNorms: { ...report.rowNorms!, products: 2 } };
+    expect(weightSections(shared)[1].notes).toEqual([
+      'weights of one magnitude share the row of the first of them',
+    ]);
     expect(scales.grid?.rows).toEqual([
       ['2', '90.0 %', '95.0 % (connected)'],
       ['5', '80.0 %', '90.0 %'],

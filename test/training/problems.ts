@@ -1,4 +1,5 @@
 import type { Split } from '../../src/dataset/dataset.js';
+import { type Progress, silentProgress } from '../../src/progress.js';
 import { randomStream } from '../../src/random.js';
 import type { TrainingData, TrainingOptions } from '../../src/training/training-run.js';
 
@@ -56,3 +57,18 @@ export const trainingOptions: TrainingOptions = {
   milestones: [],
   decay: 0.1,
 };
+
+/** A progress that ends the run after so many steps, as a kill would. */
+export function endingAfter(steps: number): Progress {
+  return {
+    ...silentProgress,
+    stage: () => ({
+      update: (done) => {
+        if (done >= steps) {
+          throw new Error('killed');
+        }
+      },
+      end: () => {},
+    }),
+  };
+}

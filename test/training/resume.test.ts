@@ -10,7 +10,7 @@ import { tfjsExecutor } from '../../src/compute/tfjs-executor.js';
 import { type Progress, silentProgress } from '../../src/progress.js';
 import { type TrainingOptions, trainCheckpoint } from '../../src/training/training-run.js';
 import { createZooCheckpoint } from '../../src/training/zoo/registry.js';
-import { separableData, trainingOptions } from './problems.js';
+import { endingAfter, separableData, trainingOptions } from './problems.js';
 
 const runtime = await loadOnnxRuntime();
 let root: string;
@@ -20,21 +20,6 @@ beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'prune-limit-resume-'));
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
-
-/** A progress that ends the run after so many steps, as a kill would. */
-function endingAfter(steps: number): Progress {
-  return {
-    ...silentProgress,
-    stage: () => ({
-      update: (done) => {
-        if (done >= steps) {
-          throw new Error('killed');
-        }
-      },
-      end: () => {},
-    }),
-  };
-}
 
 const bytesOf = ({ weights }: LayersCheckpoint): string[] =>
   weights.map(({ values }) => Buffer.from(values.buffer).toString('base64'));

@@ -111,6 +111,41 @@ export async function checkOnnxOutput(
   return file;
 }
 
+/**
+ * Refuses, before long work, weights that could not be written with numbers of their own: those of bfloat16, which
+ * holds too few digits of what is computed in float32, and those that have their external data in common with others.
+ *
+ * @param names of the weights that are to change
+ * @throws InputError
+ */
+export async function checkChangeable({ path }: OnnxCheckpoint, names: ReadonlySet<string>): Promise<void> {
+  const { initializers, external } = await readOnnxFile(path);
+  const places = new Map<string, string>();
+  for (const { name, head } of initializers) {
+    if (names.has(name) && head.type === 'bfloat16') {
+      throw new InputError(
+        'checkpoint/not-representable',
+        `${printable(path)}: weight ${quoted(name)} is stored as bfloat16, which cannot hold trained numbers; export the model in float32.`,
+      );
+    }
+    const range = external.ranges.get(head);
+    if (range === undefined || range.start === range.end) continue;
+    const key = `${external.files.indexOf(range.file)}:${range.start}`;
+    const other = places.get(key);
+    if (other !== undefined && (names.has(name) || names.has(other))) throw sharedData(path, name);
+    places.set(key, name);
+  }
+}
+
+/** Tied weights in external data have one place in the file, so they cannot come to differ. */
+function sharedData(path: string, name: string): InputError {
+  return new InputError(
+    'checkpoint/shared-data',
+    `${printable(path)}: weight ${quoted(name)} has its data in common with another one and cannot be changed ` +
+      'alone; store them apart, or exclude both.',
+  );
+}
+
 function changeWeights(
   file: OnnxFile,
   weights: readonly CheckpointWeight[],
@@ -180,7 +215,6 @@ function requireSparseVersion({ source, model }: OnnxFile): void {
   );
 }
 
-/** Tied weights in external data have one place in the file, so they cannot come to differ. */
 function requireSharedAlike(
   { source, external }: OnnxFile,
   { name, head }: Initializer,
@@ -192,11 +226,7 @@ function requireSharedAlike(
   const key = `${external.files.indexOf(range.file)}:${range.start}`;
   const other = shared.get(key);
   if (other !== undefined && Buffer.compare(other, bytes) !== 0) {
-    throw new InputError(
-      'checkpoint/shared-data',
-      `${printable(source.path)}: weight ${quoted(name)} has its data in common with another one and cannot be changed ` +
-        'alone; store them apart, or exclude both.',
-    );
+    throw sharedData(source.path, name);
   }
   shared.set(key, bytes);
 }

@@ -30,6 +30,8 @@ export interface BatchRule {
   endingShape: readonly number[] | null;
   /** How it is run, in words, where the file says otherwise. */
   note: string | null;
+  /** Whether a batch is run as a whole: not filled up with zeros, nor example by example. */
+  whole: boolean;
   run: Run;
 }
 
@@ -204,7 +206,7 @@ export function batchRule(
     const found = { outputs, outputShape, endingShape, note: null };
     const together = probed(free(true), examples, shape, count);
     if (isSame(together, separately)) {
-      return { ...found, run: free(false) };
+      return { ...found, whole: true, run: free(false) };
     }
     if (tooLarge) {
       throw new InputError(
@@ -220,7 +222,7 @@ export function batchRule(
     }
     const isGrouped = isSame(probed(grouped(fixed, true), examples, shape, count), separately);
     const run = isGrouped ? grouped(fixed, false) : pieces(fixed, false);
-    return { ...found, run, note: declared === null ? ONE_AT_A_TIME : null };
+    return { ...found, whole: false, run, note: declared === null ? ONE_AT_A_TIME : null };
   };
   /** What a rule gives, or null where the graph does not take it. */
   const probed = (

@@ -116,3 +116,18 @@ export function coversOutputs(node: OnnxNode, opset: number, shape: readonly num
     (extent, index) => index === 0 || extent === 1 || (opset < 13 ? index >= at : index === at),
   );
 }
+
+/**
+ * Whether the softmax that was taken off the end belongs to the network, because it is not over all outputs of an example.
+ *
+ * @param shape of its operand; null where that is not known
+ */
+export function keepsEnding(
+  { ending, opset }: { ending: Ending | null; opset: number },
+  shape: readonly number[] | null,
+): boolean {
+  if (ending?.activation !== 'softmax' || shape === null || ending.node.opType === 'Concat') {
+    return false;
+  }
+  return !coversOutputs(ending.node, ending.node.opset ?? opset, shape);
+}

@@ -4,7 +4,7 @@ import { kernelNames } from './kernels.js';
 import type { Plan } from './plan.js';
 
 /** Operands that training sets: kernels, biases, scales and statistics. */
-const TRAINED_OPERANDS: Readonly<Record<string, readonly number[]>> = {
+export const TRAINED_OPERANDS: Readonly<Record<string, readonly number[]>> = {
   Conv: [1, 2],
   ConvTranspose: [1, 2],
   Gemm: [0, 1, 2],

@@ -2,7 +2,7 @@ import { tidy } from '@tensorflow/tfjs-core';
 import type { OnnxNode } from '../../checkpoint/onnx-graph.js';
 import { InputError } from '../../errors.js';
 import { onGroups } from './groups.js';
-import { malformed, type OperatorCall } from './operator.js';
+import { malformed, type Operator, type OperatorCall } from './operator.js';
 import { onHost } from './operators/host.js';
 import { operatorOf } from './operators/table.js';
 import { dependentOnInput, type Plan } from './plan.js';
@@ -16,6 +16,8 @@ export interface Program {
   readonly constants: ReadonlyMap<string, HostValue>;
   /** Values that depend on the network's input. */
   readonly batched: ReadonlySet<string>;
+  /** What computes some of the nodes in place of their own operators. */
+  readonly operators?: ReadonlyMap<OnnxNode, Operator>;
 }
 
 /** How a program is run. */
@@ -36,6 +38,7 @@ function runNode(
   batched: ReadonlySet<string>,
   lookUp: (name: string) => Value | undefined,
   { tensors, batchScale = null, groups = null, explain = false }: RunOptions,
+  operators?: Program['operators'],
 ): Value[] {
   const call: OperatorCall = {
     node,
@@ -50,7 +53,7 @@ function runNode(
     if (known !== null) {
       return known;
     }
-    const operator = operatorOf(node, call.opset);
+    const operator = operators?.get(node) ?? operatorOf(node, call.opset);
     const grouped = node.inputs.map((name) => batched.has(name));
     return groups === null ? operator(call) : onGroups(operator, call, grouped, groups);
   } catch (error) {
@@ -115,7 +118,8 @@ export function runProgram(
 ): Value | undefined {
   const all = new Map<string, Value>([...program.constants, ...values]);
   for (const node of program.nodes) {
-    const results = runNode(node, program.plan, program.batched, (name) => all.get(name), options);
+    const { plan, batched, operators } = program;
+    const results = runNode(node, plan, batched, (name) => all.get(name), options, operators);
     options.onOutputs?.(node, results);
     results.forEach((value, index) => {
       all.set(node.outputs[index], value);

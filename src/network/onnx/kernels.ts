@@ -17,7 +17,7 @@ const MATRIX_OPERANDS: Readonly<Record<string, readonly number[]>> = {
   MatMul: [0, 1],
 };
 /** Which operands of a node are matrices that it multiplies with. */
-function multiplied({ domain, opType, attributes }: OnnxNode): readonly number[] {
+export function multiplied({ domain, opType, attributes }: OnnxNode): readonly number[] {
   const equation = attributes.get('equation');
   if (domain !== '') {
     return [];
@@ -31,10 +31,10 @@ function multiplied({ domain, opType, attributes }: OnnxNode): readonly number[]
 /** Operators behind which a weight is still that weight. */
 const REARRANGING = new Set(['Transpose', 'Identity', 'Cast', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten']);
 
-/** Names of the values that convolutions and matrix products take, before they are rearranged. */
-function matrixOperands({ nodes }: Plan, isWeight: (name: string) => boolean): string[] {
+/** Finds which value an operand is, before it was rearranged; a weight is its own origin. */
+export function origins({ nodes }: Plan, isWeight: (name: string) => boolean): (operand: string) => string {
   const made = producers(nodes);
-  const origin = (operand: string): string => {
+  return (operand) => {
     let name = operand;
     for (;;) {
       const node = isWeight(name) ? undefined : made.get(name);
@@ -44,12 +44,16 @@ function matrixOperands({ nodes }: Plan, isWeight: (name: string) => boolean): s
       name = node.inputs[0];
     }
   };
-  const operands = nodes.flatMap((node) =>
+}
+
+/** Names of the values that convolutions and matrix products take, before they are rearranged. */
+function matrixOperands(plan: Plan, isWeight: (name: string) => boolean): string[] {
+  const operands = plan.nodes.flatMap((node) =>
     multiplied(node)
       .map((index) => node.inputs[index])
       .filter((name) => name !== undefined && name !== ''),
   );
-  return [...new Set(operands.map(origin))];
+  return [...new Set(operands.map(origins(plan, isWeight)))];
 }
 
 /**

@@ -1,49 +1,18 @@
 import { type Tensor, type Tensor2D, tidy } from '@tensorflow/tfjs-core';
 import { type CheckpointWeight, elementCount, type OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
 import { quoted } from '../../checkpoint/printable.js';
-import { requireFinite } from '../../checkpoint/quantization.js';
 import { InputError } from '../../errors.js';
 import type { LeftOutKernel, Network, NetworkOptions, PrunableWeight } from '../network.js';
 import { weightFilter } from '../prunable.js';
 import type { NetworkDescription } from '../topology.js';
 import { batchRule } from './batch-rule.js';
 import { decideBranches } from './branches.js';
-import { coversOutputs } from './ending.js';
-import { requireFiniteWeights } from './finite-weights.js';
+import { keepsEnding } from './ending.js';
+import { foldedGraph, ranksOf } from './folded-graph.js';
 import { programOf } from './interpreter.js';
-import { foldKernels, kernelNames } from './kernels.js';
-import { unsupported } from './operator.js';
-import { isKnown } from './operators/table.js';
-import { dependentOnInput, inputExtents, type Plan, planOf } from './plan.js';
-import { remedy } from './remedies.js';
-import { ConstantTensors, constantsOf, constantValue } from './values.js';
-
-/** Refuses what cannot be computed, before anything is. */
-function checkOperators(plan: Plan): void {
-  const { nodes, opset } = plan;
-  const dependent = dependentOnInput(plan);
-  const rounding = nodes.find(
-    ({ opType, inputs }) => QUANTIZING.has(opType) && inputs.some((name) => dependent.has(name)),
-  );
-  if (rounding !== undefined) {
-    throw unsupported(
-      { node: rounding, opset: rounding.opset ?? opset },
-      'activations, whose rounding has no derivatives,',
-      remedy(rounding),
-    );
-  }
-  const unknown = nodes.find((node) => !isKnown(node));
-  if (unknown !== undefined) {
-    throw unsupported({ node: unknown, opset: unknown.opset ?? opset });
-  }
-}
-
-/** Operators that are computed of constants alone. */
-const QUANTIZING = new Set(['QuantizeLinear', 'DequantizeLinear']);
-
-function ranksOf(weights: readonly CheckpointWeight[]): Map<string, number> {
-  return new Map(weights.map(({ name, shape }) => [name, shape.length]));
-}
+import { kernelNames } from './kernels.js';
+import { inputExtents, type Plan, planOf } from './plan.js';
+import { ConstantTensors } from './values.js';
 
 /** Why no kernel is there to select from. */
 function noKernel(path: string, leftOut: readonly LeftOutKernel[]): InputError {
@@ -105,22 +74,8 @@ function laidOut(selected: readonly CheckpointWeight[]): { prunable: PrunableWei
  *   its operands, a trained weight is not finite, or no weight is prunable
  */
 export async function createOnnxNetwork(file: OnnxCheckpoint, options: NetworkOptions): Promise<Network> {
-  const { checkpoint, decided } = decideBranches(file, options);
-  const original = planOf(checkpoint, options.keepFinalActivation ?? false);
-  checkOperators(original);
-  requireFiniteWeights(checkpoint, original);
-  const constants = constantsOf(checkpoint);
-  const { plan, folded, leftOut, dequantized } = foldKernels(
-    original,
-    constants,
-    ranksOf(checkpoint.weights),
-  );
-  const all = [...checkpoint.weights, ...folded];
-  for (const weight of folded) {
-    requireFinite(weight, checkpoint.path);
-    const { name, shape, values } = weight;
-    constants.set(name, constantValue({ type: 'float', shape, values: values as Float32Array }));
-  }
+  const graph = foldedGraph(file, options);
+  const { checkpoint, decided, plan, weights: all, constants, leftOut, dequantized } = graph;
   const selected = selectKernels(checkpoint.path, all, plan, leftOut, options);
   const { prunable, dimension } = laidOut(selected);
   for (const { name } of selected) {
@@ -150,12 +105,9 @@ export async function createOnnxNetwork(file: OnnxCheckpoint, options: NetworkOp
       },
     );
     const { ending } = plan;
-    if (ending?.activation === 'softmax' && endingShape !== null) {
-      const { node } = ending;
-      if (node.opType !== 'Concat' && !coversOutputs(node, node.opset ?? plan.opset, endingShape)) {
-        tensors.dispose();
-        return createOnnxNetwork(file, { ...options, keepFinalActivation: true });
-      }
+    if (keepsEnding(plan, endingShape)) {
+      tensors.dispose();
+      return createOnnxNetwork(file, { ...options, keepFinalActivation: true });
     }
     return {
       inputShape: extents,
