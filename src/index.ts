@@ -1,5 +1,5 @@
 /**
- * The programming interface: `analyze` and `prune` as on the command line, with
+ * The programming interface: `analyze`, `prune` and `study` as on the command line, with
  * its options in camelCase. They print nothing. Relative paths start at the
  * working directory, and what is not given comes from the same places.
  */
@@ -8,24 +8,34 @@ import { analyzeSettings } from './cli/analyze-settings.js';
 import type { Surroundings } from './cli/context.js';
 import { lazyWork } from './cli/host.js';
 import { analyzeModel } from './cli/model-analysis.js';
-import { analyzeOptionNames, pruneOptionNames } from './cli/option-names.js';
+import { analyzeOptionNames, pruneOptionNames, studyOptionNames } from './cli/option-names.js';
 import { pruneModel } from './cli/prune-command.js';
 import type { Flags } from './cli/resolve-config.js';
 import { readFlags } from './cli/settings.js';
+import { readStudyConfig } from './cli/study-config.js';
 import { suggestion } from './cli/suggestion.js';
 import { InputError } from './errors.js';
 import { withoutLibraryOutput } from './library-output.js';
-import type { AnalyzeOptions, OnProgress, PruneOptions } from './options.js';
+import type { AnalyzeOptions, OnProgress, PruneOptions, StudyOptions } from './options.js';
 import type { Progress } from './progress.js';
 import type { PruneSummary } from './report/prune-summary.js';
 import type { Report } from './report/schema.js';
+import type { StudyResult } from './report/study-schema.js';
+import { STUDY_NAMES } from './study/names.js';
 
-export type { AnalyzeOptions, DataOptions, OnProgress, ProgressUpdate, PruneOptions } from './options.js';
-export type { PruneSummary, Report };
+export type {
+  AnalyzeOptions,
+  DataOptions,
+  OnProgress,
+  ProgressUpdate,
+  PruneOptions,
+  StudyOptions,
+} from './options.js';
+export type { PruneSummary, Report, StudyResult };
 export { InputError };
 
 const optionList =
-  'the options are those that prune-limit analyze --help and prune --help list, in camelCase';
+  'the options are those that prune-limit analyze --help, prune --help and study --help list, in camelCase';
 
 function checkNames(given: Readonly<Record<string, unknown>>, known: readonly string[]): void {
   const unknown = Object.keys(given).find((name) => !known.includes(name));
@@ -104,4 +114,27 @@ export async function prune(options: PruneOptions, onProgress?: OnProgress): Pro
   checkNames(flags, [...analyzeOptionNames, ...pruneOptionNames]);
   const progress = progressFor(onProgress);
   return inTurn(() => pruneModel(model, flags as Flags, surroundings, progress));
+}
+
+/**
+ * Carries out an experiment of the paper. Cells are kept in `output` and are not computed again; the files of the
+ * result, which the command line writes there, are the caller's to write.
+ *
+ * @param onProgress as of {@link analyze}
+ * @returns the result that `study --format json` prints
+ * @throws InputError as {@link analyze}, and when a cell cannot be kept
+ */
+export async function study(options: StudyOptions, onProgress?: OnProgress): Promise<StudyResult> {
+  const { name, ...flags } = options;
+  if (!STUDY_NAMES.includes(name)) {
+    throw new InputError(
+      'usage/study',
+      `unknown study ${suggestion(String(name), STUDY_NAMES, `there are ${STUDY_NAMES.join(', ')}`)}`,
+    );
+  }
+  checkNames(flags, studyOptionNames);
+  const progress = progressFor(onProgress);
+  return inTurn(async () =>
+    lazyWork.study(await readStudyConfig(name, flags as Flags, surroundings, progress), progress),
+  );
 }

@@ -1,6 +1,7 @@
 /** Options of the programming interface: those of the command line, in camelCase. */
 import type { AnalyzeConfig, BackendChoice, LossChoice } from './config.js';
 import type { LimitChoice } from './report/limit-choices.js';
+import type { StudyName } from './study/names.js';
 
 /** Which data, and how it is read. */
 export interface DataOptions {
@@ -82,6 +83,36 @@ export interface PruneOptions extends AnalyzeOptions {
   /** Requirements on the pruned network, such as `pruned.headroom >= 0`, without which nothing is written: `files` is empty then. */
   gate?: readonly string[];
   sparse?: boolean;
+}
+
+/** Options of `study`; all but `name` and `output` have the defaults of the command line. */
+export interface StudyOptions extends DataOptions {
+  name: StudyName;
+  /** Folder of the cells and models. */
+  output: string;
+  /** The model that is looked at; left out: the study trains its own, and `data` is needed. */
+  model?: string;
+  weights?: string;
+  network?: string;
+  hidden?: number[];
+  width?: number;
+  epochs?: number;
+  learningRate?: number;
+  l1?: number;
+  examples?: number | 'all';
+  /** Pruned fractions in [0, 1). */
+  ratios?: number[];
+  methods?: string[];
+  seeds?: number;
+  calibration?: number;
+  budget?: number;
+  weightScales?: number[];
+  rowNorms?: number;
+  /** Small settings, for a first look. */
+  quick?: boolean;
+  seed?: number;
+  backend?: BackendChoice;
+  threads?: number;
 }
 
 /** What a caller is told while work goes on. */

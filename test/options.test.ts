@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { analyzeOptionNames, pruneOptionNames } from '../src/cli/option-names.js';
-import type { AnalyzeOptions, PruneOptions } from '../src/index.js';
+import { analyzeOptionNames, pruneOptionNames, studyOptionNames } from '../src/cli/option-names.js';
+import { type AnalyzeOptions, type PruneOptions, type StudyOptions, study } from '../src/index.js';
 
 /** Every name that the types have: the compiler asks for each, and for no other. */
 const analyzeNames: Record<Exclude<keyof AnalyzeOptions, 'model'>, true> = {
@@ -51,7 +51,47 @@ const pruneNames: Record<Exclude<keyof PruneOptions, keyof AnalyzeOptions>, true
   sparse: true,
 };
 
+const studyNames: Record<Exclude<keyof StudyOptions, 'name'>, true> = {
+  output: true,
+  model: true,
+  weights: true,
+  data: true,
+  labelColumn: true,
+  layout: true,
+  normalize: true,
+  network: true,
+  hidden: true,
+  width: true,
+  epochs: true,
+  learningRate: true,
+  l1: true,
+  examples: true,
+  ratios: true,
+  methods: true,
+  seeds: true,
+  calibration: true,
+  budget: true,
+  weightScales: true,
+  rowNorms: true,
+  quick: true,
+  seed: true,
+  backend: true,
+  threads: true,
+};
+
 test('the typed options are those of the command line', () => {
   expect([...analyzeOptionNames].sort()).toEqual(Object.keys(analyzeNames).sort());
   expect([...pruneOptionNames].sort()).toEqual(Object.keys(pruneNames).sort());
+  expect([...studyOptionNames].sort()).toEqual(Object.keys(studyNames).sort());
+});
+
+test('study says what is wrong with its options', async () => {
+  await expect(study({ name: 'pruner' as never, output: 'o' })).rejects.toMatchObject({
+    code: 'usage/study',
+    message: expect.stringContaining('did you mean "pruners"?'),
+  });
+  await expect(study({ name: 'pruners', output: 'o', ratio: [0.5] } as never)).rejects.toMatchObject({
+    code: 'usage/unknown-option',
+  });
+  await expect(study({ name: 'pruners', output: 'o' })).rejects.toMatchObject({ code: 'usage/no-data' });
 });

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { SELF_CHECK_TOLERANCE } from '../curvature/self-check.js';
 import { continuousRadiusSquared } from '../pruning/magnitude.js';
 import { type Report, schemaVersion } from '../report/schema.js';
 import { expertWarnings } from '../report/warnings.js';
+import { toolVersion } from '../tool-version.js';
 import type { Findings } from './findings.js';
 import { fullLayersReport } from './layers-full-report.js';
 import { layersReport } from './layers-report.js';
@@ -22,11 +22,6 @@ import { tunedReport } from './tuned-report.js';
 import { warningFacts } from './warning-facts.js';
 import { weightScales } from './weight-scales.js';
 import { weightsReport } from './weights-report.js';
-
-function toolVersion(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
-}
 
 function norm(vector: Float64Array): number {
   return Math.sqrt(vector.reduce((sum, entry) => sum + entry * entry, 0));

@@ -7,7 +7,10 @@ import type { DoctorReport } from '../report/doctor-report.js';
 import type { Inspection } from '../report/inspection.js';
 import type { PruneSummary } from '../report/prune-summary.js';
 import type { Report } from '../report/schema.js';
+import type { StudyResult } from '../report/study-schema.js';
 import type { TrainSummary } from '../report/train-summary.js';
+import type { StudyConfig } from '../study/settings.js';
+import type { PlannedCell } from '../study.js';
 
 export type OutputStream = Writable & { isTTY?: boolean; columns?: number; fd?: number };
 
@@ -36,6 +39,9 @@ export interface Work {
   analyze(config: AnalyzeConfig, progress: Progress, checkpoint: Checkpoint): Promise<Report>;
   prune(config: PruneConfig, progress: Progress, checkpoint: Checkpoint): Promise<PruneSummary>;
   train(config: TrainConfig, progress: Progress, given: Checkpoint | null): Promise<TrainSummary>;
+  study(config: StudyConfig, progress: Progress): Promise<StudyResult>;
+  /** The cells of a study, none of which is run. */
+  planStudy(config: StudyConfig, progress: Progress): Promise<PlannedCell[]>;
   diagnose(progress: Progress): Promise<DoctorReport>;
   inspect(path: string): Promise<Inspection>;
   /** Zeros of a compressed model among the prunable weights of its dense one. */
@@ -68,6 +74,8 @@ export const lazyWork: Work = {
   analyze: async (...args) => (await import('../analyze.js')).analyze(...args),
   prune: async (...args) => (await import('../prune.js')).prune(...args),
   train: async (...args) => (await import('../train.js')).train(...args),
+  study: async (...args) => (await import('../study.js')).study(...args),
+  planStudy: async (...args) => (await import('../study.js')).planStudy(...args),
   diagnose: async (...args) => (await import('../doctor.js')).diagnose(...args),
   inspect: async (...args) => (await import('../inspect.js')).inspect(...args),
   prunedZeros: async (...args) => (await import('../pruned-model.js')).prunedZeros(...args),

@@ -1,7 +1,8 @@
 /** The files that a command reads, so that none of its outputs is written over one of them. */
-import { open, opendir, stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { filesBelow } from '../files-below.js';
 import type { Surroundings } from './context.js';
 import { type Flags, pathFrom } from './resolve-config.js';
 
@@ -13,45 +14,9 @@ export interface Input {
   files(): Promise<readonly string[]>;
 }
 
-/** Files of a folder that are looked at; no folder of single images has as many. */
-const MOST_FILES = 1_000_000;
 const CONFIG_FILE = 'prune-limit.json';
 /** Bytes at the start of a report, Markdown or JSON, that say what it is. */
 const HEAD_BYTES = 4096;
-
-/** Regular files at or below a path, links followed; none where it leads nowhere. */
-async function filesBelow(path: string): Promise<string[]> {
-  const files: string[] = [];
-  const visited = new Set<string>();
-  const folders = [path];
-  for (
-    let folder = folders.pop();
-    folder !== undefined && files.length < MOST_FILES;
-    folder = folders.pop()
-  ) {
-    const found = await stat(folder, { bigint: true }).catch(() => null);
-    if (!found?.isDirectory()) {
-      if (found !== null) {
-        files.push(folder);
-      }
-      continue;
-    }
-    const identity = `${found.dev}:${found.ino}`;
-    if (visited.has(identity)) {
-      continue;
-    }
-    visited.add(identity);
-    for await (const entry of await opendir(folder).catch(() => [])) {
-      const inside = join(folder, entry.name);
-      if (entry.isFile()) {
-        files.push(inside);
-      } else {
-        folders.push(inside);
-      }
-    }
-  }
-  return files;
-}
 
 /** Whether a file is a report of prune-limit, which a folder of data may hold, too, and which is no data. */
 async function isReport(path: string): Promise<boolean> {

@@ -1,6 +1,8 @@
 /** The options of the commands by the names that programs and configuration files use: in camelCase. */
 import { analyzeSettings, configSetting, weightsSetting } from './analyze-settings.js';
 import { settingKey } from './settings.js';
+import { dataSettings, engineSettings } from './shared-settings.js';
+import { studySettings } from './study-settings.js';
 
 /** Options of `analyze`, those of a terminal apart. */
 export const analyzeOptionNames: readonly string[] = [
@@ -20,4 +22,11 @@ export const pruneOptionNames: readonly string[] = [
   'allocation',
   'gate',
   'sparse',
+];
+
+/** Options of `study`. */
+export const studyOptionNames: readonly string[] = [
+  ...[weightsSetting, ...Object.values(dataSettings), ...Object.values(engineSettings)].map(settingKey),
+  ...Object.values(studySettings).map(settingKey),
+  'quick',
 ];

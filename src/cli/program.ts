@@ -12,6 +12,7 @@ import { addInspectCommand } from './inspect-command.js';
 import { addPruneCommand } from './prune-command.js';
 import { addReportCommand } from './report-command.js';
 import { addSchemaCommand } from './schema-command.js';
+import { addStudyCommand } from './study-command.js';
 import { addTrainCommand } from './train-command.js';
 
 /** The whole command line. Commander neither exits nor prints errors; `run` does. */
@@ -39,6 +40,7 @@ export function createProgram(context: Context): Command {
   addAnalyzeCommand(program, context);
   addPruneCommand(program, context);
   addTrainCommand(program, context);
+  addStudyCommand(program, context);
   addDataCommand(program, context);
   addInspectCommand(program, context);
   addGateCommand(program, context);

@@ -13,6 +13,8 @@ async function schemaOf(of: string): Promise<Record<string, unknown>> {
       return (await import('../gate/schema.js')).comparisonJsonSchema();
     case 'inspect':
       return (await import('../report/inspection.js')).inspectionJsonSchema();
+    case 'study':
+      return (await import('../report/study-schema.js')).studyJsonSchema();
     default:
       return (await import('../report/schema.js')).reportJsonSchema();
   }
@@ -24,11 +26,11 @@ export function addSchemaCommand(program: Command, context: Context): void {
     .command('schema')
     .summary('print the JSON Schema of a report, a result or prune-limit.json')
     .description(
-      'Prints the JSON Schema (draft 2020-12) of the JSON report that analyze writes, of the results of gate, compare and inspect, or of a configuration file.',
+      'Prints the JSON Schema (draft 2020-12) of the JSON report that analyze writes, of the results of gate, compare, inspect and study, or of a configuration file.',
     )
     .addArgument(
       new Argument('[of]', 'what the schema is of')
-        .choices(['report', 'config', 'gate', 'compare', 'inspect'])
+        .choices(['report', 'config', 'gate', 'compare', 'inspect', 'study'])
         .default('report'),
     )
     .helpOption('-h, --help', 'show this help')

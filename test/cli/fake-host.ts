@@ -113,6 +113,10 @@ export function fakeWork(overrides: Partial<Work> = {}, metadata: Record<string,
         seconds: 1,
       };
     },
+    study: async () => {
+      throw new Error('no study to carry out');
+    },
+    planStudy: async () => [],
     inspect: async () => {
       throw new Error('no file to inspect');
     },

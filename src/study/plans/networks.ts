@@ -1,0 +1,48 @@
+/** The networks that a study looks at: the one that is given, or a plain one and one with an l1 penalty. */
+import type { ModelSource, TrainCell } from '../cell.js';
+import type { StudySettings } from '../settings.js';
+
+export interface StudyNetwork {
+  name: string;
+  model: ModelSource;
+  /** The cells that make it. */
+  cells: TrainCell[];
+}
+
+/** A cell that trains a network. */
+export function trainCell(
+  { training }: StudySettings,
+  name: string,
+  changes: Partial<TrainCell['config']>,
+): TrainCell {
+  return { kind: 'train', name: `train ${name}`, config: { ...training, ...changes } };
+}
+
+/** A network of the study's training, trained without a penalty or with it. */
+export function trainedNetwork(settings: StudySettings, kind: 'plain' | 'l1', seed: number): StudyNetwork {
+  const name = seed === settings.seed ? kind : `${kind}, seed ${seed}`;
+  const cell = trainCell(settings, name, { l1: kind === 'l1' ? settings.training.l1 : 0, seed });
+  return { name, model: { cell: cell.name }, cells: [cell] };
+}
+
+/** The given network alone, else one of each kind that is asked for. */
+export function networksOf(
+  settings: StudySettings,
+  kinds: readonly ('plain' | 'l1')[] = ['plain', 'l1'],
+): StudyNetwork[] {
+  return settings.givenModel
+    ? [{ name: 'given', model: { given: true }, cells: [] }]
+    : kinds.map((kind) => trainedNetwork(settings, kind, settings.seed));
+}
+
+/** What networks were trained on, in a sentence; none where one was given. */
+export function trainingSentence({ givenModel, training }: StudySettings, withPenalty: boolean): string[] {
+  if (givenModel) {
+    return [];
+  }
+  const { network, hidden, epochs, l1, width } = training;
+  const what = network === 'mlp' ? `mlp with hidden layers of ${hidden.join(', ')}` : `${network}`;
+  return [
+    `Trained for this study: ${what}${width === 1 ? '' : ` of width ${width}`}, ${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}${withPenalty ? `; l1 is a penalty of ${l1} times sum |w|, plain has none` : ''}.`,
+  ];
+}

@@ -1,0 +1,20 @@
+/** The studies by name. */
+import type { StudyName } from './names.js';
+import { baselinesStudy } from './plans/baselines.js';
+import { frontierStudy } from './plans/frontier.js';
+import { prunersStudy } from './plans/pruners.js';
+import { rowNormsStudy } from './plans/row-norms.js';
+import { theoryVsActualStudy } from './plans/theory-vs-actual.js';
+import { weightDistributionStudy } from './plans/weight-distribution.js';
+import { weightScaleStudy } from './plans/weight-scale.js';
+import type { Study } from './study.js';
+
+export const studies: Readonly<Record<StudyName, Study>> = {
+  pruners: prunersStudy,
+  'theory-vs-actual': theoryVsActualStudy,
+  'weight-distribution': weightDistributionStudy,
+  'weight-scale': weightScaleStudy,
+  'row-norms': rowNormsStudy,
+  baselines: baselinesStudy,
+  frontier: frontierStudy,
+};

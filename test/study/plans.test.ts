@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { studyDefaults } from '../../src/cli/study-settings.js';
+import { analyzeDefaults, trainDefaults } from '../../src/config.js';
+import { cellKeys } from '../../src/study/cell.js';
+import { STUDY_NAMES } from '../../src/study/names.js';
+import { studies } from '../../src/study/registry.js';
+import type { StudySettings } from '../../src/study/settings.js';
+
+const settings: StudySettings = {
+  givenModel: false,
+  analysis: { ...analyzeDefaults, data: 'd' },
+  training: { ...trainDefaults, network: 'mlp', data: 'd', l1: 1e-4 },
+  ratios: [0.5, 0.9],
+  methods: ['magnitude', 'woodfisher', 'gradual'],
+  seeds: 3,
+  seed: 7,
+  calibration: 100,
+  budgetEpochs: 2,
+  scales: [1, 3, 2, 2],
+  rows: 20,
+};
+
+const namesOf = (study: keyof typeof studies, changes: Partial<StudySettings> = {}) =>
+  studies[study].plan({ ...settings, ...changes }).map(({ name }) => name);
+
+describe('plans', () => {
+  it.each(STUDY_NAMES)('%s is plain data, whose cells come after the models that they take', (name) => {
+    const cells = studies[name].plan(settings);
+    expect(JSON.parse(JSON.stringify(cells))).toEqual(cells);
+    const keys = cellKeys(cells, { version: '1', data: 'd', model: null });
+    expect(new Set(keys.values()).size).toBe(cells.length);
+  });
+
+  it('pruners: seeds where something is random, training examples as a method may see them', () => {
+    const cells = studies.pruners.plan(settings);
+    // One training, magnitude once and two methods with three seeds at two fractions.
+    expect(cells).toHaveLength(1 + 2 * (1 + 3 + 3));
+    const seen = (method: string) =>
+      cells.flatMap((cell) =>
+        cell.kind === 'prune' && cell.config.name === method
+          ? [[cell.config.problem.examples, cell.config.problem.seed, cell.prunedFraction]]
+          : [],
+      );
+    expect(seen('magnitude')).toEqual([
+      [100, 7, 0.5],
+      [100, 7, 0.9],
+    ]);
+    expect(seen('gradual').slice(0, 4)).toEqual([
+      ['all', 7, 0.5],
+      ['all', 8, 0.5],
+      ['all', 9, 0.5],
+      ['all', 7, 0.9],
+    ]);
+  });
+
+  it('a given model is not trained', () => {
+    expect(
+      studies.pruners.plan({ ...settings, givenModel: true }).every(({ kind }) => kind === 'prune'),
+    ).toBe(true);
+    expect(namesOf('theory-vs-actual', { givenModel: true })).toEqual(['analyze given']);
+  });
+
+  it('theory-vs-actual: a network without the penalty and one with it', () => {
+    const trained = studies['theory-vs-actual']
+      .plan(settings)
+      .flatMap((cell) => (cell.kind === 'train' ? [cell.config.l1] : []));
+    expect(trained).toEqual([0, 1e-4]);
+  });
+
+  it('weight-distribution: independent runs of each kind; at least two, and trained here', () => {
+    expect(namesOf('weight-distribution')).toEqual([
+      'train plain',
+      'train plain, seed 8',
+      'train plain, seed 9',
+      'distances plain',
+      'train l1',
+      'train l1, seed 8',
+      'train l1, seed 9',
+      'distances l1',
+    ]);
+    expect(() => namesOf('weight-distribution', { seeds: 1 })).toThrow(/--seeds 2 or more/);
+    expect(() => namesOf('weight-distribution', { givenModel: true })).toThrow(/leave out --model/);
+    expect(studyDefaults.seeds).toBeGreaterThanOrEqual(3);
+  });
+
+  it('weight-scale: each factor once, predicted and scaled', () => {
+    expect(namesOf('weight-scale')).toEqual([
+      'train plain',
+      'analyze, weights as they are',
+      'scale by 2',
+      'analyze, scaled by 2',
+      'scale by 3',
+      'analyze, scaled by 3',
+    ]);
+    const [, first, , second] = studies['weight-scale'].plan(settings);
+    expect([first, second].map((cell) => cell.kind === 'analyze' && cell.config.weightScales)).toEqual([
+      [2, 3],
+      [],
+    ]);
+  });
+
+  it('row-norms: rows of each network', () => {
+    const rows = studies['row-norms']
+      .plan(settings)
+      .flatMap((cell) => (cell.kind === 'analyze' ? [cell.config.rowNorms] : []));
+    expect(rows).toEqual([20, 20]);
+  });
+});
