@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readOnnx } from '../../src/checkpoint/onnx/reader.js';
 import { prepareBackend } from '../../src/compute/backend.js';
-import { loadOnnxRuntime } from '../../src/compute/onnx-runtime.js';
+import { type LoadedRuntime, loadOnnxRuntime } from '../../src/compute/onnx-runtime.js';
 import { tfjsExecutor } from '../../src/compute/tfjs-executor.js';
 import { type TrainConfig, trainDefaults } from '../../src/config.js';
 import { encodeFloat16 } from '../../src/float16.js';
@@ -127,7 +127,7 @@ describe('an ONNX model that is trained', () => {
     const from = await fileOf('measured', modelWith());
     const changes = { epochs: 1, learningRate: 0.04, backend: 'onnx' } as const;
     const { testAccuracy, testLoss } = await train(config(from, 'measured-out/', changes), silentProgress);
-    const { InferenceSession, Tensor } = await import('onnxruntime-node');
+    const { InferenceSession, Tensor } = (runtime as LoadedRuntime).runtime;
     const session = await InferenceSession.create(join(root, 'measured-out', 'measured.onnx'));
     const { values, labels, count } = separableSplit(60, 3, 2);
     const { output } = await session.run({
