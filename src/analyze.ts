@@ -214,5 +214,5 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       tuned,
       seconds: watch.seconds,
     });
-  }).catch(explainExecutorFailure);
+  }).catch((error: unknown) => explainExecutorFailure(error));
 }

@@ -1,4 +1,5 @@
 /** Pruning by a method that looks at the network on its data. */
+import { explainExecutorFailure } from './analysis/executor-failure.js';
 import { openProblem, type Problem } from './analysis/problem.js';
 import { type MeteredOracle, openPruningOracle } from './analysis/pruning-oracle.js';
 import { type ResourceScope, resourceScope } from './analysis/resources.js';
@@ -216,5 +217,5 @@ export async function pruneByMethod(
         seconds: method.seconds + cost.seconds,
       },
     });
-  });
+  }).catch((error: unknown) => explainExecutorFailure(error));
 }

@@ -18,7 +18,6 @@ import {
   type MaskedNetwork,
   type RetrainingProblem,
   stepSetting,
-  stepsOf,
   unmasked,
   withFlatWeights,
 } from './retraining/masked-training.js';
@@ -63,6 +62,22 @@ async function measured(
   }
 }
 
+/**
+ * A mask acts on what is trained; layers can be marked as not trainable.
+ *
+ * @throws InputError `prune/training` where a weight to prune is of such a layer
+ */
+export function requireTrained({ network: { prunable } }: Problem, { weights }: TrainableNetwork): void {
+  const trained = new Set(weights.map(({ name }) => name));
+  const still = prunable.find(({ checkpointName }) => !trained.has(checkpointName));
+  if (still !== undefined) {
+    throw new InputError(
+      'prune/training',
+      `${still.name} is of a layer that is marked as not trainable, so that it cannot be pruned by training; leave it out with --exclude ${JSON.stringify(still.name)}, or use another --method without --tune`,
+    );
+  }
+}
+
 /** What training takes of a configuration. */
 type TrainingChoice = Pick<MethodConfig, 'problem' | 'tuneExamples' | 'augment' | 'learningRate'>;
 
@@ -76,8 +91,9 @@ export interface OpenedRetraining {
  * Prepares the training of a problem's network on its training split.
  *
  * @param network of the same checkpoint
- * @param onSteps told the steps that were taken, of all
+ * @param onSteps as in {@link RetrainingProblem}
  * @param note told why tfjs trains, where that is not what was asked for
+ * @throws InputError `prune/training` where a weight to prune is not trained
  */
 export async function openRetraining(
   { problem: config, tuneExamples, augment, learningRate }: TrainingChoice,
@@ -88,6 +104,7 @@ export async function openRetraining(
   note: (message: string) => void,
 ): Promise<OpenedRetraining> {
   const { seed, sample } = config;
+  requireTrained(problem, network);
   const { train, test } = problem.dataset as { train: Split; test: Split | null };
   const retraining: RetrainingProblem = {
     network,
@@ -132,14 +149,22 @@ export async function pruneByTraining(
   const network = await createTrainableNetwork(layers);
   try {
     const stage = progress.stage(methodStages.training, 1);
-    const onSteps = (done: number, total: number): void => stage.update(done / total);
+    let examplesSeen = 0;
+    const onSteps: RetrainingProblem['onSteps'] = (done, total, examples) => {
+      examplesSeen += examples;
+      stage.update(done / total);
+    };
     const opened = await openRetraining(config, problem, checkpoint, network, onSteps, progress.note);
     const { retraining, settings } = opened;
     const dense = unmasked(retraining);
     const started = performance.now();
     let found: MaskedNetwork;
     if (isTrainingMethod(name)) {
-      found = await trainingMethods[name](retraining, settings, { prunedWeights, epochs: budgetEpochs });
+      found = await trainingMethods[name](retraining, settings, {
+        prunedWeights,
+        epochs: budgetEpochs,
+        learningRate: config.learningRate,
+      });
     } else {
       const { mask, weights } = pruned as PrunedNetwork;
       found = { ...dense, weights: withFlatWeights(retraining, dense.weights, weights), mask };
@@ -152,17 +177,14 @@ export async function pruneByTraining(
     const [before, after] = await asStage(progress, methodStages.measuring, () =>
       measured(retraining, [dense, found]),
     );
-    const { examples } = retraining;
-    const epochs = tuneEpochs + (isTrainingMethod(name) ? budgetEpochs : 0);
-    const steps = stepsOf(retraining, epochs, settings.batchSize);
     return {
       network: { mask: found.mask, weights: flatWeights(retraining, found.weights) },
       checkpoint: network.checkpoint(found.weights, found.statistics),
       method: {
         name: tuneEpochs > 0 ? `${name}, tuned` : name,
         ...{ seed, seconds, before, after },
-        epochEquivalents: (epochs * examples.length) / problem.trainingAvailable,
-        distinctExamples: Math.min(examples.length, steps * settings.batchSize),
+        epochEquivalents: examplesSeen / problem.trainingAvailable,
+        distinctExamples: Math.min(retraining.examples.length, examplesSeen),
       },
     };
   } finally {

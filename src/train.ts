@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { explainExecutorFailure } from './analysis/executor-failure.js';
 import { tensorMemory } from './analysis/memory.js';
 import { inputOrder } from './analysis/problem.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
@@ -255,7 +256,7 @@ export async function train(
       epochs = history;
       await writeLog(config.log, history);
     },
-  });
+  }).catch((error: unknown) => explainExecutorFailure(error, '--batch-size'));
   const stored = config.weightsDtype === 'float16' ? convertStorage(trained, 'float16') : trained;
   const reached = await measure(stored, data, progress);
   if (reached.guessing > 0 && !(reached.train.loss < LEARNED_NOTHING * reached.guessing)) {

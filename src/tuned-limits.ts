@@ -7,7 +7,7 @@ import { selectExamples } from './dataset/selection.js';
 import { InputError } from './errors.js';
 import { createTrainableNetwork, type TrainableNetwork } from './network/trainable-network.js';
 import type { Progress } from './progress.js';
-import { openRetraining, requireTrainable } from './prune-training.js';
+import { openRetraining, requireTrainable, requireTrained } from './prune-training.js';
 import { prunedCount } from './pruning/magnitude.js';
 import { gradual } from './retraining/gradual.js';
 import { type MaskedNetwork, unmasked } from './retraining/masked-training.js';
@@ -26,7 +26,14 @@ const ROUNDING = 1e-9;
  * @throws InputError for networks and losses that training does not take
  */
 export async function openTunable(problem: Problem, checkpoint: Checkpoint): Promise<TrainableNetwork> {
-  return createTrainableNetwork(requireTrainable(problem, checkpoint, '--tune'));
+  const network = await createTrainableNetwork(requireTrainable(problem, checkpoint, '--tune'));
+  try {
+    requireTrained(problem, network);
+    return network;
+  } catch (error) {
+    network.dispose();
+    throw error;
+  }
 }
 
 /** What retraining is held against. */

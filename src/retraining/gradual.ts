@@ -47,8 +47,8 @@ export function growingMask(
 }
 
 /**
- * Trains the kept weights while the mask grows: the strongest line of the
- * first figures from one epoch on.
+ * Trains the kept weights while the mask grows: of the methods that were tried
+ * on MLPNet the best from one epoch on (`docs/results.md`).
  *
  * @param epochs budget, may be a part of one
  */

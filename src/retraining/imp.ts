@@ -20,8 +20,9 @@ const REWIND_STEP = 1000;
 const REWIND_SHARE = 0.1;
 
 /**
- * A new network of the same architecture: kernels normal with variance
- * 2 / fan-in (He et al. 2015), scales and moving variances 1, all else 0.
+ * A new network of the same architecture: kernels and embeddings normal with
+ * variance 2 / fan-in (He et al. 2015), scales and moving variances 1, all
+ * else 0.
  */
 export function initialized(problem: RetrainingProblem): MaskedNetwork {
   const { network, dimension, seed } = problem;
@@ -30,7 +31,7 @@ export function initialized(problem: RetrainingProblem): MaskedNetwork {
     new Float32Array(length).fill(/gamma|variance/.test(name) ? 1 : 0);
   return {
     weights: network.weights.map(({ name, shape, values, prunable }) =>
-      prunable ? normalKernel(shape, 2, random) : constant(name, values.length),
+      prunable || /embeddings$/.test(name) ? normalKernel(shape, 2, random) : constant(name, values.length),
     ),
     statistics: network.statistics.map(({ name, values }) => constant(name, values.length)),
     mask: new Uint8Array(dimension).fill(1),

@@ -22,8 +22,8 @@ export interface RetrainingProblem {
   examples: Int32Array;
   executor: Executor;
   seed: number;
-  /** Told the steps that were taken, of all. */
-  onSteps: (done: number, total: number) => void;
+  /** Told the steps that were taken, of all of a run, and the examples of the last. */
+  onSteps: (done: number, total: number, examples: number) => void;
 }
 
 /** What a run starts from and ends with. */
@@ -168,7 +168,7 @@ export async function trainMasked(
         .subarray(within * batchSize, (within + 1) * batchSize)
         .map((place) => examples[place]);
       await takeStep(problem, settings, engine, chosen, step, steps);
-      problem.onSteps(step + 1, steps);
+      problem.onSteps(step + 1, steps, chosen.length);
       await new Promise((resolve) => setImmediate(resolve));
     }
     const { weights, statistics } = engine.state();

@@ -16,6 +16,8 @@ export interface RetrainingTarget {
   prunedWeights: number;
   /** Passes over the examples that may be seen; may be a part of one. */
   epochs: number;
+  /** As asked for; null: the method's own. */
+  learningRate: number | null;
 }
 
 /** Prunes a network by training; deterministic for a seed and a number of threads. */
@@ -42,7 +44,7 @@ export const trainingMethods: Readonly<Record<TrainingMethodName, TrainingMethod
         ...settings,
         ...{
           optimizer: 'sgd',
-          learningRate: BASELINE_RATE,
+          learningRate: target.learningRate ?? BASELINE_RATE,
           momentum: 0.9,
           rateShare: cosineShare,
           l1: LOMP_L1,
@@ -56,7 +58,8 @@ export const trainingMethods: Readonly<Record<TrainingMethodName, TrainingMethod
       problem,
       {
         ...settings,
-        ...{ optimizer: 'sgd', learningRate: BASELINE_RATE, momentum: 0.9, weightDecay: IMP_DECAY },
+        ...{ optimizer: 'sgd', momentum: 0.9, weightDecay: IMP_DECAY },
+        learningRate: target.learningRate ?? BASELINE_RATE,
         rateShare: stepwiseShare,
       },
       target,

@@ -347,6 +347,25 @@ describe('a method', () => {
     expect(hashes((await pruned(...arguments_)).folder)).toEqual(hashes(folder));
   });
 
+  it('that trains refuses a layer that is marked as not trainable', async () => {
+    const folder = newFolder();
+    const saved = JSON.parse(readFileSync(join(model, 'model.json'), 'utf8'));
+    const topology = saved.modelTopology.model_config ?? saved.modelTopology;
+    const frozen = topology.config.layers.find(
+      ({ class_name }: { class_name: string }) => class_name === 'Dense',
+    );
+    frozen.config.trainable = false;
+    writeFileSync(join(folder, 'model.json'), JSON.stringify(saved));
+    writeFileSync(join(folder, 'weights.bin'), readFileSync(join(model, 'weights.bin')));
+    const { exitCode, stderr } = await runReal(
+      ...['prune', folder, '--data', images, '--ratio', '0.5', '--tune', '1'],
+      ...['-o', join(newFolder(), 'out'), '--quiet'],
+    );
+    expect(stderr).toMatch(/^prune-limit: \S+ is of a layer that is marked as not trainable.*--exclude "/);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(exitCode).toBe(2);
+  });
+
   it('that is tuned has a smaller loss', async () => {
     const lossOf = async (...options: string[]): Promise<number> => {
       const arguments_ = ['--ratio', '0.9', '--method', 'magnitude', '--calibration', '100', ...options];

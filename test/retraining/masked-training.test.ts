@@ -165,7 +165,7 @@ describe('budgets', () => {
       for (const name of ['gradual', 'lomp', 'imp'] as const) {
         let steps = 0;
         const counted = { ...problem, onSteps: () => steps++ };
-        const target = { prunedWeights: 20, epochs: 4 };
+        const target = { prunedWeights: 20, epochs: 4, learningRate: null };
         const { mask, weights } = await trainingMethods[name](counted, settings, target);
         expect(steps, name).toBeLessThanOrEqual(stepsOf(problem, 4, settings.batchSize));
         expect(steps, name).toBeGreaterThan(0.8 * stepsOf(problem, 4, settings.batchSize));
@@ -174,6 +174,16 @@ describe('budgets', () => {
           expect(mask[i] === 1 || weight === 0, `${name}, weight ${i}`).toBe(true);
         });
       }
+    });
+  });
+
+  it('are spent at the rate that was asked for', async () => {
+    await withProblem(async (problem, settings) => {
+      const before = flatWeights(problem, unmasked(problem).weights);
+      const target = { prunedWeights: 10, epochs: 2, learningRate: 1e-12 };
+      const { mask, weights } = await trainingMethods.lomp(problem, settings, target);
+      const after = flatWeights(problem, weights);
+      expect(after.every((weight, i) => mask[i] === 0 || Math.abs(weight - before[i]) < 1e-6)).toBe(true);
     });
   });
 

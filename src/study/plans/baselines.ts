@@ -1,9 +1,8 @@
 /** What pruning reaches with training at equal sparsity and equal budget, by the methods that the paper compares with. */
 import type { StudySettings } from '../settings.js';
 import type { Study } from '../study.js';
-import { networksOf, trainingSentence } from './networks.js';
-import { accuracyTable, denseSentence, rangeTable, type Variant, variantCells } from './pruned-variants.js';
-import { accuracyPicture } from './pruners.js';
+import type { Variant } from './pruned-variants.js';
+import { variantStudy } from './pruners.js';
 
 /** Methods that train have the budget themselves; masks are trained for as long. */
 function variantsOf({ budgetEpochs }: StudySettings): Variant[] {
@@ -19,22 +18,9 @@ function variantsOf({ budgetEpochs }: StudySettings): Variant[] {
   ];
 }
 
-export const baselinesStudy: Study = {
-  title: 'pruning with training at equal sparsity and budget: lomp, imp, gradual, and masks that are tuned',
-  plan: (settings) => {
-    const [network] = networksOf(settings, ['plain']);
-    return [...network.cells, ...variantCells(settings, variantsOf(settings), network.model)];
-  },
-  findings: (settings, outcomes) => {
-    const variants = variantsOf(settings);
-    return {
-      summary: [
-        ...trainingSentence(settings, false),
-        ...denseSentence(settings, variants, outcomes),
-        `Each pruning starts from the trained network and may train for ${settings.budgetEpochs} passes over the training examples; masks are chosen first and trained for as long. This is not training from the initial weights, as the publications of these methods do it.`,
-      ],
-      tables: [accuracyTable(settings, variants, outcomes), ...rangeTable(settings, variants, outcomes)],
-      pictures: [accuracyPicture(settings, variants, outcomes)],
-    };
-  },
-};
+export const baselinesStudy: Study = variantStudy(
+  'pruning with training at equal sparsity and budget: lomp, imp, gradual, and masks that are tuned',
+  variantsOf,
+  ({ budgetEpochs }) =>
+    `Each pruning may train for ${budgetEpochs} passes over the training examples; masks are chosen first and trained for as long. imp trains from new initial weights, all others from the trained network, not from initial weights as the publications of some of them do.`,
+);

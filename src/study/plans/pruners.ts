@@ -12,10 +12,6 @@ import {
   variantCells,
 } from './pruned-variants.js';
 
-function variantsOf({ methods, budgetEpochs }: StudySettings): Variant[] {
-  return methods.map((method) => ({ label: method, method, budgetEpochs, tuneEpochs: 0 }));
-}
-
 /** A line for each way to prune. */
 export function accuracyPicture(
   settings: StudySettings,
@@ -38,22 +34,41 @@ export function accuracyPicture(
   };
 }
 
-export const prunersStudy: Study = {
-  title: 'every pruning method on one network: accuracy and cost',
-  plan: (settings) => {
-    const [network] = networksOf(settings, ['plain']);
-    return [...network.cells, ...variantCells(settings, variantsOf(settings), network.model)];
-  },
-  findings: (settings, outcomes) => {
-    const variants = variantsOf(settings);
-    return {
-      summary: [
-        ...trainingSentence(settings, false),
-        ...denseSentence(settings, variants, outcomes),
-        `Methods that do not train saw up to ${settings.calibration} training examples; the budget of those that train: ${settings.budgetEpochs} passes over all. No method sees test examples.`,
-      ],
-      tables: [accuracyTable(settings, variants, outcomes), ...rangeTable(settings, variants, outcomes)],
-      pictures: [accuracyPicture(settings, variants, outcomes)],
-    };
-  },
-};
+/**
+ * A study of ways to prune one network: a table of accuracies, with its spread, and a picture.
+ *
+ * @param sentence what was allowed to each
+ */
+export function variantStudy(
+  title: string,
+  variantsOf: (settings: StudySettings) => Variant[],
+  sentence: (settings: StudySettings) => string,
+): Study {
+  return {
+    title,
+    plan: (settings) => {
+      const [network] = networksOf(settings, ['plain']);
+      return [...network.cells, ...variantCells(settings, variantsOf(settings), network.model)];
+    },
+    findings: (settings, outcomes) => {
+      const variants = variantsOf(settings);
+      return {
+        summary: [
+          ...trainingSentence(settings, false),
+          ...denseSentence(settings, variants, outcomes),
+          sentence(settings),
+        ],
+        tables: [accuracyTable(settings, variants, outcomes), ...rangeTable(settings, variants, outcomes)],
+        pictures: [accuracyPicture(settings, variants, outcomes)],
+      };
+    },
+  };
+}
+
+export const prunersStudy: Study = variantStudy(
+  'every pruning method on one network: accuracy and cost',
+  ({ methods, budgetEpochs }) =>
+    methods.map((method) => ({ label: method, method, budgetEpochs, tuneEpochs: 0 })),
+  ({ calibration, budgetEpochs }) =>
+    `Methods that do not train saw up to ${calibration} training examples; the budget of those that train: ${budgetEpochs} passes over all. No method sees test examples.`,
+);
