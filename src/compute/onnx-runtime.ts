@@ -1,6 +1,6 @@
 /** Finds ONNX Runtime among the installed packages. */
 import type { OnnxRuntime } from './compile/native-session.js';
-import { packageVersion } from './package-version.js';
+import { isOlder, packageVersion } from './package-version.js';
 
 /**
  * Packages that hold ONNX Runtime, the preferred first. Where `onnxruntime-node`
@@ -26,11 +26,6 @@ export interface LoadedRuntime {
   version: string;
 }
 
-function isTooOld(version: string): boolean {
-  const [major, minor] = version.split('.').map(Number);
-  return major < OLDEST_VERSION[0] || (major === OLDEST_VERSION[0] && minor < OLDEST_VERSION[1]);
-}
-
 /** What a package holds, or why it cannot be used. */
 async function loadPackage(
   name: string,
@@ -40,7 +35,7 @@ async function loadPackage(
     const runtime = (await load(name)) as OnnxRuntime;
     // Some packages keep their package.json to themselves.
     const version = packageVersion(name) ?? runtime.env?.versions?.web ?? 'of unknown version';
-    return isTooOld(version)
+    return isOlder(version, OLDEST_VERSION)
       ? `${version} is too old, ${OLDEST_VERSION.join('.')} or newer is needed`
       : { runtime, version };
   } catch (error) {

@@ -10,3 +10,9 @@ export function packageVersion(name: string): string | null {
     return null;
   }
 }
+
+/** Whether a version comes before another one; what is no version does not. */
+export function isOlder(version: string, than: readonly [major: number, minor: number]): boolean {
+  const [major, minor] = version.split('.').map(Number);
+  return major < than[0] || (major === than[0] && minor < than[1]);
+}

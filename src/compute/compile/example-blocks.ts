@@ -87,8 +87,9 @@ const blockExamples: Lowering = (node, builder) => {
           builder.integers([0, 0, left, 0, examples - batch, 0, right, 0]),
           builder.scalar(0),
         ]);
-  const blocked = builder.reshape(padded, [examples / block, block, rows * width]);
-  return [builder.reshape(builder.transpose(blocked, [0, 2, 1]), shape)];
+  // Examples of a block as its channels.
+  const blocked = builder.reshape(padded, [examples / block, block, rows * width, 1]);
+  return [builder.reshape(builder.add(`${BLOCKED_DOMAIN}.ReorderInput`, [blocked]), shape)];
 };
 
 /**
@@ -108,6 +109,15 @@ const blockOutputGradient: Lowering = (node, builder) => {
     3,
     toOutputs - outputs,
   );
+  if (toOutputs === block) {
+    // Examples of a block as rows of an image, positions as its blocks of channels: several threads move them.
+    const moved = builder.add(
+      `${BLOCKED_DOMAIN}.ReorderInput`,
+      [builder.reshape(filled, [toExamples / block, block, 1, rows * columns * block])],
+      { channels_last: 1 },
+    );
+    return [builder.reshape(moved, shape)];
+  }
   const blocked = builder.reshape(filled, [
     groups,
     toExamples / groups / block,
