@@ -16,6 +16,7 @@ import {
   Log1p,
   MaxPoolGrad,
   registerKernel,
+  Sign,
   type TensorInfo,
   Transpose,
   util,
@@ -73,6 +74,12 @@ function explicitTransposeMatMul(backendName: string): NamedKernel {
 const preciseLog1p: NamedKernel = ({ inputs, backend }) => {
   const { x } = inputs;
   return output(backend, x.shape, Float32Array.from(values(backend, x), Math.log1p));
+};
+
+/** The sign of every number; the wasm kernel gives 0 for those below 1e-7. */
+const exactSign: NamedKernel = ({ inputs, backend }) => {
+  const { x } = inputs;
+  return output(backend, x.shape, Float32Array.from(values(backend, x), Math.sign));
 };
 
 /** Runs a kernel that one backend lacks on the cpu backend. */
@@ -135,6 +142,7 @@ export function completeKernels(backendName: string, cpuBackend: KernelBackend):
   register(BatchMatMul, backendName, explicitTransposeMatMul(backendName));
   register(MaxPoolGrad, backendName, maxPoolGradient);
   register(Log1p, backendName, preciseLog1p);
+  register(Sign, backendName, exactSign);
   for (const kernelName of [Conv2D, FusedConv2D, DepthwiseConv2dNative, FusedDepthwiseConv2D]) {
     register(kernelName, backendName, explicitPaddingConvolution(kernelName, backendName));
   }

@@ -264,6 +264,13 @@ describe('kernels that wasm lacks or has slow', () => {
     await expectSameOnAllBackends(() => tf.tidy(() => compute().dataSync() as Float32Array));
   });
 
+  it('numbers below 1e-7 have a sign on wasm', async () => {
+    await prepareBackend('wasm');
+    expect([...tf.sign(tf.tensor1d([1e-8, -1e-8, 1e-30, -1e-30, 2, 0])).dataSync()]).toEqual([
+      1, -1, 1, -1, 1, 0,
+    ]);
+  });
+
   it('every kernel of the cpu backend is there on wasm', () => {
     const present = new Set(tf.getKernelsForBackend('wasm').map(({ kernelName }) => kernelName));
     const missing = tf.getKernelsForBackend('cpu').filter(({ kernelName }) => !present.has(kernelName));
