@@ -1,4 +1,5 @@
 import { assembleReport } from './analysis/assembly.js';
+import { measureCompensated } from './analysis/compensated-limit.js';
 import type { ExampleEvaluator } from './analysis/computation.js';
 import { connectedPruning } from './analysis/connectivity.js';
 import { evaluateDense, toleratedIncrease } from './analysis/epsilon.js';
@@ -191,6 +192,17 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
           progress,
         ),
       ));
+    const compensated =
+      tunable &&
+      (await watch.time('compensated', () =>
+        measureCompensated(
+          {
+            ...{ config, checkpoint, epsilon },
+            ...{ denseLoss: dense.train.meanLoss, atOnce: measured.loss.prunedFraction },
+          },
+          progress,
+        ),
+      ));
     return assembleReport({
       config,
       checkpoint,
@@ -212,6 +224,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       patterns,
       rowNorms,
       tuned,
+      compensated,
       seconds: watch.seconds,
     });
   }).catch((error: unknown) => explainExecutorFailure(error));

@@ -39,7 +39,7 @@ export function assembleReport(findings: Findings): Report {
   const actual = actualReport(measured, accuracyTolerance);
   const tuned =
     findings.tuned &&
-    tunedReport(findings.tuned, {
+    tunedReport(findings.tuned, findings.compensated, {
       epochs: config.tuneEpochs,
       examples: problem.trainingAvailable,
       seed: config.seed,

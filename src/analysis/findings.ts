@@ -4,6 +4,7 @@ import type { SelfCheck } from '../curvature/self-check.js';
 import type { Evaluation } from '../network/evaluation.js';
 import type { MagnitudeRanking } from '../pruning/magnitude.js';
 import type { TunedLimits } from '../retraining/tuned-search.js';
+import type { CompensatedLimit } from './compensated-limit.js';
 import type { ConnectedPruning } from './connectivity.js';
 import type { BetterOrder } from './image-order.js';
 import type { LayerSensitivities } from './layers.js';
@@ -47,6 +48,8 @@ export interface Findings {
   rowNorms: RowNorm[];
   /** Null where it was not asked for. */
   tuned: TunedLimits | null;
+  /** Null where retraining was not asked for. */
+  compensated: CompensatedLimit | null;
   /** Seconds by stage. */
   seconds: Record<string, number>;
 }

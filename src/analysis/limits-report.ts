@@ -107,6 +107,8 @@ const COMPARISONS = [
   { theory: 'gaussianWidth', actual: 'accuracy', kind: 'estimate' },
   { theory: 'sharp', actual: 'loss', kind: 'estimate' },
   { theory: 'sharp', actual: 'accuracy', kind: 'estimate' },
+  { theory: 'gaussianWidth', actual: 'compensated', kind: 'estimate' },
+  { theory: 'sharp', actual: 'compensated', kind: 'estimate' },
   { theory: 'gaussianWidth', actual: 'tunedLoss', kind: 'estimate' },
   { theory: 'gaussianWidth', actual: 'tunedAccuracy', kind: 'estimate' },
   { theory: 'sharp', actual: 'tunedLoss', kind: 'estimate' },
@@ -121,6 +123,7 @@ export function comparisonRows(
 ): ComparisonRow[] {
   const found: Record<ComparisonRow['actual'], { pruned: number } | null | undefined> = {
     ...actual,
+    compensated: tuned?.compensated,
     tunedLoss: tuned?.loss,
     tunedAccuracy: tuned?.accuracy,
   };

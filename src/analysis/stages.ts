@@ -19,6 +19,7 @@ export const askedStages = {
   patterns: 'patterns',
   rowNorms: 'rows of the curvature',
   tuned: 'retraining what is kept',
+  compensated: 'compensating by what is kept',
 } as const;
 
 /** The stages of pruning, in order. */

@@ -66,6 +66,11 @@ export function limitsSection(report: Report): Section {
   rows.push(...measuredLimits(report).map(({ name, limit }) => [name, ...measuredCells(limit)]));
   const { patterns = [] } = report;
   rows.push(...patterns.map(({ pattern, pruned }) => [pattern, ...limitCells(pruned, 'one-shot')]));
+  const compensated = report.tuned?.compensated;
+  if (compensated !== undefined) {
+    const { pruned, capped } = compensated;
+    rows.push(['compensated loss', ...limitCells(pruned, capped ? 'nothing fails' : '')]);
+  }
   const tuned = tunedLimits(report);
   rows.push(
     ...tuned.map(({ name, limit }) => [
@@ -128,6 +133,7 @@ export function boundsSection(report: Report): Section {
 const actualNames: Record<ComparisonRow['actual'], string> = {
   loss: 'loss',
   accuracy: 'accuracy',
+  compensated: 'compensated loss',
   tunedLoss: 'tuned loss',
   tunedAccuracy: 'tuned accuracy',
 };

@@ -150,7 +150,7 @@ export const actualSchema = z
 export const comparisonRowSchema = z.object({
   theory: z.enum(['gaussianWidth', 'sharp', 'slice']),
   actual: z
-    .enum(['loss', 'accuracy', 'tunedLoss', 'tunedAccuracy'])
+    .enum(['loss', 'accuracy', 'compensated', 'tunedLoss', 'tunedAccuracy'])
     .describe('of the limits in actual, or of those in tuned'),
   kind: z
     .enum(['prediction', 'estimate'])

@@ -27,6 +27,25 @@ export const tunedSchema = z
       .extend({ tolerance: fraction.describe('the fall of test accuracy that is tolerated') })
       .nullable()
       .describe('likewise for test accuracy, which no training looks at; null where it is not measured'),
+    compensated: z
+      .object({
+        pruned: fraction.describe(
+          'largest that passed in a bisection; at least the limit without compensation',
+        ),
+        capped: z.boolean().describe('nothing that was tried fails'),
+        tries: z
+          .array(
+            z.object({
+              pruned: fraction,
+              lossIncrease: z.number().nullable().describe('over the dense loss; null where it overflows'),
+            }),
+          )
+          .describe('in the order in which they were carried out'),
+      })
+      .optional()
+      .describe(
+        'the same without training: masks and kept weights by second-order steps that never follow the gradient (the method compensated), on the examples of actual.loss, whose loss stays within epsilon',
+      ),
     tries: z
       .array(
         z.object({

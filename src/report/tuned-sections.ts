@@ -26,6 +26,11 @@ export function tunedNotes({ tuned }: Report): string[] {
   return tuned === undefined
     ? []
     : [
+        ...(tuned.compensated === undefined
+          ? []
+          : [
+              'compensated: the kept weights moved to make up for the pruned ones, without training (prune --method compensated)',
+            ]),
         `tuned: kept weights trained while the rest is pruned, in tries of ${epochWords(tuned.epochs)} that begin where others ended (${[tuned.loss, tuned.accuracy].flatMap((limit) => (limit ? [epochWords(limit.epochs)] : [])).join(' and ')} in all); seeds: from the largest part that passes for 2 seeds to the smallest that fails for both`,
       ];
 }

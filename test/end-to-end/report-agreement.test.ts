@@ -81,7 +81,12 @@ function expectDerived({ limits, bounds, comparison, actual, tuned, spectrum }: 
     deltaHigh: near(limit.high - slice.pruned),
   });
   for (const row of comparison) {
-    const found = { ...actual, tunedLoss: tuned?.loss, tunedAccuracy: tuned?.accuracy };
+    const found = {
+      ...actual,
+      compensated: tuned?.compensated,
+      tunedLoss: tuned?.loss,
+      tunedAccuracy: tuned?.accuracy,
+    };
     const measured = found[row.actual]!.pruned;
     expect(row.actualPruned).toBe(measured);
     expect(row.theoryPruned).toBe(limits[row.theory].pruned);

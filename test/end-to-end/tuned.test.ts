@@ -66,9 +66,11 @@ describe('analyze --tune', () => {
       '1',
       '--epsilon',
       '0.03',
+      '--examples',
+      '128',
     ];
     const page = join(newFolder(), 'report.html');
-    const report = await analyzed(...options, '--examples', '256', '--html', page);
+    const report = await analyzed(...options, '--html', page);
     const { tuned, actual, epsilon, accuracy, comparison } = report;
     expect(tuned).toMatchObject({ epochs: 1, examples: 512, seed: 0 });
     const { loss, tries } = tuned!;
@@ -82,9 +84,15 @@ describe('analyze --tune', () => {
       );
       expect(start === 0 ? epochs === 1 : behind !== undefined).toBe(true);
     }
+    const compensated = tuned!.compensated!;
+    expect(compensated.pruned).toBeGreaterThanOrEqual(actual.loss.pruned);
+    for (const { pruned, lossIncrease } of compensated.tries) {
+      expect(lossIncrease! <= epsilon.value).toBe(pruned <= compensated.pruned);
+    }
+    expect(comparison.filter(({ actual: found }) => found === 'compensated')).toHaveLength(2);
     expect(comparison.filter(({ actual: found }) => found.startsWith('tuned'))).toHaveLength(4);
     expect(readFileSync(page, 'utf8')).toContain('tuned loss');
-    const again = await analyzed(...options, '--examples', '256');
+    const again = await analyzed(...options);
     expect(withoutSeconds(again)).toEqual(withoutSeconds(report));
   });
 

@@ -327,6 +327,14 @@ export function reportWithTuned(): Report {
       ...{ epochs: 0.5, examples: 60_000, seed: 0, seconds: 12.5 },
       loss: { pruned: 0.965, low: 0.965, high: 0.97, epochs: 1, capped: false },
       accuracy: { pruned: 0.95, low: 0.91, high: 0.999, epochs: 0.5, capped: false, tolerance: 0.005 },
+      compensated: {
+        pruned: 0.89,
+        capped: false,
+        tries: [
+          { pruned: 0.9, lossIncrease: null },
+          { pruned: 0.89, lossIncrease: 0.06 },
+        ],
+      },
       tries: [
         attempt(0.95, 0, 0, 0.5, [-0.01, 0.941]),
         attempt(0.98, 0, 0.95, 1, [null, 0.1]),

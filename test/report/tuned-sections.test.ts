@@ -18,7 +18,8 @@ describe('tuned limits in a report', () => {
 
   it('are rows among the limits, with what both seeds say', () => {
     const { grid, notes } = limitsSection(reportWithTuned());
-    expect(grid!.rows.slice(-2)).toEqual([
+    expect(grid!.rows.slice(-3)).toEqual([
+      ['compensated loss', '89.0 %', '', '11.0 %', '9.1x'],
       ['tuned loss', '96.5 %', 'seeds 96.5 to 97.0 %', '3.5 %', '29x'],
       ['tuned accuracy', '95.0 %', 'seeds from 91.0 %', '5.0 %', '20x'],
     ]);
