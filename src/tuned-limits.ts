@@ -5,9 +5,9 @@ import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { AnalyzeConfig } from './config.js';
 import { selectExamples } from './dataset/selection.js';
 import { InputError } from './errors.js';
-import { createTrainableNetwork, type TrainableNetwork } from './network/trainable-network.js';
+import type { TrainableNetwork } from './network/trainable-network.js';
 import type { Progress } from './progress.js';
-import { openRetraining, requireTrainable, requireTrained } from './prune-training.js';
+import { openRetraining, openTrainable } from './prune-training.js';
 import { prunedCount } from './pruning/magnitude.js';
 import { gradual } from './retraining/gradual.js';
 import { type MaskedNetwork, unmasked } from './retraining/masked-training.js';
@@ -25,15 +25,8 @@ const ROUNDING = 1e-9;
  *
  * @throws InputError for networks and losses that training does not take
  */
-export async function openTunable(problem: Problem, checkpoint: Checkpoint): Promise<TrainableNetwork> {
-  const network = await createTrainableNetwork(requireTrainable(problem, checkpoint, '--tune'));
-  try {
-    requireTrained(problem, network);
-    return network;
-  } catch (error) {
-    network.dispose();
-    throw error;
-  }
+export function openTunable(problem: Problem, checkpoint: Checkpoint): Promise<TrainableNetwork> {
+  return openTrainable(problem, checkpoint, '--tune');
 }
 
 /** What retraining is held against. */
