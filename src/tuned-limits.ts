@@ -2,6 +2,7 @@
 import type { Problem } from './analysis/problem.js';
 import { askedStages } from './analysis/stages.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
+import { prepareEngine } from './compute/backend.js';
 import type { AnalyzeConfig } from './config.js';
 import { selectExamples } from './dataset/selection.js';
 import { InputError } from './errors.js';
@@ -20,13 +21,15 @@ const MOST_TRIES = 16;
 /** A fall of accuracy is a multiple of one example; its rounding is far less. */
 const ROUNDING = 1e-9;
 
+const OPTION = '--tune';
+
 /**
- * The network of a checkpoint, ready for `--tune`; whose owner disposes of it.
+ * Refuses, before long work, what `measureTuned` does not take.
  *
  * @throws InputError for networks and losses that training does not take
  */
-export function openTunable(problem: Problem, checkpoint: Checkpoint): Promise<TrainableNetwork> {
-  return openTrainable(problem, checkpoint, '--tune');
+export async function requireTunable(problem: Problem, checkpoint: Checkpoint): Promise<void> {
+  (await openTrainable(problem, checkpoint, OPTION)).dispose();
 }
 
 /** What retraining is held against. */
@@ -34,8 +37,6 @@ export interface TuningSetting {
   config: AnalyzeConfig;
   problem: Problem;
   checkpoint: Checkpoint;
-  /** As `openTunable` made it. */
-  network: TrainableNetwork;
   epsilon: number;
   denseLoss: number;
   /** On the test examples; null where there are none. */
@@ -52,7 +53,23 @@ export interface TuningSetting {
  * it goes hangs on training examples alone.
  */
 export async function measureTuned(setting: TuningSetting, progress: Progress): Promise<TunedLimits> {
-  const { config, problem, checkpoint, network, epsilon, denseLoss, denseAccuracy, atOnce } = setting;
+  const { problem, checkpoint, config } = setting;
+  // An analysis by compiled programs gives the memory of tfjs back, which training is built and compared with.
+  await prepareEngine(config.backend, config.threads);
+  const network = await openTrainable(problem, checkpoint, OPTION);
+  try {
+    return await searchWith(network, setting, progress);
+  } finally {
+    network.dispose();
+  }
+}
+
+async function searchWith(
+  network: TrainableNetwork,
+  setting: TuningSetting,
+  progress: Progress,
+): Promise<TunedLimits> {
+  const { config, problem, checkpoint, epsilon, denseLoss, denseAccuracy, atOnce } = setting;
   const started = performance.now();
   const rules: TunedRule[] = [
     { passes: ({ lossIncrease }) => lossIncrease <= epsilon, passingFraction: atOnce.loss },
