@@ -26,7 +26,7 @@ import { asStage, type Progress, partsOf } from './progress.js';
 import { rankByMagnitude } from './pruning/magnitude.js';
 import { createPruningMeter } from './pruning/measurement.js';
 import type { Report } from './report/schema.js';
-import { measureTuned, openTunable } from './tuned-limits.js';
+import { measureTuned, requireTunable } from './tuned-limits.js';
 
 /**
  * Analyses a checkpoint: how far it can be pruned in theory, and how far one-shot
@@ -48,7 +48,9 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
         `--row-norms ${config.rowNorms}: the network has ${network.dimension} prunable weights, and so many rows; give at most that`,
       );
     }
-    const tunable = config.tuneEpochs === 0 ? null : scope.own(await openTunable(problem, checkpoint));
+    if (config.tuneEpochs > 0) {
+      await requireTunable(problem, checkpoint);
+    }
     const selfCheck = await watch.time('selfCheck', () =>
       staged(stages.selfCheck, () => requireRightDerivatives(problem, checkpoint, config.seed)),
     );
@@ -177,32 +179,34 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
             measureRowNorms(curvature, network.weights, ranking, config.rowNorms, progress),
           );
     const tuned =
-      tunable &&
-      (await watch.time('tuned', () =>
-        measureTuned(
-          {
-            ...{ config, problem, checkpoint, network: tunable, epsilon },
-            denseLoss: dense.train.meanLoss,
-            denseAccuracy: dense.test?.accuracy ?? null,
-            atOnce: {
-              loss: measured.loss.prunedFraction,
-              accuracy: measured.accuracy?.prunedFraction ?? null,
-            },
-          },
-          progress,
-        ),
-      ));
+      config.tuneEpochs > 0
+        ? await watch.time('tuned', () =>
+            measureTuned(
+              {
+                ...{ config, problem, checkpoint, epsilon },
+                denseLoss: dense.train.meanLoss,
+                denseAccuracy: dense.test?.accuracy ?? null,
+                atOnce: {
+                  loss: measured.loss.prunedFraction,
+                  accuracy: measured.accuracy?.prunedFraction ?? null,
+                },
+              },
+              progress,
+            ),
+          )
+        : null;
     const compensated =
-      tunable &&
-      (await watch.time('compensated', () =>
-        measureCompensated(
-          {
-            ...{ config, checkpoint, epsilon },
-            ...{ denseLoss: dense.train.meanLoss, atOnce: measured.loss.prunedFraction },
-          },
-          progress,
-        ),
-      ));
+      config.tuneEpochs > 0
+        ? await watch.time('compensated', () =>
+            measureCompensated(
+              {
+                ...{ config, checkpoint, epsilon },
+                ...{ denseLoss: dense.train.meanLoss, atOnce: measured.loss.prunedFraction },
+              },
+              progress,
+            ),
+          )
+        : null;
     return assembleReport({
       config,
       checkpoint,

@@ -16,6 +16,7 @@ import type { Report } from './report/schema.js';
  *
  * @param texts as `--require` of `gate` takes them
  * @param report of the dense network, by `config`
+ * @param checkpoint of the pruned network, with everything that was changed besides its prunable weights
  * @param flat prunable weights of the pruned network, length D
  * @throws InputError for a field that neither has
  */

@@ -1,14 +1,15 @@
 /** Pruning that trains: methods that do, and tuning after those that do not. */
 import { inputOrder, type Problem } from './analysis/problem.js';
 import { methodStages } from './analysis/stages.js';
-import type { Checkpoint, LayersCheckpoint } from './checkpoint/checkpoint.js';
+import type { Checkpoint } from './checkpoint/checkpoint.js';
 import { compilingExecutor } from './compute/compile/onnx-executor.js';
 import { tfjsExecutor } from './compute/tfjs-executor.js';
 import type { MethodConfig } from './config.js';
 import type { Split } from './dataset/dataset.js';
 import { selectExamples } from './dataset/selection.js';
 import { InputError } from './errors.js';
-import { createTrainableNetwork, type TrainableNetwork } from './network/trainable-network.js';
+import { createTrainable, requireWritable } from './network/create-trainable.js';
+import type { TrainableNetwork } from './network/trainable-network.js';
 import { asStage, type Progress } from './progress.js';
 import type { PrunedNetwork } from './pruning/methods/method.js';
 import { isTrainingMethod } from './pruning/methods/names.js';
@@ -26,23 +27,37 @@ import { openNetworkMeter } from './retraining/network-meter.js';
 import { defaultSettings, type RetrainingSettings } from './retraining/settings.js';
 import { trustedExecutor } from './training/step-agreement.js';
 
-/**
- * @param what asks for training, as the message calls it
- * @throws InputError for networks and losses that training does not take
- */
-export function requireTrainable(problem: Problem, checkpoint: Checkpoint, what: string): LayersCheckpoint {
+/** @throws InputError for networks and losses that training does not take */
+function requireTrainable({ network, loss }: Problem, { format }: Checkpoint, what: string): void {
   const refused = (why: string): InputError => new InputError('prune/training', `${what} trains, and ${why}`);
-  if (checkpoint.format !== 'tfjs-layers') {
-    throw refused('training takes layers models of TensorFlow.js; leave it out for an ONNX model');
-  }
-  const { network, loss } = problem;
   if (loss !== 'cross-entropy' || network.removedActivation === 'sigmoid') {
     throw refused(`training takes classifiers with cross-entropy, not ${loss}; leave it out`);
   }
-  if (network.inputShape.some((extent) => extent === null)) {
+  if (format === 'tfjs-layers' && network.inputShape.some((extent) => extent === null)) {
     throw refused('this network takes inputs of free extents; save it with fixed ones');
   }
-  return checkpoint;
+}
+
+/**
+ * The network of a problem's checkpoint, ready to be trained; its owner disposes of it.
+ *
+ * @param what asks for training, as the message calls it
+ * @throws InputError for networks and losses that training does not take
+ */
+export async function openTrainable(
+  problem: Problem,
+  checkpoint: Checkpoint,
+  what: string,
+): Promise<TrainableNetwork> {
+  requireTrainable(problem, checkpoint, what);
+  const network = await createTrainable(checkpoint, { exampleShape: () => problem.train.shape });
+  try {
+    requireTrained(problem, network);
+    return network;
+  } catch (error) {
+    network.dispose();
+    throw error;
+  }
 }
 
 /** Mean losses over the training examples that may be seen, and accuracies over the test split. */
@@ -67,7 +82,7 @@ async function measured(
  *
  * @throws InputError `prune/training` where a weight to prune is of such a layer
  */
-export function requireTrained({ network: { prunable } }: Problem, { weights }: TrainableNetwork): void {
+function requireTrained({ network: { prunable } }: Problem, { weights }: TrainableNetwork): void {
   const trained = new Set(weights.map(({ name }) => name));
   const still = prunable.find(({ checkpointName }) => !trained.has(checkpointName));
   if (still !== undefined) {
@@ -76,6 +91,17 @@ export function requireTrained({ network: { prunable } }: Problem, { weights }: 
       `${still.name} is of a layer that is marked as not trainable, so that it cannot be pruned by training; leave it out with --exclude ${JSON.stringify(still.name)}, or use another --method without --tune`,
     );
   }
+}
+
+/** What training has changed, as a checkpoint holds it: an ONNX model keeps its types, and float16 rounds. */
+function numbersIn(
+  checkpoint: Checkpoint,
+  network: TrainableNetwork,
+): Pick<MaskedNetwork, 'weights' | 'statistics'> {
+  const folded = (checkpoint.format === 'onnx' && checkpoint.folded) || [];
+  const stored = new Map([...checkpoint.weights, ...folded].map(({ name, values }) => [name, values]));
+  const numbers = ({ name }: { name: string }): Float32Array => stored.get(name) as Float32Array;
+  return { weights: network.weights.map(numbers), statistics: network.statistics.map(numbers) };
 }
 
 /** What training takes of a configuration. */
@@ -93,7 +119,6 @@ export interface OpenedRetraining {
  * @param network of the same checkpoint
  * @param onSteps as in {@link RetrainingProblem}
  * @param note told why tfjs trains, where that is not what was asked for
- * @throws InputError `prune/training` where a weight to prune is not trained
  */
 export async function openRetraining(
   { problem: config, tuneExamples, augment, learningRate }: TrainingChoice,
@@ -104,7 +129,6 @@ export async function openRetraining(
   note: (message: string) => void,
 ): Promise<OpenedRetraining> {
   const { seed, sample } = config;
-  requireTrained(problem, network);
   const { train, test } = problem.dataset as { train: Split; test: Split | null };
   const retraining: RetrainingProblem = {
     network,
@@ -113,7 +137,7 @@ export async function openRetraining(
     data: {
       train,
       test,
-      inputShape: problem.network.inputShape as readonly number[],
+      inputShape: problem.train.shape,
       inputOrder: inputOrder(checkpoint, config.layout),
       normalization: config.normalize,
       classes: problem.network.outputs,
@@ -145,9 +169,10 @@ export async function pruneByTraining(
   progress: Progress,
 ): Promise<{ network: PrunedNetwork; checkpoint: Checkpoint; method: Omit<MethodSummary, 'layers'> }> {
   const { name, budgetEpochs, tuneEpochs } = config;
-  const layers = requireTrainable(problem, checkpoint, pruned === null ? `--method ${name}` : '--tune');
-  const network = await createTrainableNetwork(layers);
+  const asks = pruned === null ? `--method ${name}` : '--tune';
+  const network = await openTrainable(problem, checkpoint, asks);
   try {
+    await requireWritable(checkpoint, network);
     const stage = progress.stage(methodStages.training, 1);
     let examplesSeen = 0;
     const onSteps: RetrainingProblem['onSteps'] = (done, total, examples) => {
@@ -174,12 +199,14 @@ export async function pruneByTraining(
     }
     const seconds = (performance.now() - started) / 1000;
     stage.end();
+    const made = network.checkpoint(found.weights, found.statistics);
+    const stored = { ...found, ...numbersIn(made, network) };
     const [before, after] = await asStage(progress, methodStages.measuring, () =>
-      measured(retraining, [dense, found]),
+      measured(retraining, [dense, stored]),
     );
     return {
-      network: { mask: found.mask, weights: flatWeights(retraining, found.weights) },
-      checkpoint: network.checkpoint(found.weights, found.statistics),
+      network: { mask: found.mask, weights: flatWeights(retraining, stored.weights) },
+      checkpoint: made,
       method: {
         name: tuneEpochs > 0 ? `${name}, tuned` : name,
         ...{ seed, seconds, before, after },

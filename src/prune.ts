@@ -182,7 +182,7 @@ export async function prune(
   const gates =
     asked.length === 0 || analyzed === null || config.analyze === null
       ? {}
-      : { gates: await judgePruning(asked, analyzed, config.analyze, checkpoint, pruned, progress) };
+      : { gates: await judgePruning(asked, analyzed, config.analyze, base, pruned, progress) };
   if (gateRefused(gates)) {
     return { ...summary, files: [], sizes: null, ...gates };
   }

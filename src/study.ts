@@ -45,6 +45,17 @@ async function dataDigest(path: string): Promise<string> {
   return digest.digest('hex');
 }
 
+/** @throws InputError `network/not-homogeneous` for models that `scaleWeights` does not take, ONNX models among them */
+function scaled(checkpoint: Checkpoint, factor: number): Checkpoint {
+  if (checkpoint.format !== 'tfjs-layers') {
+    throw new InputError(
+      'network/not-homogeneous',
+      `${checkpoint.path}: weights of ONNX models are not scaled here; give a LayersModel`,
+    );
+  }
+  return scaleWeights(checkpoint, factor);
+}
+
 /** A plan with the keys of its cells, and where they are kept. */
 interface OpenedStudy {
   cells: Cell[];
@@ -62,6 +73,12 @@ async function openStudy(config: StudyConfig, progress: Progress): Promise<Opene
       : await (weights === null
           ? readCheckpoint(model)
           : readCheckpointWithWeights(model, weights, progress));
+  for (const cell of cells) {
+    if (cell.kind === 'scale' && 'given' in cell.model) {
+      // Refused before cells that come earlier are computed.
+      scaled(given as Checkpoint, cell.factor);
+    }
+  }
   const data = await asStage(progress, STUDY_DATA_STAGE, () => dataDigest(settings.analysis.data));
   const keys = cellKeys(cells, { version: toolVersion(), data, model: given?.sha256 ?? null });
   return { cells, keys, store: cellStore(output), given };
@@ -79,7 +96,7 @@ async function weightsOf(checkpoint: Checkpoint): Promise<Float32Array> {
 }
 
 /** Computes cells with what the commands do. */
-function computeWith(config: StudyConfig, given: Checkpoint | null): ComputeCell {
+function computeWith(given: Checkpoint | null): ComputeCell {
   const modelOf = async (source: ModelSource, place: CellPlace): Promise<Checkpoint> => {
     const path = place.modelPath(source);
     return path === null ? (given as Checkpoint) : readCheckpoint(path);
@@ -97,15 +114,9 @@ function computeWith(config: StudyConfig, given: Checkpoint | null): ComputeCell
         return { kind: 'train', epochs, trainLoss, trainAccuracy, testLoss, testAccuracy, parameters };
       }
       case 'scale': {
-        const checkpoint = await modelOf(cell.model, place);
-        if (checkpoint.format !== 'tfjs-layers') {
-          throw new InputError(
-            'network/not-homogeneous',
-            `${config.model}: weights of ONNX models are not scaled here; give a LayersModel`,
-          );
-        }
+        const checkpoint = scaled(await modelOf(cell.model, place), cell.factor);
         await mkdir(place.output, { recursive: true });
-        await writeCheckpoint(scaleWeights(checkpoint, cell.factor), place.output, { mark: true });
+        await writeCheckpoint(checkpoint, place.output, { mark: true });
         return { kind: 'scale' };
       }
       case 'analyze': {
@@ -177,7 +188,7 @@ export async function planStudy(config: StudyConfig, progress: Progress): Promis
 export async function study(config: StudyConfig, progress: Progress): Promise<StudyResult> {
   const { name, settings, quick } = config;
   const { cells, keys, store, given } = await openStudy(config, progress);
-  const outcomes = await runCells(cells, keys, store, computeWith(config, given), progress);
+  const outcomes = await runCells(cells, keys, store, computeWith(given), progress);
   const findings = studies[name].findings(settings, outcomesByName(outcomes));
   return validateStudy({
     schemaVersion,

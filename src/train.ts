@@ -23,7 +23,7 @@ import { classLabels } from './dataset/labels.js';
 import { readDataset } from './dataset/registry.js';
 import { InputError } from './errors.js';
 import { createNetwork } from './network/create-network.js';
-import { type Network, weightTensors } from './network/network.js';
+import { weightTensors } from './network/network.js';
 import type { Progress } from './progress.js';
 import type { TrainSummary } from './report/train-summary.js';
 import type { EpochRecord } from './training/epoch-record.js';
@@ -76,24 +76,12 @@ interface Reached {
   guessing: number;
 }
 
-/** The prunable weights of a checkpoint; kernels that an ONNX graph computes have the values that are written for them. */
-function withFolded({ weights, prunable }: Network, checkpoint: Checkpoint): Float32Array {
-  const values = weights.slice();
-  for (const folded of (checkpoint.format === 'onnx' && checkpoint.folded) || []) {
-    const place = prunable.find(({ checkpointName }) => checkpointName === folded.name);
-    if (place !== undefined) {
-      values.set(folded.values, place.offset);
-    }
-  }
-  return values;
-}
-
 /** Loss and accuracy of the checkpoint as an analysis will see it. */
 async function measure(checkpoint: Checkpoint, data: TrainingData, progress: Progress): Promise<Reached> {
   const { classes, inputShape, normalization } = data;
   const stage = progress.stage('measuring', 1);
   const network = await createNetwork(checkpoint, { exampleShape: () => inputShape });
-  const weights = weightTensors(network, withFolded(network, checkpoint));
+  const weights = weightTensors(network, network.weights);
   const evaluateSplit = (split: Split): Promise<Evaluation> => {
     const examples = prepareExamples(split, { inputShape, inputOrder: data.inputOrder, normalization });
     const classOf = classLabels(examples.labels, classes);

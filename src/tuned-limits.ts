@@ -2,12 +2,13 @@
 import type { Problem } from './analysis/problem.js';
 import { askedStages } from './analysis/stages.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
+import { prepareEngine } from './compute/backend.js';
 import type { AnalyzeConfig } from './config.js';
 import { selectExamples } from './dataset/selection.js';
 import { InputError } from './errors.js';
-import { createTrainableNetwork, type TrainableNetwork } from './network/trainable-network.js';
+import type { TrainableNetwork } from './network/trainable-network.js';
 import type { Progress } from './progress.js';
-import { openRetraining, requireTrainable, requireTrained } from './prune-training.js';
+import { openRetraining, openTrainable } from './prune-training.js';
 import { prunedCount } from './pruning/magnitude.js';
 import { gradual } from './retraining/gradual.js';
 import { type MaskedNetwork, unmasked } from './retraining/masked-training.js';
@@ -20,20 +21,15 @@ const MOST_TRIES = 16;
 /** A fall of accuracy is a multiple of one example; its rounding is far less. */
 const ROUNDING = 1e-9;
 
+const OPTION = '--tune';
+
 /**
- * The network of a checkpoint, ready for `--tune`; whose owner disposes of it.
+ * Refuses, before long work, what `measureTuned` does not take.
  *
  * @throws InputError for networks and losses that training does not take
  */
-export async function openTunable(problem: Problem, checkpoint: Checkpoint): Promise<TrainableNetwork> {
-  const network = await createTrainableNetwork(requireTrainable(problem, checkpoint, '--tune'));
-  try {
-    requireTrained(problem, network);
-    return network;
-  } catch (error) {
-    network.dispose();
-    throw error;
-  }
+export async function requireTunable(problem: Problem, checkpoint: Checkpoint): Promise<void> {
+  (await openTrainable(problem, checkpoint, OPTION)).dispose();
 }
 
 /** What retraining is held against. */
@@ -41,8 +37,6 @@ export interface TuningSetting {
   config: AnalyzeConfig;
   problem: Problem;
   checkpoint: Checkpoint;
-  /** As `openTunable` made it. */
-  network: TrainableNetwork;
   epsilon: number;
   denseLoss: number;
   /** On the test examples; null where there are none. */
@@ -59,7 +53,23 @@ export interface TuningSetting {
  * it goes hangs on training examples alone.
  */
 export async function measureTuned(setting: TuningSetting, progress: Progress): Promise<TunedLimits> {
-  const { config, problem, checkpoint, network, epsilon, denseLoss, denseAccuracy, atOnce } = setting;
+  const { problem, checkpoint, config } = setting;
+  // An analysis by compiled programs gives the memory of tfjs back, which training is built and compared with.
+  await prepareEngine(config.backend, config.threads);
+  const network = await openTrainable(problem, checkpoint, OPTION);
+  try {
+    return await searchWith(network, setting, progress);
+  } finally {
+    network.dispose();
+  }
+}
+
+async function searchWith(
+  network: TrainableNetwork,
+  setting: TuningSetting,
+  progress: Progress,
+): Promise<TunedLimits> {
+  const { config, problem, checkpoint, epsilon, denseLoss, denseAccuracy, atOnce } = setting;
   const started = performance.now();
   const rules: TunedRule[] = [
     { passes: ({ lossIncrease }) => lossIncrease <= epsilon, passingFraction: atOnce.loss },

@@ -1,4 +1,5 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { checkChangeable } from '../checkpoint/onnx/writer.js';
 import type { NetworkOptions } from './network.js';
 import { createTrainableOnnx } from './onnx/trainable-onnx.js';
 import { createTrainableNetwork, type TrainableNetwork } from './trainable-network.js';
@@ -16,4 +17,19 @@ export function createTrainable(
   return checkpoint.format === 'onnx'
     ? createTrainableOnnx(checkpoint, options)
     : createTrainableNetwork(checkpoint);
+}
+
+/**
+ * Refuses, before long work, a model whose file cannot hold what training changes.
+ *
+ * @param network of the checkpoint
+ * @throws InputError as `checkChangeable`
+ */
+export async function requireWritable(
+  checkpoint: Checkpoint,
+  { weights, statistics }: Pick<TrainableNetwork, 'weights' | 'statistics'>,
+): Promise<void> {
+  if (checkpoint.format === 'onnx') {
+    await checkChangeable(checkpoint, new Set([...weights, ...statistics].map(({ name }) => name)));
+  }
 }

@@ -28,12 +28,16 @@ import { finalActivation, withoutFinalActivation } from './layers-ending.js';
 import { isPrunable } from './prunable.js';
 import { forTrainedWeights } from './topology.js';
 
+/** Where a new network of the same architecture begins: at numbers drawn for so many inputs of each output, or at one number. */
+export type InitialValues = { kind: 'normal'; fanIn: number } | { kind: 'constant'; value: number };
+
 /** Numbers of a network that training changes. */
 export interface TrainableTensor {
   /** As the checkpoint names them. */
   name: string;
   shape: readonly number[];
   values: Float32Array;
+  initial: InitialValues;
 }
 
 /** A weight that training changes; by default penalties and masks act on prunable kernels only. */
@@ -242,6 +246,13 @@ export async function createTrainableNetwork(checkpoint: LayersCheckpoint): Prom
   }
 }
 
+/** Kernels and embeddings are drawn, scales and moving variances begin at 1, all else at 0. */
+function initialValues({ originalName: name, shape }: LayerVariable, prunable: boolean): InitialValues {
+  return prunable || /embeddings$/.test(name)
+    ? { kind: 'normal', fanIn: elementCount(shape.slice(0, -1)) }
+    : { kind: 'constant', value: /gamma|variance/.test(name) ? 1 : 0 };
+}
+
 function trainable(model: LayersModel, checkpoint: LayersCheckpoint): TrainableNetwork {
   const layers = leaves(model.layers as unknown as Layer[]);
   checkTrainable(layers);
@@ -265,10 +276,11 @@ function trainable(model: LayersModel, checkpoint: LayersCheckpoint): TrainableN
   dropping.forEach((layer, index) => {
     interceptDropout(layer, index, running);
   });
-  const described = (variable: LayerVariable): TrainableTensor => ({
+  const described = (variable: LayerVariable, prunable: boolean): TrainableTensor => ({
     name: names.get(variable) as string,
     shape: variable.shape,
     values: variable.val.dataSync().slice() as Float32Array,
+    initial: initialValues(variable, prunable),
   });
   const outputs = elementCount(model.outputs[0].shape.slice(1) as number[]);
   const trainedVariables = trained.map(({ variable }) => variable);
@@ -295,11 +307,11 @@ function trainable(model: LayersModel, checkpoint: LayersCheckpoint): TrainableN
   return {
     inputShape: model.inputs[0].shape.slice(1),
     outputs,
-    weights: trained.map(({ variable, layerClass }) => ({
-      ...described(variable),
-      prunable: isPrunable({ name: variable.originalName, shape: variable.shape }, layerClass),
-    })),
-    statistics: averages.map(described),
+    weights: trained.map(({ variable, layerClass }) => {
+      const prunable = isPrunable({ name: variable.originalName, shape: variable.shape }, layerClass);
+      return { ...described(variable, prunable), prunable };
+    }),
+    statistics: averages.map((variable) => described(variable, false)),
     momenta: moving.flatMap(({ momentum }) => [momentum, momentum]),
     dropouts: dropping.map((layer) => ({
       rate: (layer as unknown as { rate: number }).rate,

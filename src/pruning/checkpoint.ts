@@ -4,7 +4,7 @@ import type { PrunableWeight } from '../network/network.js';
 /**
  * A copy of a checkpoint with other values for its prunable weights; all else
  * is shared with the original. Kernels that an ONNX graph computes from
- * constants become `folded` weights.
+ * constants become `folded` weights, beside those that are there.
  *
  * @param flat new values of all prunable weights, length D
  */
@@ -20,7 +20,10 @@ export function withPrunableWeights<C extends Checkpoint>(
     places.delete(weight.name);
     return place === undefined ? weight : { ...weight, values: valuesOf(place) };
   });
-  const folded = [...places.values()].map(
+  const others = ((checkpoint.format === 'onnx' && checkpoint.folded) || []).filter(
+    ({ name }) => !places.has(name),
+  );
+  const pruned = [...places.values()].map(
     (place): CheckpointWeight => ({
       name: place.checkpointName,
       shape: place.shape,
@@ -29,5 +32,6 @@ export function withPrunableWeights<C extends Checkpoint>(
       storage: null,
     }),
   );
+  const folded = [...others, ...pruned];
   return { ...checkpoint, weights, ...(folded.length > 0 && { folded }) };
 }

@@ -1,6 +1,7 @@
+import type { TrainableTensor } from '../network/trainable-network.js';
 import { pruneLowest } from '../pruning/methods/mask.js';
 import { randomStream } from '../random.js';
-import { normalKernel } from '../training/initial-weights.js';
+import { normalValues } from '../training/initial-weights.js';
 import { keptMagnitudes, pruneTo } from './gradual.js';
 import {
   flatWeights,
@@ -19,6 +20,9 @@ const KEPT_OF_ROUND = 0.8;
 const REWIND_STEP = 1000;
 const REWIND_SHARE = 0.1;
 
+/** Before a relu, which halves the second moment. */
+const GAIN = 2;
+
 /**
  * A new network of the same architecture: kernels and embeddings normal with
  * variance 2 / fan-in (He et al. 2015), scales and moving variances 1, all
@@ -27,13 +31,13 @@ const REWIND_SHARE = 0.1;
 export function initialized(problem: RetrainingProblem): MaskedNetwork {
   const { network, dimension, seed } = problem;
   const random = randomStream(seed, 'initial weights');
-  const constant = (name: string, length: number): Float32Array =>
-    new Float32Array(length).fill(/gamma|variance/.test(name) ? 1 : 0);
+  const begun = ({ values: { length }, initial }: TrainableTensor): Float32Array =>
+    initial.kind === 'normal'
+      ? normalValues(length, GAIN / initial.fanIn, random)
+      : new Float32Array(length).fill(initial.value);
   return {
-    weights: network.weights.map(({ name, shape, values, prunable }) =>
-      prunable || /embeddings$/.test(name) ? normalKernel(shape, 2, random) : constant(name, values.length),
-    ),
-    statistics: network.statistics.map(({ name, values }) => constant(name, values.length)),
+    weights: network.weights.map(begun),
+    statistics: network.statistics.map(begun),
     mask: new Uint8Array(dimension).fill(1),
   };
 }

@@ -1,11 +1,10 @@
 /** A trained model to go on from. */
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
-import { checkChangeable } from '../checkpoint/onnx/writer.js';
 import type { Split } from '../dataset/dataset.js';
 import { prepareExamples } from '../dataset/examples.js';
 import { InputError } from '../errors.js';
 import { createNetwork } from '../network/create-network.js';
-import { createTrainable } from '../network/create-trainable.js';
+import { createTrainable, requireWritable } from '../network/create-trainable.js';
 
 /**
  * Checks that a model is a classifier that training can go on from.
@@ -38,8 +37,7 @@ export async function checkGivenModel(
     if (checkpoint.format === 'onnx') {
       const trainable = await createTrainable(checkpoint, { exampleShape });
       trainable.dispose();
-      const changed = [...trainable.weights, ...trainable.statistics].map(({ name }) => name);
-      await checkChangeable(checkpoint, new Set(changed));
+      await requireWritable(checkpoint, trainable);
     }
     if (!inputShape.some((extent) => extent === null)) {
       return inputShape as readonly number[];

@@ -16,6 +16,11 @@ export function fanIn(shape: readonly number[]): number {
  *   1 where no activation follows
  */
 export function normalKernel(shape: readonly number[], gain: number, random: RandomStream): Float32Array {
-  const scale = Math.sqrt(gain / fanIn(shape));
-  return Float32Array.from({ length: elementCount(shape) }, () => scale * random.normal());
+  return normalValues(elementCount(shape), gain / fanIn(shape), random);
+}
+
+/** Normally distributed numbers of mean 0, in float32. */
+export function normalValues(count: number, variance: number, random: RandomStream): Float32Array {
+  const deviation = Math.sqrt(variance);
+  return Float32Array.from({ length: count }, () => deviation * random.normal());
 }

@@ -274,7 +274,8 @@ describe('rates', () => {
   });
 
   it('are those of stochastic gradient descent for networks with batch normalisation', () => {
-    const statistics = [{ name: 'm', shape: [1], values: new Float32Array(1) }];
+    const initial = { kind: 'constant', value: 0 } as const;
+    const statistics = [{ name: 'm', shape: [1], values: new Float32Array(1), initial }];
     expect(defaultSettings({ statistics }, null)).toMatchObject({ optimizer: 'sgd', batchSize: 128 });
     expect(defaultSettings({ statistics: [] }, null)).toMatchObject({ optimizer: 'adam', batchSize: 64 });
   });

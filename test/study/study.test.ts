@@ -10,6 +10,8 @@ import { describeStudy } from '../../src/report/study-document.js';
 import type { StudyName } from '../../src/study/names.js';
 import { planStudy, study } from '../../src/study.js';
 import { fakeWork } from '../cli/fake-host.js';
+import { encodeModel } from '../support/onnx-files.js';
+import { normalWeight } from '../support/onnx-models.js';
 import { separableSplit } from '../training/problems.js';
 
 let root: string;
@@ -80,5 +82,54 @@ describe('study pruners', () => {
     await expect(configOf('pruners', { output: join(root, 'data', 'study') })).rejects.toMatchObject({
       code: 'output/in-data',
     });
+  });
+});
+
+describe('studies of an ONNX model', () => {
+  const written = async (): Promise<string> => {
+    const path = join(root, 'model.onnx');
+    const model = encodeModel({
+      opset: 17,
+      nodes: [
+        { opType: 'MatMul', inputs: ['input', 'w1'], outputs: ['a'] },
+        { opType: 'Relu', inputs: ['a'], outputs: ['b'] },
+        { opType: 'MatMul', inputs: ['b', 'w2'], outputs: ['output'] },
+      ],
+      initializers: [
+        { name: 'w1', ...normalWeight([2, 12], 1) },
+        { name: 'w2', ...normalWeight([12, 3], 2, 0.4) },
+      ],
+      inputs: [{ name: 'input', shape: ['batch', 2] }],
+      outputs: [{ name: 'output', shape: ['batch', 3] }],
+    });
+    await writeFile(path, model);
+    return path;
+  };
+
+  it('prune it by every method that trains', async () => {
+    const model = await written();
+    const flags = { model, methods: 'gradual,lomp,imp', ratios: '0.5', budget: '2', seeds: '1' };
+    const { config } = await configOf('pruners', flags);
+    // The command looks into folders for a model.json; without files it does so here for every path.
+    const result = await study({ ...config, model }, silentProgress);
+    expect(result.cells.map(({ refused }) => refused)).toEqual([null, null, null]);
+    for (const row of result.tables[0].rows) {
+      expect(row['0.5'], String(row.method)).toBeGreaterThan(0.4);
+    }
+  });
+
+  it('refuse to scale its weights before anything is computed', async () => {
+    const model = await written();
+    const { config: read, output } = await configOf('weight-scale', { model });
+    const config = { ...read, model };
+    const refusal = {
+      code: 'network/not-homogeneous',
+      message: expect.stringMatching(
+        /model\.onnx: weights of ONNX models are not scaled here; give a LayersModel$/,
+      ),
+    };
+    await expect(planStudy(config, silentProgress)).rejects.toMatchObject(refusal);
+    await expect(study(config, silentProgress)).rejects.toMatchObject(refusal);
+    expect(await readdir(output)).toEqual([]);
   });
 });

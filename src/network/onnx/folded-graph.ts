@@ -58,7 +58,8 @@ export interface FoldedGraph {
 }
 
 /**
- * Checks the graph of a checkpoint, decides its branches and folds its kernels (see `foldKernels`).
+ * Checks the graph of a checkpoint, decides its branches and folds its kernels (see `foldKernels`): to the values of its
+ * `folded`, where it has them.
  *
  * @throws InputError when the graph has not one input and one output of real numbers, an operator or a use of one is
  *   not supported, a node contradicts its operands, or a trained weight is not finite
@@ -69,11 +70,14 @@ export function foldedGraph(file: OnnxCheckpoint, options: NetworkOptions): Fold
   checkOperators(original);
   requireFiniteWeights(checkpoint, original);
   const constants = constantsOf(checkpoint);
-  const { plan, folded, leftOut, dequantized } = foldKernels(
-    original,
-    constants,
-    ranksOf(checkpoint.weights),
-  );
+  const {
+    plan,
+    folded: computed,
+    leftOut,
+    dequantized,
+  } = foldKernels(original, constants, ranksOf(checkpoint.weights));
+  const given = new Map(file.folded?.map((weight) => [weight.name, weight]));
+  const folded = computed.map((weight) => given.get(weight.name) ?? weight);
   for (const weight of folded) {
     requireFinite(weight, checkpoint.path);
     const { name, shape, values } = weight;

@@ -2,10 +2,11 @@ import { keep, mul, reshape, sub, type Tensor, type Tensor2D, tidy } from '@tens
 import { type CheckpointWeight, elementCount, type OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
 import type { OnnxNode } from '../../checkpoint/onnx-graph.js';
 import { convertStorage } from '../../checkpoint/quantization.js';
+import { onnxAxisOrder } from '../../checkpoint/weights/axis-order.js';
 import { InputError } from '../../errors.js';
 import { normalizeBatch } from '../batch-normalization.js';
 import type { NetworkOptions, PrunableWeight } from '../network.js';
-import type { TrainableNetwork, TrainableTensor, TrainingPass } from '../trainable-network.js';
+import type { InitialValues, TrainableNetwork, TrainableTensor, TrainingPass } from '../trainable-network.js';
 import { batchRule } from './batch-rule.js';
 import { keepsEnding } from './ending.js';
 import { foldedGraph } from './folded-graph.js';
@@ -106,6 +107,12 @@ function laidOut(weights: readonly CheckpointWeight[]): { places: PrunableWeight
   return { places, values };
 }
 
+/** A kernel of a new network; its outputs lie on the last axis where the graph says so, else on the first. */
+function drawn({ graph }: OnnxCheckpoint, { name, shape }: CheckpointWeight): InitialValues {
+  const inputs = onnxAxisOrder(graph, name) === 'keras' ? shape.slice(0, -1) : shape.slice(1);
+  return { kind: 'normal', fanIn: elementCount(inputs) };
+}
+
 /** The checkpoint with other numbers; those stored as float16 are rounded to what the file can hold. */
 function withNumbers(
   checkpoint: OnnxCheckpoint,
@@ -144,7 +151,7 @@ export async function createTrainableOnnx(
   const graph = foldedGraph(file, options);
   const { checkpoint, plan, constants, folded } = graph;
   const { path } = checkpoint;
-  const { kernels, others, statistics, normalizations } = trainedOperands(plan, graph.weights, path);
+  const { kernels, others, statistics, normalizations, ones } = trainedOperands(plan, graph.weights, path);
   const trained = [...kernels, ...others];
   const varying = [...trained, ...statistics];
   for (const { name } of varying) {
@@ -181,16 +188,24 @@ export async function createTrainableOnnx(
       averages: readonly Tensor[],
       inputs: Tensor,
     ): Tensor2D => tidy(() => run([...weightTensors, ...averages], inputs));
-    const described = ({ name, shape, values: numbers }: CheckpointWeight): TrainableTensor => ({
-      name,
-      shape,
-      values: Float32Array.from(numbers),
+    const constant = ({ name }: CheckpointWeight): InitialValues => ({
+      kind: 'constant',
+      value: ones.has(name) ? 1 : 0,
+    });
+    const described = (weight: CheckpointWeight, initial: InitialValues): TrainableTensor => ({
+      name: weight.name,
+      shape: weight.shape,
+      values: Float32Array.from(weight.values),
+      initial,
     });
     return {
       inputShape: extents,
       outputs,
-      weights: trained.map((weight, index) => ({ ...described(weight), prunable: index < kernels.length })),
-      statistics: statistics.map(described),
+      weights: [
+        ...kernels.map((weight) => ({ ...described(weight, drawn(checkpoint, weight)), prunable: true })),
+        ...others.map((weight) => ({ ...described(weight, constant(weight)), prunable: false })),
+      ],
+      statistics: statistics.map((weight) => described(weight, constant(weight))),
       dropouts: [],
       forward: (weightTensors, inputs, pass) => {
         running.pass = pass;

@@ -25,8 +25,11 @@ export interface TrainedOperands {
   /** Moving means and variances. */
   statistics: CheckpointWeight[];
   normalizations: TrainedNormalization[];
+  /** Names of those of `others` and `statistics` that are 1 in a new network: scales and moving variances. */
+  ones: ReadonlySet<string>;
 }
 
+const SCALE = 1;
 const MEAN = 3;
 const VARIANCE = 4;
 
@@ -60,6 +63,7 @@ export function trainedOperands(
   const made = producers(plan.nodes);
   const kernels = new Set(kernelNames(plan, ranksOf(weights)));
   const others = new Set<string>();
+  const ones = new Set<string>();
   const multipliesKernel = (node: OnnxNode | undefined): boolean =>
     node !== undefined &&
     multiplied(node).some((index) => kernels.has(weightBehind(node.inputs[index] ?? '')));
@@ -71,6 +75,9 @@ export function trainedOperands(
       const name = weightBehind(inputs[index] ?? '');
       if (byName.has(name) && !kernels.has(name) && !multiplied(node).includes(index)) {
         others.add(name);
+        if (index === SCALE && /Normalization$/.test(opType)) {
+          ones.add(name);
+        }
       }
     }
     if (opType === 'Add' && domain === '') {
@@ -84,9 +91,12 @@ export function trainedOperands(
   }
   const isTrained = (name: string): boolean => kernels.has(name) || others.has(name);
   const { statistics, normalizations } = movingStatistics(nodes, weightBehind, byName, isTrained, path);
+  for (const { variance } of normalizations) {
+    ones.add(statistics[variance].name);
+  }
   const weightsOf = (names: Iterable<string>) =>
     [...names].map((name) => byName.get(name) as CheckpointWeight);
-  return { kernels: weightsOf(kernels), others: weightsOf(others), statistics, normalizations };
+  return { kernels: weightsOf(kernels), others: weightsOf(others), statistics, normalizations, ones };
 }
 
 function movingStatistics(

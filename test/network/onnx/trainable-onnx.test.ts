@@ -305,6 +305,41 @@ describe('what training changes of an ONNX model', () => {
     });
   });
 
+  it('says where a new network begins: kernels by what each output sums over, scales and variances at 1', async () => {
+    const names = ['g', 'b', 'm', 'v'];
+    const network = await createTrainable(
+      onnxCheckpoint({
+        input: [null, 2, 4, 4],
+        nodes: [
+          { op: 'Conv', inputs: ['input', 'conv', 'bias'], outputs: ['a'] },
+          { op: 'BatchNormalization', inputs: ['a', ...names], outputs: ['c'] },
+          { op: 'Flatten', inputs: ['c'], outputs: ['d'] },
+          { op: 'Gemm', inputs: ['d', 'rows'], outputs: ['e'], attributes: { transB: 1 } },
+          { op: 'MatMul', inputs: ['e', 'columns'], outputs: ['output'] },
+        ],
+        weights: {
+          conv: normalWeight([5, 2, 3, 3], 1),
+          bias: normalWeight([5], 2),
+          ...Object.fromEntries(names.map((name, index) => [name, positive(5, index)])),
+          rows: normalWeight([6, 20], 3),
+          columns: normalWeight([6, CLASSES], 4),
+        },
+      }),
+      {},
+    );
+    network.dispose();
+    const all = [...network.weights, ...network.statistics];
+    const begun = all.map(({ name, initial }) => [
+      name,
+      initial.kind === 'normal' ? `fan-in ${initial.fanIn}` : initial.value,
+    ]);
+    // A 3 x 3 window over 2 channels; [out, in] with transB; [in, out] without.
+    expect(Object.fromEntries(begun)).toEqual({
+      ...{ conv: 'fan-in 18', rows: 'fan-in 20', columns: 'fan-in 6' },
+      ...{ bias: 0, g: 1, b: 0, m: 0, v: 1 },
+    });
+  });
+
   it('moves a weight of several nodes once, by the sum of what each asks for', async () => {
     const square = normalWeight([CLASSES, CLASSES], 1, 0.6);
     const twice = (second: string): ModelSketch => ({
