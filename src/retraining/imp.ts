@@ -20,18 +20,20 @@ const REWIND_STEP = 1000;
 const REWIND_SHARE = 0.1;
 
 /**
- * A new network of the same architecture: kernels and embeddings normal with
+ * A new network of the same architecture: kernels and embeddings random with
  * variance 2 / fan-in (He et al. 2015), scales and moving variances 1, all
  * else 0.
+ *
+ * @param kernel draws from a distribution of that variance; by default a normal one
  */
-export function initialized(problem: RetrainingProblem): MaskedNetwork {
+export function initialized(problem: RetrainingProblem, kernel = normalKernel): MaskedNetwork {
   const { network, dimension, seed } = problem;
   const random = randomStream(seed, 'initial weights');
   const constant = (name: string, length: number): Float32Array =>
     new Float32Array(length).fill(/gamma|variance/.test(name) ? 1 : 0);
   return {
     weights: network.weights.map(({ name, shape, values, prunable }) =>
-      prunable || /embeddings$/.test(name) ? normalKernel(shape, 2, random) : constant(name, values.length),
+      prunable || /embeddings$/.test(name) ? kernel(shape, 2, random) : constant(name, values.length),
     ),
     statistics: network.statistics.map(({ name, values }) => constant(name, values.length)),
     mask: new Uint8Array(dimension).fill(1),

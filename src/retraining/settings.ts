@@ -11,6 +11,8 @@ export interface RetrainingSettings {
   /** Weight of the penalty sum |w| over all weights. */
   l1: number;
   weightDecay: number;
+  /** Whether prunable weights are clamped to [0, 1], as scores are; left out: not. */
+  clamped?: boolean;
   batchSize: number;
   augment: Augmentation | null;
 }

@@ -19,3 +19,16 @@ export function normalKernel(shape: readonly number[], gain: number, random: Ran
   const scale = Math.sqrt(gain / fanIn(shape));
   return Float32Array.from({ length: elementCount(shape) }, () => scale * random.normal());
 }
+
+/**
+ * A kernel of one magnitude, sqrt(gain / fan-in), and random signs, in float32: of the same variance as
+ * {@link normalKernel}, as in Ramanujan et al. 2020 ("signed Kaiming constant").
+ */
+export function signedConstantKernel(
+  shape: readonly number[],
+  gain: number,
+  random: RandomStream,
+): Float32Array {
+  const magnitude = Math.sqrt(gain / fanIn(shape));
+  return Float32Array.from({ length: elementCount(shape) }, () => magnitude * random.sign());
+}
