@@ -10,6 +10,7 @@ import {
   type PruningMethodName,
   TRAINING_METHODS,
 } from '../pruning/methods/names.js';
+import { SCORE_L2 } from '../retraining/settings.js';
 import { addOption } from './options.js';
 import { type ResolveRequest, resolveAnalyzeConfig } from './resolve-config.js';
 import { readSetting, type Setting } from './settings.js';
@@ -93,11 +94,12 @@ const learningRateSetting: Setting<number> = {
   read: positiveNumber,
 };
 
-const scoreL2Setting: Setting<number> = {
+/** Of the method that trains scores; studies have it, too. */
+export const scoreL2Setting: Setting<number> = {
   option: 'score-l2',
   value: 'X',
   help: 'weight of the penalty sum p^2 over the scores of rare-gems; 0: none',
-  defaultText: '1e-6',
+  defaultText: SCORE_L2.toExponential(),
   examples: ['1e-4', '0'],
   read: nonNegativeNumber,
 };

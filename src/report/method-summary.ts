@@ -45,9 +45,9 @@ function scoreLines(scored: MethodSummary['scored']): [string, string][] {
     return [];
   }
   const { scoreL2, prunings, scoreSteps, tuningSteps } = scored;
-  const penalty = scoreL2 === 0 ? 'without a penalty' : `with the penalty ${text.quantity(scoreL2)} sum p^2`;
+  const penalty = scoreL2 === 0 ? 'without a penalty' : `with the penalty ${scoreL2.toExponential()} sum p^2`;
   return [
-    ['weights', 'random signs times sqrt(2 / fan-in), not those of the model, fine-tuned at the end'],
+    ['starts from', 'random signs times sqrt(2 / fan-in), not the weights of the model'],
     [
       'scores',
       `${text.plural(scoreSteps, 'step')} ${penalty}, ${text.plural(prunings, 'pruning')} on the way; ${text.plural(tuningSteps, 'step')} of fine-tuning`,

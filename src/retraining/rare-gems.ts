@@ -14,7 +14,7 @@ import {
   trainMasked,
 } from './masked-training.js';
 import { scoredNetwork } from './scored-network.js';
-import { cosineShare, type RetrainingSettings, stepwiseShare } from './settings.js';
+import { cosineShare, type RetrainingSettings, SCORE_L2, stepwiseShare } from './settings.js';
 
 /** Of the budget, scores take this part, fine-tuning the rest: as many epochs for each in the publication's code. */
 const SCORE_SHARE = 0.5;
@@ -41,7 +41,7 @@ export interface RareGemsOptions {
  */
 export const rareGemsDefaults: RareGemsOptions = {
   scores: { optimizer: 'adam', learningRate: 0.01 },
-  scoreL2: 1e-6,
+  scoreL2: SCORE_L2,
   tuningRate: 0.1,
 };
 
