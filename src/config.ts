@@ -161,6 +161,8 @@ export interface MethodConfig {
   augment: Augmentation | null;
   /** Of training; null: what suits the network. */
   learningRate: number | null;
+  /** Weight of the penalty sum p^2 over the scores of `rare-gems`, 0: none; left out: what suits the network. */
+  scoreL2?: number;
 }
 
 /** What `train` is asked to do. */

@@ -108,6 +108,8 @@ export interface StudyOptions extends DataOptions {
   budget?: number;
   weightScales?: number[];
   rowNorms?: number;
+  /** Weight of the penalty over the scores of `rare-gems`. */
+  scoreL2?: number;
   /** Small settings, for a first look. */
   quick?: boolean;
   seed?: number;

@@ -22,7 +22,7 @@ import {
   unmasked,
   withFlatWeights,
 } from './retraining/masked-training.js';
-import { trainingMethods, tune } from './retraining/methods.js';
+import { type TrainedNetwork, trainingMethods, tune } from './retraining/methods.js';
 import { openNetworkMeter } from './retraining/network-meter.js';
 import { defaultSettings, type RetrainingSettings } from './retraining/settings.js';
 import { trustedExecutor } from './training/step-agreement.js';
@@ -146,6 +146,7 @@ export async function openRetraining(
     executor: compilingExecutor(problem.engine) ?? tfjsExecutor,
     seed,
     onSteps,
+    note,
   };
   const defaults = defaultSettings(network, augment);
   const settings = { ...defaults, learningRate: learningRate ?? defaults.learningRate };
@@ -183,19 +184,20 @@ export async function pruneByTraining(
     const { retraining, settings } = opened;
     const dense = unmasked(retraining);
     const started = performance.now();
-    let found: MaskedNetwork;
+    let found: TrainedNetwork;
     if (isTrainingMethod(name)) {
       found = await trainingMethods[name](retraining, settings, {
         prunedWeights,
         epochs: budgetEpochs,
         learningRate: config.learningRate,
+        scoreL2: config.scoreL2,
       });
     } else {
       const { mask, weights } = pruned as PrunedNetwork;
       found = { ...dense, weights: withFlatWeights(retraining, dense.weights, weights), mask };
     }
     if (tuneEpochs > 0) {
-      found = await tune(retraining, settings, found, tuneEpochs);
+      found = { ...found, ...(await tune(retraining, settings, found, tuneEpochs)) };
     }
     const seconds = (performance.now() - started) / 1000;
     stage.end();
@@ -212,6 +214,7 @@ export async function pruneByTraining(
         ...{ seed, seconds, before, after },
         epochEquivalents: examplesSeen / problem.trainingAvailable,
         distinctExamples: Math.min(retraining.examples.length, examplesSeen),
+        ...(found.scored && { scored: found.scored }),
       },
     };
   } finally {

@@ -13,6 +13,7 @@ import { createNetwork } from './network/create-network.js';
 import { scaleWeights } from './network/scaled-weights.js';
 import { asStage, type Progress, silentProgress } from './progress.js';
 import { pruneByMethod } from './prune-method.js';
+import { withPrunableWeights } from './pruning/checkpoint.js';
 import { validateReport } from './report/schema.js';
 import { schemaVersion } from './report/schema-version.js';
 import { type StudyResult, validateStudy } from './report/study-schema.js';
@@ -130,13 +131,25 @@ function computeWith(given: Checkpoint | null): ComputeCell {
       }
       case 'prune': {
         const checkpoint = await modelOf(cell.model, place);
+        if (cell.leavesModel && checkpoint.format !== 'tfjs-layers') {
+          throw new InputError(
+            'prune/format',
+            'this study keeps the pruned networks as LayersModels; give one in place of an ONNX model',
+          );
+        }
         const problem = { ...cell.config.problem, model: checkpoint.path, weights: null };
-        const { prunedWeights, prunableWeights, method } = await pruneByMethod(
+        const found = await pruneByMethod(
           { ...cell.config, problem },
           checkpoint,
           cell.prunedFraction,
           progress,
         );
+        const { prunedWeights, prunableWeights, method } = found;
+        if (cell.leavesModel) {
+          await mkdir(place.output, { recursive: true });
+          const made = withPrunableWeights(found.checkpoint, found.network, found.pruned);
+          await writeCheckpoint(made, place.output, { mark: true });
+        }
         const { epochEquivalents, distinctExamples, seconds, before, after } = method;
         const cost = { epochEquivalents, distinctExamples, seconds };
         return { kind: 'prune', prunedWeights, prunableWeights, ...cost, before, after };

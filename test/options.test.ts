@@ -73,6 +73,7 @@ const studyNames: Record<Exclude<keyof StudyOptions, 'name'>, true> = {
   budget: true,
   weightScales: true,
   rowNorms: true,
+  scoreL2: true,
   quick: true,
   seed: true,
   backend: true,

@@ -10,10 +10,18 @@ import {
   type PruningMethodName,
   TRAINING_METHODS,
 } from '../pruning/methods/names.js';
+import { SCORE_L2 } from '../retraining/settings.js';
 import { addOption } from './options.js';
 import { type ResolveRequest, resolveAnalyzeConfig } from './resolve-config.js';
 import { readSetting, type Setting } from './settings.js';
-import { augmentation, numberBetween, oneOf, positiveNumber, wholeNumber } from './values.js';
+import {
+  augmentation,
+  nonNegativeNumber,
+  numberBetween,
+  oneOf,
+  positiveNumber,
+  wholeNumber,
+} from './values.js';
 
 /** Options as the command line gives them. */
 export interface MethodFlags {
@@ -23,6 +31,7 @@ export interface MethodFlags {
   tune?: string;
   augment?: string;
   learningRate?: string;
+  scoreL2?: string;
   recalibrateBatchNorm?: boolean;
 }
 
@@ -85,8 +94,24 @@ const learningRateSetting: Setting<number> = {
   read: positiveNumber,
 };
 
+/** Of the method that trains scores; studies have it, too. */
+export const scoreL2Setting: Setting<number> = {
+  option: 'score-l2',
+  value: 'X',
+  help: 'weight of the penalty sum p^2 over the scores of rare-gems; 0: none',
+  defaultText: SCORE_L2.toExponential(),
+  examples: ['1e-4', '0'],
+  read: nonNegativeNumber,
+};
+
 /** Options that say how to train. */
-const trainingOptions = ['budget', 'tune', 'augment', 'learningRate'] as const;
+const trainingSettings = {
+  budget: budgetSetting,
+  tune: tuneSetting,
+  augment: augmentSetting,
+  learningRate: learningRateSetting,
+  scoreL2: scoreL2Setting,
+};
 
 /**
  * The method that is asked for, with its data; null without one.
@@ -114,11 +139,13 @@ export async function readMethod(
         '--recalibrate-batch-norm goes with --method; name one, for example --method magnitude',
       );
     }
-    const training = trainingOptions.find((option) => flags[option] !== undefined);
+    const training = Object.entries(trainingSettings).find(
+      ([key]) => flags[key as keyof MethodFlags] !== undefined,
+    );
     if (training !== undefined) {
       throw new InputError(
         'usage/training',
-        `--${training === 'learningRate' ? 'learning-rate' : training} is for methods that train; name one, for example --method gradual, or use --tune 1`,
+        `--${training[1].option} is for methods that train; name one, for example --method gradual, or use --tune 1`,
       );
     }
     return null;
@@ -128,6 +155,12 @@ export async function readMethod(
     throw new InputError(
       'usage/training',
       `--budget is for methods that train (${TRAINING_METHODS.join(', ')}), and --method ${name} does not; use --tune for epochs afterwards`,
+    );
+  }
+  if (flags.scoreL2 !== undefined && name !== 'rare-gems') {
+    throw new InputError(
+      'usage/training',
+      `--score-l2 is for --method rare-gems, and --method ${name} has no scores; leave it out`,
     );
   }
   const budgetEpochs = asked(budgetSetting, flags.budget, 1);
@@ -161,6 +194,7 @@ export async function readMethod(
       flags.learningRate,
       null,
     ),
+    ...(flags.scoreL2 !== undefined && { scoreL2: readSetting(scoreL2Setting, flags.scoreL2, null) }),
   };
 }
 
@@ -183,13 +217,7 @@ export function methodStages({ method, tune }: MethodFlags): readonly string[] {
 export function addMethodOptions(command: Command): void {
   command.optionsGroup('Method:');
   addOption(command, methodSetting as Setting<unknown>);
-  for (const setting of [
-    calibrationSetting,
-    budgetSetting,
-    tuneSetting,
-    augmentSetting,
-    learningRateSetting,
-  ]) {
+  for (const setting of [calibrationSetting, ...Object.values(trainingSettings)]) {
     addOption(command, setting as Setting<unknown>);
   }
   command.option(

@@ -5,6 +5,7 @@ import { analyzeDefaults, trainDefaults } from '../config.js';
 import { InputError } from '../errors.js';
 import type { Progress } from '../progress.js';
 import { PRUNING_METHODS } from '../pruning/methods/names.js';
+import { SCORE_L2 } from '../retraining/settings.js';
 import type { StudyName } from '../study/names.js';
 import type { StudyConfig } from '../study/settings.js';
 import type { Surroundings } from './context.js';
@@ -134,6 +135,7 @@ export async function readStudyConfig(
       budgetEpochs: given.budget ?? defaults.budget,
       scales: given.scales ?? defaults.scales,
       rows: given.rows ?? defaults.rows,
+      scoreL2: given.scoreL2 ?? SCORE_L2,
     },
   };
 }

@@ -2,6 +2,7 @@
 import { type TrainConfig, trainDefaults } from '../config.js';
 import { PRUNING_METHODS, type PruningMethodName } from '../pruning/methods/names.js';
 import { zooNames } from '../training/zoo/catalogue.js';
+import { scoreL2Setting } from './method-settings.js';
 import type { Settings } from './settings.js';
 import { trainSettings } from './train-settings.js';
 import * as read from './values.js';
@@ -24,6 +25,7 @@ export interface StudyOptions {
   budget: number;
   scales: number[];
   rows: number;
+  scoreL2: number;
 }
 
 /** What is taken where nothing is given. */
@@ -164,5 +166,10 @@ export const studySettings: Settings<StudyOptions> = {
     defaultText: quickly(studyDefaults.rows, quickDefaults.rows),
     examples: ['100'],
     read: read.wholeNumber(1),
+  },
+  scoreL2: {
+    ...scoreL2Setting,
+    help: 'weight of the penalty sum p^2 over the scores of rare-gems, of l2 and baselines',
+    read: read.positiveNumber,
   },
 };

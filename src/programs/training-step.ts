@@ -1,5 +1,6 @@
 import {
   add,
+  clipByValue,
   clone,
   div,
   keep,
@@ -33,6 +34,8 @@ export interface TrainingStepOptions {
   weightDecay: boolean;
   /** Whether prunable kernels are multiplied by masks after each step. */
   masked: boolean;
+  /** Whether prunable kernels are clamped to [0, 1] after each step, as scores are; left out: not. */
+  clamped?: boolean;
 }
 
 /** Decay of Adam's second moments, and what keeps its quotient finite (Kingma & Ba 2015). */
@@ -109,6 +112,8 @@ function penalizedGradient(
  *   ahead w' = (w - rate (g + momentum v')) m;
  * - `adam` (Kingma & Ba 2015): v' = momentum v + (1 - momentum) g; a' = 0.999 a + 0.001 g^2; w' = (w - rate v' /
  *   (sqrt(a') secondScale + 1e-8)) m, in which rate and secondScale hold the corrections of the bias.
+ *
+ * Where kernels are clamped, this is before the mask.
  */
 export function trainingStep(network: TrainableNetwork, options: TrainingStepOptions): Program {
   const count = network.weights.length;
@@ -141,7 +146,8 @@ export function trainingStep(network: TrainableNetwork, options: TrainingStepOpt
         options,
         inputs,
       );
-      const moved = sub(weight, mul(step, inputs.rate));
+      const updatedWeight = sub(weight, mul(step, inputs.rate));
+      const moved = options.clamped && prunable ? clipByValue(updatedWeight, 0, 1) : updatedWeight;
       return { velocity, second, weight: masked.has(index) ? mul(moved, inputs[`m${index}`]) : moved };
     });
     const outputs = {

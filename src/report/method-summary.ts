@@ -19,6 +19,17 @@ export interface MethodSummary {
   seconds: number;
   /** Training examples that batch-normalisation statistics were taken anew on; left out where they were not. */
   batchNormExamples?: number;
+  /** Of pruning by scores of weights that were drawn at random; left out of other methods. */
+  scored?: {
+    /** Signs at random, magnitudes sqrt(2 / fan-in). */
+    frozenWeights: 'random-signs';
+    /** Weight of the penalty sum p^2 over the scores. */
+    scoreL2: number;
+    prunings: number;
+    /** Steps that trained scores, and those that fine-tuned the kept weights. */
+    scoreSteps: number;
+    tuningSteps: number;
+  };
   before: NetworkMeasure;
   after: NetworkMeasure;
   /** In forward order. */
@@ -27,6 +38,21 @@ export interface MethodSummary {
 
 function change(before: number, after: number, shown: (value: number) => string): string {
   return `${shown(after)}, before ${shown(before)}`;
+}
+
+function scoreLines(scored: MethodSummary['scored']): [string, string][] {
+  if (scored === undefined) {
+    return [];
+  }
+  const { scoreL2, prunings, scoreSteps, tuningSteps } = scored;
+  const penalty = scoreL2 === 0 ? 'without a penalty' : `with the penalty ${scoreL2.toExponential()} sum p^2`;
+  return [
+    ['starts from', 'random signs times sqrt(2 / fan-in), not the weights of the model'],
+    [
+      'scores',
+      `${text.plural(scoreSteps, 'step')} ${penalty}, ${text.plural(prunings, 'pruning')} on the way; ${text.plural(tuningSteps, 'step')} of fine-tuning`,
+    ],
+  ];
 }
 
 /** Lines of a summary about the method; none without one. */
@@ -50,6 +76,7 @@ export function methodLines(method: MethodSummary | undefined): [string, string]
             string,
           ],
         ]),
+    ...scoreLines(method.scored),
     ['loss', change(before.loss, after.loss, text.quantity)],
     ...accuracy,
     [

@@ -24,16 +24,18 @@ const REWIND_SHARE = 0.1;
 const GAIN = 2;
 
 /**
- * A new network of the same architecture: kernels and embeddings normal with
+ * A new network of the same architecture: kernels and embeddings random with
  * variance 2 / fan-in (He et al. 2015), scales and moving variances 1, all
  * else 0.
+ *
+ * @param draw from a distribution of mean 0 and a given variance; by default a normal one
  */
-export function initialized(problem: RetrainingProblem): MaskedNetwork {
+export function initialized(problem: RetrainingProblem, draw = normalValues): MaskedNetwork {
   const { network, dimension, seed } = problem;
   const random = randomStream(seed, 'initial weights');
   const begun = ({ values: { length }, initial }: TrainableTensor): Float32Array =>
     initial.kind === 'normal'
-      ? normalValues(length, GAIN / initial.fanIn, random)
+      ? draw(length, GAIN / initial.fanIn, random)
       : new Float32Array(length).fill(initial.value);
   return {
     weights: network.weights.map(begun),

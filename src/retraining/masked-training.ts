@@ -24,6 +24,8 @@ export interface RetrainingProblem {
   seed: number;
   /** Told the steps that were taken, of all of a run, and the examples of the last. */
   onSteps: (done: number, total: number, examples: number) => void;
+  /** Told why tfjs trains where something else was to; left out: nobody is. */
+  note?: (message: string) => void;
 }
 
 /** What a run starts from and ends with. */
@@ -82,7 +84,7 @@ export function unmasked({ network, dimension }: RetrainingProblem): MaskedNetwo
   };
 }
 
-function stepOptions({ optimizer, l1, weightDecay }: RetrainingSettings): TrainingStepOptions {
+function stepOptions({ optimizer, l1, weightDecay, clamped }: RetrainingSettings): TrainingStepOptions {
   return {
     loss: 'cross-entropy',
     labelSmoothing: 0,
@@ -93,6 +95,7 @@ function stepOptions({ optimizer, l1, weightDecay }: RetrainingSettings): Traini
     l2: false,
     weightDecay: weightDecay > 0,
     masked: true,
+    ...(clamped && { clamped }),
   };
 }
 

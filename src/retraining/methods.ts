@@ -9,6 +9,7 @@ import {
   trainMasked,
   unmasked,
 } from './masked-training.js';
+import { rareGems, rareGemsDefaults, type ScoredPruning } from './rare-gems.js';
 import { cosineShare, type RetrainingSettings, stepwiseShare } from './settings.js';
 
 /** What is asked of a method. */
@@ -18,6 +19,14 @@ export interface RetrainingTarget {
   epochs: number;
   /** As asked for; null: the method's own. */
   learningRate: number | null;
+  /** Weight of the penalty over the scores of `rare-gems`, 0: none; left out: the method's own. */
+  scoreL2?: number;
+}
+
+/** A network that a method has pruned by training. */
+export interface TrainedNetwork extends MaskedNetwork {
+  /** What was done to scores; left out by methods that have none. */
+  scored?: ScoredPruning;
 }
 
 /** Prunes a network by training; deterministic for a seed and a number of threads. */
@@ -25,7 +34,7 @@ type TrainingMethod = (
   problem: RetrainingProblem,
   settings: RetrainingSettings,
   target: RetrainingTarget,
-) => Promise<MaskedNetwork>;
+) => Promise<TrainedNetwork>;
 
 /** SGD with momentum as in the baselines' own code, with this rate at first. */
 const BASELINE_RATE = 0.1;
@@ -61,6 +70,17 @@ export const trainingMethods: Readonly<Record<TrainingMethodName, TrainingMethod
         ...{ optimizer: 'sgd', momentum: 0.9, weightDecay: IMP_DECAY },
         learningRate: target.learningRate ?? BASELINE_RATE,
         rateShare: stepwiseShare,
+      },
+      target,
+    ),
+  'rare-gems': (problem, settings, target) =>
+    rareGems(
+      problem,
+      settings,
+      {
+        ...rareGemsDefaults,
+        scoreL2: target.scoreL2 ?? rareGemsDefaults.scoreL2,
+        tuningRate: target.learningRate ?? rareGemsDefaults.tuningRate,
       },
       target,
     ),

@@ -11,9 +11,17 @@ export interface RetrainingSettings {
   /** Weight of the penalty sum |w| over all weights. */
   l1: number;
   weightDecay: number;
+  /** Whether prunable weights are clamped to [0, 1], as scores are; left out: not. */
+  clamped?: boolean;
   batchSize: number;
   augment: Augmentation | null;
 }
+
+/**
+ * Weight lambda of the penalty lambda sum p^2 over scores, as the code of Sreenivasan et al. 2022 has it for VGG16
+ * (CIFAR-10) and ResNet50 (TinyImageNet); 3e-5 and 1e-4 for ResNet20, 5e-6 and 8e-6 for ResNet18.
+ */
+export const SCORE_L2 = 1e-6;
 
 /** Falls linearly from 1 to 0. */
 export function linearShare(step: number, steps: number): number {

@@ -31,13 +31,15 @@ export interface AnalyzeCell {
   config: CellAnalysis;
 }
 
-/** One network, pruned by one method; nothing of it is kept but what was measured. */
+/** One network, pruned by one method; nothing of it is kept but what was measured, unless it leaves a model. */
 export interface PruneCell {
   kind: 'prune';
   name: string;
   model: ModelSource;
   prunedFraction: number;
   config: Omit<MethodConfig, 'problem'> & { problem: CellAnalysis };
+  /** Whether the pruned network is kept, for other cells; it is computed the same either way. */
+  leavesModel?: true;
 }
 
 /** Distributions of the prunable weights of several networks, and how far each pair is apart. */
@@ -72,8 +74,10 @@ export function sourcesOf(cell: Cell): readonly ModelSource[] {
 }
 
 /** Whether a cell leaves a model behind. */
-export function makesModel({ kind }: Cell): boolean {
-  return kind === 'train' || kind === 'scale';
+export function makesModel(cell: Cell): boolean {
+  return (
+    cell.kind === 'train' || cell.kind === 'scale' || (cell.kind === 'prune' && cell.leavesModel === true)
+  );
 }
 
 /** JSON with the keys of objects in order, so that equal data has equal text. */

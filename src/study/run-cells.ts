@@ -1,7 +1,7 @@
 /** Runs the cells of a plan, those that are finished apart. */
 import { InputError } from '../errors.js';
 import { asStage, type Progress } from '../progress.js';
-import type { Cell, ModelSource } from './cell.js';
+import { type Cell, type ModelSource, sourcesOf } from './cell.js';
 import type { CellStore } from './cell-store.js';
 import type { CellResult, FinishedCell } from './results.js';
 
@@ -71,6 +71,12 @@ async function computed(
   }
 }
 
+/** Why a cell whose model a cell takes could not be computed; null where all could. */
+function refusedSource(cell: Cell, outcomes: readonly CellOutcome[]): string | null {
+  const names = sourcesOf(cell).map((source) => ('cell' in source ? source.cell : null));
+  return outcomes.find((outcome) => names.includes(outcome.cell.name))?.refused ?? null;
+}
+
 /**
  * Runs cells in order. Each is kept in the store as soon as it is finished, and one that is there is not run again,
  * so that a study that was killed goes on where it was.
@@ -107,6 +113,11 @@ export async function runCells(
       output: store.model(key),
       state: store.state(key),
     };
+    const missing = refusedSource(cell, outcomes);
+    if (missing !== null) {
+      outcomes.push({ cell, key, result: null, refused: missing, seconds: null, reused: false });
+      continue;
+    }
     const start = performance.now();
     const { result, refused } = await asStage(
       progress,

@@ -21,6 +21,8 @@ export interface StudySettings {
   calibration: number;
   /** Epochs of methods that train. */
   budgetEpochs: number;
+  /** Weight of the penalty over the scores of `rare-gems` where there is one. */
+  scoreL2: number;
   /** Factors on all weights. */
   scales: readonly number[];
   /** Rows of the curvature. */

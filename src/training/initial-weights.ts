@@ -24,3 +24,12 @@ export function normalValues(count: number, variance: number, random: RandomStre
   const deviation = Math.sqrt(variance);
   return Float32Array.from({ length: count }, () => deviation * random.normal());
 }
+
+/**
+ * Numbers of one magnitude and random signs, in float32: of the same mean and variance as {@link normalValues}, as in
+ * Ramanujan et al. 2020 ("signed Kaiming constant").
+ */
+export function signedValues(count: number, variance: number, random: RandomStream): Float32Array {
+  const magnitude = Math.sqrt(variance);
+  return Float32Array.from({ length: count }, () => magnitude * random.sign());
+}

@@ -335,6 +335,7 @@ describe('a method', () => {
 
   it.each([
     [['--method', 'gradual', '--budget', '2'], 2],
+    [['--method', 'rare-gems', '--budget', '2', '--score-l2', '0'], 2],
     [['--tune', '1.5'], 1.5],
     [['--method', 'saliency', '--calibration', '20', '--tune', '1'], 1],
   ])('%j trains what is kept within its budget', async (options, epochs) => {
@@ -376,10 +377,13 @@ describe('a method', () => {
 
   it.each<[string[], RegExp]>([
     [['--budget', '5'], /--budget is for methods that train/],
-    [['--method', 'saliency', '--budget', '5'], /--budget is for methods that train \(gradual, lomp, imp\)/],
+    [['--method', 'saliency', '--budget', '5'], /--budget is for methods that train \(gradual, lomp, imp, /],
     [['--method', 'gradual', '--budget', '0'], /--budget 0/],
     [['--augment', 'flip'], /--augment is for methods that train/],
     [['--learning-rate', '0.1'], /--learning-rate is for methods that train/],
+    [['--score-l2', '0'], /--score-l2 is for methods that train/],
+    [['--method', 'imp', '--score-l2', '0'], /--score-l2 is for --method rare-gems/],
+    [['--method', 'rare-gems', '--score-l2', '-1'], /--score-l2: "-1"/],
     [['--tune', '1', '--recalibrate-batch-norm'], /--recalibrate-batch-norm is for pruning without training/],
     [['--calibration', '5'], /--method/],
     [['--method', 'magnitud'], /--method: "magnitud" is not one of/],

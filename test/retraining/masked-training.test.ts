@@ -4,71 +4,15 @@ import { prepareBackend } from '../../src/compute/backend.js';
 import { onnxExecutor } from '../../src/compute/compile/onnx-executor.js';
 import type { Executor } from '../../src/compute/executor.js';
 import { tfjsExecutor } from '../../src/compute/tfjs-executor.js';
-import { createNetwork } from '../../src/network/create-network.js';
-import { createTrainableNetwork } from '../../src/network/trainable-network.js';
 import { growingMask, trainThenPrune } from '../../src/retraining/gradual.js';
 import { imp, initialized, roundCounts } from '../../src/retraining/imp.js';
-import {
-  flatWeights,
-  type RetrainingProblem,
-  stepsOf,
-  trainMasked,
-  unmasked,
-} from '../../src/retraining/masked-training.js';
+import { flatWeights, stepsOf, trainMasked, unmasked } from '../../src/retraining/masked-training.js';
 import { trainingMethods, tune } from '../../src/retraining/methods.js';
-import {
-  cosineShare,
-  defaultSettings,
-  linearShare,
-  type RetrainingSettings,
-  stepwiseShare,
-} from '../../src/retraining/settings.js';
-import { createZooCheckpoint } from '../../src/training/zoo/registry.js';
+import { cosineShare, defaultSettings, linearShare, stepwiseShare } from '../../src/retraining/settings.js';
 import { hasNative, native } from '../compute/compile/support.js';
-import { separableData } from '../training/problems.js';
+import { withProblem } from './small-problem.js';
 
 beforeAll(() => prepareBackend('cpu'));
-
-/** A perceptron with kernels [2, 8] and [8, 3] on 90 points, whose test split must not be looked at. */
-async function withProblem(
-  use: (problem: RetrainingProblem, settings: RetrainingSettings) => Promise<void>,
-  executor: Executor = tfjsExecutor,
-): Promise<void> {
-  const { checkpoint } = createZooCheckpoint('mlp', {
-    exampleShape: [2],
-    layout: 'flat',
-    classes: 3,
-    hidden: [8],
-    seed: 4,
-  });
-  const plain = await createNetwork(checkpoint);
-  const network = await createTrainableNetwork(checkpoint);
-  const data = separableData();
-  const untouched = new Proxy(data.test!, {
-    get: () => {
-      throw new Error('the test split was looked at');
-    },
-  });
-  const examples = Int32Array.from({ length: data.train.count }, (_, index) => index);
-  try {
-    await use(
-      {
-        network,
-        layers: plain.prunable,
-        dimension: plain.dimension,
-        data: { ...data, test: untouched },
-        examples,
-        executor,
-        seed: 1,
-        onSteps: () => {},
-      },
-      { ...defaultSettings(network, null), batchSize: 16, learningRate: 0.02 },
-    );
-  } finally {
-    network.dispose();
-    plain.dispose();
-  }
-}
 
 /** Every third weight is pruned. */
 function thirds(dimension: number): Uint8Array {
@@ -162,7 +106,7 @@ describe('budgets', () => {
 
   it('are kept by every method', async () => {
     await withProblem(async (problem, settings) => {
-      for (const name of ['gradual', 'lomp', 'imp'] as const) {
+      for (const name of ['gradual', 'lomp', 'imp', 'rare-gems'] as const) {
         let steps = 0;
         const counted = { ...problem, onSteps: () => steps++ };
         const target = { prunedWeights: 20, epochs: 4, learningRate: null };

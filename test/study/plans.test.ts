@@ -18,6 +18,7 @@ const settings: StudySettings = {
   budgetEpochs: 2,
   scales: [1, 3, 2, 2],
   rows: 20,
+  scoreL2: 1e-5,
 };
 
 const namesOf = (study: keyof typeof studies, changes: Partial<StudySettings> = {}) =>
@@ -97,6 +98,32 @@ describe('plans', () => {
       [2, 3],
       [],
     ]);
+  });
+
+  it('l2: both penalties at each fraction and seed, and a look at each network of the first seed', () => {
+    const cells = studies.l2.plan(settings);
+    // One training, two ways at two fractions with three seeds, and four analyses.
+    expect(cells).toHaveLength(1 + 2 * 2 * 3 + 4);
+    const prunings = cells.filter((cell) => cell.kind === 'prune');
+    expect(new Set(prunings.map(({ config }) => config.name))).toEqual(new Set(['rare-gems']));
+    expect(new Set(prunings.map(({ config }) => config.scoreL2))).toEqual(new Set([1e-5, 0]));
+    const kept = prunings.filter(({ leavesModel }) => leavesModel).map(({ name }) => name);
+    expect(kept).toEqual([
+      'prune with l2, 50 %, seed 7',
+      'prune with l2, 90 %, seed 7',
+      'prune without l2, 50 %, seed 7',
+      'prune without l2, 90 %, seed 7',
+    ]);
+    const looked = cells.flatMap((cell) => (cell.kind === 'analyze' ? [cell.model] : []));
+    expect(looked).toEqual(kept.map((cell) => ({ cell })));
+  });
+
+  it('baselines: rare-gems has the penalty and the budget of the study', () => {
+    const gems = studies.baselines
+      .plan(settings)
+      .flatMap((cell) => (cell.kind === 'prune' && cell.config.name === 'rare-gems' ? [cell.config] : []));
+    expect(gems).toHaveLength(2 * 3);
+    expect(gems[0]).toMatchObject({ scoreL2: 1e-5, budgetEpochs: 2, tuneEpochs: 0 });
   });
 
   it('row-norms: rows of each network', () => {

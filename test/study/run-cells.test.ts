@@ -134,6 +134,31 @@ describe('runCells', () => {
     expect(again.asked).toEqual(['train plain', 'a']);
   });
 
+  it('does not compute what would take a model that was refused', async () => {
+    const left = pruneCell('a', 0.5, { leavesModel: true });
+    const cells: Cell[] = [trainCell(), left, pruneCell('b', 0.6, { model: { cell: 'a' } })];
+    const { asked, compute } = recorder('a', new InputError('prune/overflow', 'not finite'));
+    const outcomes = await runCells(
+      cells,
+      cellKeys(cells, inputs),
+      cellStore(folder),
+      compute,
+      silentProgress,
+    );
+    expect(asked).toEqual(['train plain', 'a']);
+    expect(outcomes.map(({ refused }) => refused)).toEqual([null, 'not finite', 'not finite']);
+  });
+
+  it('has one key for a pruning, whether it leaves a model or not, and computes it again where that is missing', async () => {
+    const cells: Cell[] = [trainCell(), pruneCell('a', 0.5, { leavesModel: true })];
+    expect(cellKeys(cells, inputs).get('a')).toBe(keys.get('a'));
+    const store = cellStore(folder);
+    await runCells(plan, keys, store, recorder().compute, silentProgress);
+    const again = recorder();
+    await runCells(cells, keys, store, again.compute, silentProgress);
+    expect(again.asked).toEqual(['a']);
+  });
+
   it('says why a method cannot prune, and goes on; that is no finished cell', async () => {
     const { asked, compute } = recorder('b', new InputError('prune/overflow', 'not finite'));
     const outcomes = await runCells(plan, keys, cellStore(folder), compute, silentProgress);

@@ -28,7 +28,7 @@ function csvOf(count: number, seed: number): string {
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'prune-limit-studies-'));
   await mkdir(join(root, 'data'));
-  await writeFile(join(root, 'data', 'train.csv'), csvOf(150, 1));
+  await writeFile(join(root, 'data', 'train.csv'), csvOf(300, 1));
   await writeFile(join(root, 'data', 'test.csv'), csvOf(90, 2));
 });
 
@@ -51,6 +51,27 @@ async function configOf(name: StudyName, flags: Record<string, string>) {
   const config = await readStudyConfig(name, all, { work, cwd: '', host }, silentProgress);
   return { config, output };
 }
+
+describe('study l2', () => {
+  it('prunes with and without the penalty, and looks at what is left', async () => {
+    const { config, output } = await configOf('l2', { ratios: '0.5', seeds: '1', budget: '4' });
+    const result = await study(config, silentProgress);
+    const [accuracies, limits] = result.tables;
+    expect(accuracies.rows.map(({ method }) => method)).toEqual(['with l2', 'without l2']);
+    expect(limits.rows.map(({ network, pruned }) => [network, pruned])).toEqual([
+      ['with l2', 0.5],
+      ['without l2', 0.5],
+    ]);
+    // The networks of the analyses are those of the prunings.
+    limits.rows.forEach(({ accuracy }, i) => {
+      expect(accuracy).toBe(accuracies.rows[i]['0.5']);
+    });
+    const models = await readdir(join(output, 'models'));
+    expect(models).toHaveLength(3);
+    expect((await study(config, silentProgress)).cells.every(({ reused }) => reused)).toBe(true);
+    expect(renderStudyHtml(result)).toContain('without l2');
+  });
+});
 
 describe('study pruners', () => {
   it('trains once, prunes by each method, and does nothing twice', async () => {

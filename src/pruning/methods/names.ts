@@ -18,7 +18,7 @@ export const ONE_SHOT_METHODS = [
 export type OneShotMethodName = (typeof ONE_SHOT_METHODS)[number];
 
 /** Methods that train. */
-export const TRAINING_METHODS = ['gradual', 'lomp', 'imp'] as const;
+export const TRAINING_METHODS = ['gradual', 'lomp', 'imp', 'rare-gems'] as const;
 export type TrainingMethodName = (typeof TRAINING_METHODS)[number];
 
 /** All of them. */

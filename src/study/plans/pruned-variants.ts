@@ -16,6 +16,8 @@ export interface Variant {
   tuneEpochs: number;
   /** Distinct examples that a method may see that does not train; those of the study unless given. */
   calibration?: number;
+  /** Weight of the penalty over scores, of `rare-gems`. */
+  scoreL2?: number;
 }
 
 /** Masks that hang on the weights alone: without training afterwards, the seed moves nothing. */
@@ -33,7 +35,8 @@ export function shownRatio(ratio: number): string {
   return `${Number((100 * ratio).toPrecision(6))} %`;
 }
 
-function cellName({ label }: Variant, ratio: number, seed: number): string {
+/** The name of the cell of a way to prune, at one pruned fraction with one seed. */
+export function cellName({ label }: Variant, ratio: number, seed: number): string {
   return `prune ${label}, ${shownRatio(ratio)}, seed ${seed}`;
 }
 
@@ -44,7 +47,7 @@ function cellOf(
   ratio: number,
   seed: number,
 ): PruneCell {
-  const { method, budgetEpochs, tuneEpochs } = variant;
+  const { method, budgetEpochs, tuneEpochs, scoreL2 } = variant;
   const examples = isTrainingMethod(method) ? 'all' : (variant.calibration ?? calibration);
   return {
     kind: 'prune',
@@ -59,6 +62,7 @@ function cellOf(
       tuneExamples: 'all',
       augment: null,
       learningRate: null,
+      ...(scoreL2 !== undefined && { scoreL2 }),
     },
   };
 }
