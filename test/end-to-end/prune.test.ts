@@ -381,6 +381,10 @@ describe('a method', () => {
     [['--augment', 'flip'], /--augment is for methods that train/],
     [['--learning-rate', '0.1'], /--learning-rate is for methods that train/],
     [['--tune', '1', '--recalibrate-batch-norm'], /--recalibrate-batch-norm is for pruning without training/],
+    [
+      ['--method', 'saliency', '--recalibrate-batch-norm'],
+      /^prune-limit: \S+ has no batch normalisation whose statistics are trained; leave out/,
+    ],
     [['--calibration', '5'], /--method/],
     [['--method', 'magnitud'], /--method: "magnitud" is not one of/],
     [['--method', 'saliency', '--calibration', '1'], /--calibration: "1" is not/],
