@@ -15,7 +15,7 @@ import { prunedCount } from './pruning/magnitude.js';
 import type { PrunedNetwork } from './pruning/methods/method.js';
 import { isTrainingMethod, type OneShotMethodName } from './pruning/methods/names.js';
 import { pruningMethods } from './pruning/methods/registry.js';
-import { recalibrated as recalibratedCheckpoint, requireLayersModel } from './pruning/recalibration.js';
+import { recalibrated as recalibratedCheckpoint, requireRecalibration } from './pruning/recalibration.js';
 import type { MethodSummary, NetworkMeasure } from './report/method-summary.js';
 
 /**
@@ -179,14 +179,14 @@ export async function pruneByMethod(
   prunedFraction: number,
   progress: Progress,
 ): Promise<MethodOutcome> {
-  if (config.recalibrateBatchNorm) {
-    requireLayersModel(checkpoint);
-  }
   return resourceScope(async (scope: ResourceScope) => {
     const { name, tuneEpochs } = config;
     const problem = await asStage(progress, methodStages.data, () =>
       openProblem(config.problem, checkpoint, progress, scope),
     );
+    if (config.recalibrateBatchNorm) {
+      await requireRecalibration(checkpoint);
+    }
     const target = {
       prunedWeights: countToPrune(prunedFraction, problem.network.dimension),
       seed: config.problem.seed,

@@ -18,14 +18,34 @@ function passOf(network: TrainableNetwork, weights: readonly Tensor[], x: Tensor
   return values;
 }
 
-/** @throws InputError `prune/batch-norm` for ONNX models */
-export function requireLayersModel(checkpoint: Checkpoint): asserts checkpoint is LayersCheckpoint {
+function requireLayersModel(checkpoint: Checkpoint): asserts checkpoint is LayersCheckpoint {
   if (checkpoint.format === 'onnx') {
     throw new InputError(
       'prune/batch-norm',
       `${checkpoint.path}: --recalibrate-batch-norm writes LayersModels only; leave it out for ONNX`,
     );
   }
+}
+
+function requireStatistics({ momenta = [] }: TrainableNetwork, { path }: Checkpoint): void {
+  if (momenta.every((momentum) => momentum === 1)) {
+    throw new InputError(
+      'prune/batch-norm',
+      `${path} has no batch normalisation whose statistics are trained; leave out --recalibrate-batch-norm`,
+    );
+  }
+}
+
+/**
+ * Refuses, before long work, what `recalibrated` refuses.
+ *
+ * @throws InputError `prune/batch-norm` for ONNX models, and networks without batch normalisation that can be trained
+ */
+export async function requireRecalibration(checkpoint: Checkpoint): Promise<void> {
+  requireLayersModel(checkpoint);
+  const network = await createTrainableNetwork(checkpoint);
+  network.dispose();
+  requireStatistics(network, checkpoint);
 }
 
 /**
@@ -42,12 +62,7 @@ export async function recalibrated(checkpoint: Checkpoint, source: ExampleSource
   const weights = network.weights.map(({ values, shape }) => tensor(values, [...shape]));
   const old = statistics.map(({ shape }) => zeros([...shape]));
   try {
-    if (momenta.every((momentum) => momentum === 1)) {
-      throw new InputError(
-        'prune/batch-norm',
-        `${checkpoint.path} has no batch normalisation whose statistics are trained; leave out --recalibrate-batch-norm`,
-      );
-    }
+    requireStatistics(network, checkpoint);
     // Of a statistic s the pass returns m s + (1 - m) b, m the layer's momentum; s is 0 here.
     const sums = statistics.map(({ values }) => new Float64Array(values.length));
     for (let start = 0; start < source.count; start += BATCH) {

@@ -385,6 +385,10 @@ describe('a method', () => {
     [['--method', 'imp', '--score-l2', '0'], /--score-l2 is for --method rare-gems/],
     [['--method', 'rare-gems', '--score-l2', '-1'], /--score-l2: "-1"/],
     [['--tune', '1', '--recalibrate-batch-norm'], /--recalibrate-batch-norm is for pruning without training/],
+    [
+      ['--method', 'saliency', '--recalibrate-batch-norm'],
+      /^prune-limit: \S+ has no batch normalisation whose statistics are trained; leave out/,
+    ],
     [['--calibration', '5'], /--method/],
     [['--method', 'magnitud'], /--method: "magnitud" is not one of/],
     [['--method', 'saliency', '--calibration', '1'], /--calibration: "1" is not/],

@@ -1,7 +1,7 @@
 import { layers, sequential } from '@tensorflow/tfjs-layers';
 import { beforeAll, expect, it } from 'vitest';
 import { prepareBackend } from '../../src/compute/backend.js';
-import { recalibrated } from '../../src/pruning/recalibration.js';
+import { recalibrated, requireRecalibration } from '../../src/pruning/recalibration.js';
 import { fixedCheckpoint, smallModel } from '../analysis/support.js';
 import { randomExamples } from '../support/models.js';
 
@@ -65,7 +65,8 @@ it('pools several batches: the first layer has the statistics of all examples', 
 
 it('refuses networks without batch normalisation', async () => {
   const source = randomExamples({ count: 4, shape: [4], outputs: 3, targets: 'one-hot', seed: 4 });
-  await expect(recalibrated(await fixedCheckpoint(smallModel()), source)).rejects.toMatchObject({
-    code: 'prune/batch-norm',
-  });
+  const checkpoint = await fixedCheckpoint(smallModel());
+  for (const refused of [recalibrated(checkpoint, source), requireRecalibration(checkpoint)]) {
+    await expect(refused).rejects.toMatchObject({ code: 'prune/batch-norm' });
+  }
 });
