@@ -15,6 +15,7 @@ import { NPZ_FORMAT } from './npz/npz.js';
 import { PARQUET_FORMAT } from './parquet/parquet.js';
 import type { SourceFile } from './source/file.js';
 import { openSource, type Source } from './source/open.js';
+import { isStreamed } from './stored.js';
 
 const UNDERSTOOD =
   'give IDX files (MNIST), CIFAR .bin files, a .npz, a table (CSV, Parquet) or images in a folder for each class: the folder, or an archive of it';
@@ -93,6 +94,23 @@ export async function readDataset(path: string, options: ReadDatasetOptions = {}
   return { ...(await format.read(source, options)), path };
 }
 
+/** A warning where data takes more than the memory limit and cannot be streamed. */
+function wholeWarning(
+  { path, train, test }: StoredDataset,
+  { name }: Format,
+  { memoryBytes = Number.POSITIVE_INFINITY }: ReadDatasetOptions,
+): string[] {
+  const bytes = [train, test].reduce(
+    (total, split) => total + (split && !isStreamed(split) ? split.values.byteLength : 0),
+    0,
+  );
+  return bytes > memoryBytes
+    ? [
+        `${path}: ${name} data of ${Math.ceil(bytes / 2 ** 20)} MiB is in memory, beyond the memory limit; only folders of images, and CIFAR and IDX files that are not packed, are streamed`,
+      ]
+    : [];
+}
+
 /**
  * Opens a dataset whatever its format, as `readDataset` reads it, but streams what takes more than
  * `options.memoryBytes` where the format can be streamed.
@@ -101,5 +119,6 @@ export async function readDataset(path: string, options: ReadDatasetOptions = {}
  */
 export async function openDataset(path: string, options: ReadDatasetOptions = {}): Promise<StoredDataset> {
   const { source, format } = await formatOf(path, options);
-  return { ...(await (format.open ?? format.read)(source, options)), path };
+  const dataset = await (format.open ?? format.read)(source, options);
+  return { ...dataset, path, warnings: [...dataset.warnings, ...wholeWarning(dataset, format, options)] };
 }
