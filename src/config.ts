@@ -222,6 +222,8 @@ export interface TrainConfig {
   resume: string | null;
   /** File of JSON lines, one an epoch; null: none. */
   log: string | null;
+  /** What the examples may take, in bytes; more are streamed where the format can be. Null: half of the machine's memory. */
+  memoryLimitBytes: number | null;
   seed: number;
   weightsDtype: 'float32' | 'float16';
   backend: BackendChoice;
@@ -259,6 +261,7 @@ export const trainDefaults: Omit<TrainConfig, 'network' | 'data' | 'output' | 'f
   cosinePeriod: null,
   resume: null,
   log: null,
+  memoryLimitBytes: null,
   seed: 0,
   weightsDtype: 'float32',
   backend: 'auto',

@@ -107,7 +107,13 @@ function computeWith(given: Checkpoint | null): ComputeCell {
     switch (cell.kind) {
       case 'train': {
         await mkdir(place.state, { recursive: true });
-        const made = { output: place.output, recordData: null, resume: place.state, log: null };
+        const made = {
+          output: place.output,
+          recordData: null,
+          resume: place.state,
+          log: null,
+          memoryLimitBytes: null,
+        };
         await mkdir(place.output, { recursive: true });
         const summary = await train({ ...cell.config, ...made }, progress, null);
         await rm(place.state, { recursive: true, force: true });

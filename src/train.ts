@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { explainExecutorFailure } from './analysis/executor-failure.js';
-import { tensorMemory } from './analysis/memory.js';
+import { requireRoom, tensorMemory } from './analysis/memory.js';
 import { inputOrder } from './analysis/problem.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import { requireSpace, writeFilesAtomically } from './checkpoint/files.js';
@@ -17,10 +17,10 @@ import { prepareEngine } from './compute/backend.js';
 import { compilingExecutor } from './compute/compile/onnx-executor.js';
 import { tfjsExecutor } from './compute/tfjs-executor.js';
 import type { TrainConfig } from './config.js';
-import type { Split } from './dataset/dataset.js';
-import { prepareExamples } from './dataset/examples.js';
+import type { StoredSplit } from './dataset/dataset.js';
 import { classLabels } from './dataset/labels.js';
-import { readDataset } from './dataset/registry.js';
+import { openDataset } from './dataset/registry.js';
+import { batchBytes, prepareStored } from './dataset/stored.js';
 import { InputError } from './errors.js';
 import { createNetwork } from './network/create-network.js';
 import { weightTensors } from './network/network.js';
@@ -30,23 +30,23 @@ import type { EpochRecord } from './training/epoch-record.js';
 import { chanceLoss, type Evaluation, evaluate } from './training/evaluation.js';
 import { checkGivenModel } from './training/given-model.js';
 import { STATE_FILE } from './training/run-state.js';
-import { divergence, type TrainingData, trainCheckpoint } from './training/training-run.js';
+import { divergence, type StoredTrainingData, trainCheckpoint } from './training/training-run.js';
 import type { ZooName } from './training/zoo/catalogue.js';
 import { createZooCheckpoint } from './training/zoo/registry.js';
 
 /** A loss this close to that of guessing (a share of it) means that nothing was learned. */
 const LEARNED_NOTHING = 0.99;
 
-async function readData(
-  config: TrainConfig,
-  progress: Progress,
-): Promise<{ train: Split; test: Split | null; classes: number }> {
+/** Data with a training split of classes. */
+type ClassData = Pick<StoredTrainingData, 'train' | 'test' | 'classes'>;
+
+async function readData(config: TrainConfig, progress: Progress): Promise<ClassData> {
   const stage = progress.stage('reading the data', 1);
   const { labelColumn, layout } = config;
-  const { train, test, warnings } = await readDataset(config.data, {
+  const { train, test, warnings } = await openDataset(config.data, {
     ...(labelColumn !== null && { labelColumn }),
     ...(layout !== null && { layout }),
-    memoryBytes: tensorMemory({ memoryLimitBytes: null }),
+    memoryBytes: tensorMemory(config),
   });
   stage.end();
   warnings.forEach((warning) => {
@@ -66,6 +66,11 @@ async function readData(
       `${config.data}: ${labels.kind === 'classes' ? 'all examples have one class' : 'the labels are numbers, not classes'}; train makes classifiers and needs two classes or more`,
     );
   }
+  requireRoom(
+    config,
+    batchBytes(train, config.batchSize),
+    `a batch of ${config.batchSize} examples (--batch-size)`,
+  );
   return { train, test, classes };
 }
 
@@ -77,13 +82,17 @@ interface Reached {
 }
 
 /** Loss and accuracy of the checkpoint as an analysis will see it. */
-async function measure(checkpoint: Checkpoint, data: TrainingData, progress: Progress): Promise<Reached> {
+async function measure(
+  checkpoint: Checkpoint,
+  data: StoredTrainingData,
+  progress: Progress,
+): Promise<Reached> {
   const { classes, inputShape, normalization } = data;
   const stage = progress.stage('measuring', 1);
   const network = await createNetwork(checkpoint, { exampleShape: () => inputShape });
   const weights = weightTensors(network, network.weights);
-  const evaluateSplit = (split: Split): Promise<Evaluation> => {
-    const examples = prepareExamples(split, { inputShape, inputOrder: data.inputOrder, normalization });
+  const evaluateSplit = (split: StoredSplit): Promise<Evaluation> => {
+    const examples = prepareStored(split, { inputShape, inputOrder: data.inputOrder, normalization });
     const classOf = classLabels(examples.labels, classes);
     return evaluate(examples, classOf, classes, (inputs) => network.logits(weights, inputs));
   };
@@ -174,9 +183,9 @@ function metadataOf(
 /** The checkpoint to start from and its data in the form it takes. */
 async function prepare(
   config: TrainConfig,
-  { train, test, classes }: { train: Split; test: Split | null; classes: number },
+  { train, test, classes }: ClassData,
   given: Checkpoint | null,
-): Promise<{ untrained: Checkpoint; data: TrainingData }> {
+): Promise<{ untrained: Checkpoint; data: StoredTrainingData }> {
   const { network, from, hidden, width, seed, normalize: normalization } = config;
   const { shape: exampleShape, layout } = train;
   const { checkpoint, inputShape } =
@@ -237,7 +246,9 @@ export async function train(
   const values = untrained.weights.reduce((sum, weight) => sum + weight.values.length, 0);
   await requireSpace(config.output, values * (config.weightsDtype === 'float16' ? 2 : 4));
   let epochs: readonly EpochRecord[] = [];
-  const trained = await trainCheckpoint(untrained, data, config, progress, {
+  // How the data is read decides nothing of the run, so a run goes on with another limit.
+  const { memoryLimitBytes: _, ...options } = config;
+  const trained = await trainCheckpoint(untrained, data, options, progress, {
     executor: compilingExecutor(engine) ?? tfjsExecutor,
     stateFolder: config.resume,
     onEpoch: async (history) => {

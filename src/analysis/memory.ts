@@ -30,9 +30,14 @@ function asLimit(bytes: number): string {
  * Refuses a limit that was given and in which the tensors have no room however the work is cut.
  *
  * @param leastBytes what they take at least
+ * @param what takes them, for the message
  * @throws InputError that says the least limit
  */
-export function requireRoom(config: Pick<AnalyzeConfig, 'memoryLimitBytes'>, leastBytes: number): void {
+export function requireRoom(
+  config: Pick<AnalyzeConfig, 'memoryLimitBytes'>,
+  leastBytes: number,
+  what = 'this network, even with one example at a time',
+): void {
   if (config.memoryLimitBytes === null || tensorMemory(config) >= leastBytes) {
     return;
   }
@@ -40,7 +45,7 @@ export function requireRoom(config: Pick<AnalyzeConfig, 'memoryLimitBytes'>, lea
   const least = Math.min(leastBytes + OWN_BYTES, leastBytes / (1 - LARGEST_OWN_SHARE));
   throw new InputError(
     'usage/memory-limit',
-    `--memory-limit ${asLimit(config.memoryLimitBytes)}: too little for this network, even with one example at a time; give at least --memory-limit ${asLimit(least)}`,
+    `--memory-limit ${asLimit(config.memoryLimitBytes)}: too little for ${what}; give at least --memory-limit ${asLimit(least)}`,
   );
 }
 

@@ -90,6 +90,8 @@ export async function readStudyConfig(
       `--output ${output}: lies in --data ${data}, and what is written there would be taken for data; name another folder`,
     );
   }
+  // How data is read decides nothing of a training, and is no part of a cell.
+  const { memoryLimitBytes: ___, ...trainingDefaults } = trainDefaults;
   await checkOutputFolder('--output', output, null);
   await checkOwn(output, name);
   await checkApart(
@@ -118,7 +120,7 @@ export async function readStudyConfig(
         dumpGraph: null,
       },
       training: {
-        ...trainDefaults,
+        ...trainingDefaults,
         ...{ data, labelColumn, layout, normalize, seed, backend, threads },
         network: given.network ?? 'mlp',
         hidden: given.hidden ?? defaults.hidden,

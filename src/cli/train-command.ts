@@ -232,7 +232,14 @@ export function addTrainCommand(program: Command, context: Context): void {
     'targetLoss',
     'targetAccuracy',
   ]);
-  addOptionGroup(command, 'Running:', trainSettings, ['resume', 'log', 'seed', 'backend', 'threads']);
+  addOptionGroup(command, 'Running:', trainSettings, [
+    'resume',
+    'log',
+    'seed',
+    'backend',
+    'threads',
+    'memoryLimitBytes',
+  ]);
   addOutputOptions(command, summaryFormat, [
     ['--html <FILE>', 'also write a web page with the learning curves'],
   ]);

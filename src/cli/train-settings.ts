@@ -221,6 +221,14 @@ export const trainSettings: Settings<Omit<TrainConfig, 'network' | 'force' | 're
     path: true,
   },
   ...engineSettings,
+  memoryLimitBytes: {
+    option: 'memory-limit',
+    value: 'SIZE',
+    help: 'memory that the data may take, e.g. 512M; larger data is read in batches',
+    defaultText: "half of the machine's",
+    examples: ['512M', '1.5G', '2GiB'],
+    read: read.memorySize,
+  },
   weightsDtype: {
     option: 'weights-dtype',
     value: 'NAME',

@@ -43,6 +43,28 @@ export interface Split {
   labels: Labels;
 }
 
+/** A split whose labels are in memory, and whose examples are read when they are needed. */
+export interface StreamedSplit extends Omit<Split, 'values'> {
+  /** What the examples that are in memory at a time may take, in bytes. */
+  memoryBytes: number;
+  /**
+   * Reads some examples into memory, as a split of their own in the same form.
+   *
+   * @param order their indices, in the order wanted, repeats allowed
+   * @throws InputError where one cannot be read, is damaged or is another than when the data was opened
+   */
+  read(order: Int32Array): Promise<Split>;
+}
+
+/** A split, wherever its examples are. */
+export type StoredSplit = Split | StreamedSplit;
+
+/** A dataset whose splits are in memory, or streamed where they are too large for that. */
+export interface StoredDataset extends Omit<Dataset, 'train' | 'test'> {
+  train: StoredSplit | null;
+  test: StoredSplit | null;
+}
+
 /** A dataset in memory. At least one of the splits is present. */
 export interface Dataset {
   /** Where it was read from, as given. */

@@ -1,6 +1,6 @@
 /** What a data format offers, so that the registry can find and read it. */
 
-import type { Dataset, ReadDatasetOptions } from './dataset.js';
+import type { Dataset, ReadDatasetOptions, StoredDataset } from './dataset.js';
 import type { SourceFile } from './source/file.js';
 import type { SourceFolder } from './source/folder.js';
 import type { Source } from './source/open.js';
@@ -21,4 +21,6 @@ export interface Format {
   matchesFolder(folder: SourceFolder): Match | Promise<Match>;
   /** Reads what matched; throws an InputError when it is damaged or inconsistent. */
   read(source: Source, options: ReadDatasetOptions): Promise<Dataset>;
+  /** The same, but what takes more than `memoryBytes` is streamed, with a warning that says so. */
+  open?(source: Source, options: ReadDatasetOptions): Promise<StoredDataset>;
 }

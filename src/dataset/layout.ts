@@ -34,6 +34,9 @@ export interface LayoutPlan {
 
 type Shape = readonly number[];
 
+/** What a split says of the form of its examples. */
+type ExampleForm = Pick<Split, 'shape' | 'layout'>;
+
 function product(shape: Shape): number {
   return shape.reduce((total, size) => total * size, 1);
 }
@@ -42,7 +45,7 @@ function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }
 
-function channelsOf({ shape, layout }: Split): number {
+function channelsOf({ shape, layout }: ExampleForm): number {
   if (layout === 'flat') {
     return shape.at(-1) ?? 1;
   }
@@ -53,7 +56,7 @@ function channelsOf({ shape, layout }: Split): number {
 }
 
 /** The shapes that an example has of itself: as channels-last and channels-first image, grey without channel. */
-function naturalShapes({ shape, layout }: Split): {
+function naturalShapes({ shape, layout }: ExampleForm): {
   channelsLast: Shape;
   channelsFirst: Shape | null;
   others: Shape[];
@@ -82,7 +85,7 @@ function naturalShapes({ shape, layout }: Split): {
  * @throws InputError when the shapes do not fit
  */
 export function planLayout(
-  split: Split,
+  split: ExampleForm,
   inputShape: readonly (number | null)[],
   order: InputOrder,
 ): LayoutPlan {

@@ -1,8 +1,8 @@
 /** Loss and accuracy of a network that training has changed anywhere. */
 import { numbered } from '../compute/tensor-program.js';
 import type { Split } from '../dataset/dataset.js';
-import { prepareExamples } from '../dataset/examples.js';
 import { classLabels } from '../dataset/labels.js';
+import { prepareStored } from '../dataset/stored.js';
 import { evaluateLogits } from '../training/evaluation.js';
 import { createForward } from '../training/forward.js';
 import type { MaskedNetwork, RetrainingProblem } from './masked-training.js';
@@ -45,7 +45,7 @@ export async function openNetworkMeter(
         ...tensors('s', statistics, network.statistics),
       };
       const evaluated = (split: Split, order?: Int32Array) => {
-        const prepared = prepareExamples(split, { ...data, ...(order && { order }) });
+        const prepared = prepareStored(split, { ...data, ...(order && { order }) });
         return evaluateLogits(
           prepared,
           classLabels(prepared.labels, data.classes),

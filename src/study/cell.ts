@@ -13,7 +13,10 @@ export interface TrainCell {
   kind: 'train';
   /** Unique in its plan. */
   name: string;
-  config: Omit<TrainConfig, 'output' | 'force' | 'recordData' | 'resume' | 'log' | 'recipe'>;
+  config: Omit<
+    TrainConfig,
+    'output' | 'force' | 'recordData' | 'resume' | 'log' | 'memoryLimitBytes' | 'recipe'
+  >;
 }
 
 /** A network whose weights are scaled so that its function stays (`scaleWeights`). */

@@ -8,11 +8,17 @@ import {
   tensor1d,
   tidy,
 } from '@tensorflow/tfjs-core';
-import type { Examples } from '../dataset/examples.js';
+import type { PreparedBatches } from '../dataset/stored.js';
 import { exampleLosses } from '../network/loss.js';
 
-/** Examples of a forward pass; large enough for speed, small enough for memory. */
+/** Examples of a forward pass: enough for speed, and of large examples as many as memory is sure to hold. */
 const EVALUATION_BATCH = 500;
+const EVALUATION_BYTES = 2 ** 25;
+
+function evaluationBatch({ shape }: PreparedBatches): number {
+  const exampleBytes = shape.reduce((product, extent) => product * extent, Float32Array.BYTES_PER_ELEMENT);
+  return Math.max(1, Math.min(EVALUATION_BATCH, Math.floor(EVALUATION_BYTES / exampleBytes)));
+}
 
 /** Mean over all examples. */
 export interface Evaluation {
@@ -20,48 +26,35 @@ export interface Evaluation {
   accuracy: number;
 }
 
-/** Inputs and one-hot targets of examples [start, end), owned by the caller. */
-export function uploadBatch(
-  examples: Examples,
-  classOf: Int32Array,
-  classes: number,
-  start: number,
-  end: number,
-): { inputs: Tensor; targets: Tensor2D } {
-  return {
-    inputs: tensor(examples.inputs(start, end), [end - start, ...examples.shape], 'float32'),
-    targets: tidy(
-      () => cast(oneHot(tensor1d(classOf.subarray(start, end), 'int32'), classes), 'float32') as Tensor2D,
-    ),
-  };
-}
+const oneHotTensor = (classOf: Int32Array, classes: number): Tensor2D =>
+  tidy(() => cast(oneHot(tensor1d(classOf, 'int32'), classes), 'float32') as Tensor2D);
 
 /**
  * Cross-entropy and accuracy on all examples; of equal logits the first counts as the answer.
  *
  * @param classOf the class of every example
  * @param logits [examples, classes] for a batch, owned by the caller
+ * @throws InputError where an example cannot be read
  */
 export async function evaluate(
-  examples: Examples,
+  examples: PreparedBatches,
   classOf: Int32Array,
   classes: number,
   logits: (inputs: Tensor) => Tensor2D,
 ): Promise<Evaluation> {
   let loss = 0;
   let correct = 0;
-  for (let start = 0; start < examples.count; start += EVALUATION_BATCH) {
-    const end = Math.min(examples.count, start + EVALUATION_BATCH);
+  for await (const { start, size, inputs } of examples.batches(evaluationBatch(examples))) {
+    const labels = classOf.subarray(start, start + size);
     tidy(() => {
-      const { inputs, targets } = uploadBatch(examples, classOf, classes, start, end);
-      const outputs = logits(inputs);
-      for (const value of exampleLosses('cross-entropy', outputs, targets).dataSync()) {
+      const outputs = logits(tensor(inputs, [size, ...examples.shape], 'float32'));
+      for (const value of exampleLosses('cross-entropy', outputs, oneHotTensor(labels, classes)).dataSync()) {
         loss += value;
       }
       const answers = argMax(outputs, 1).dataSync();
-      for (let i = start; i < end; i++) {
-        correct += answers[i - start] === classOf[i] ? 1 : 0;
-      }
+      labels.forEach((label, example) => {
+        correct += answers[example] === label ? 1 : 0;
+      });
     });
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -100,19 +93,19 @@ function crossEntropy(row: Float32Array, label: number): number {
  * Cross-entropy and accuracy on all examples, from logits that are computed elsewhere.
  *
  * @param logits [size, classes] for inputs [size, ...]
+ * @throws InputError where an example cannot be read
  */
 export async function evaluateLogits(
-  examples: Examples,
+  examples: PreparedBatches,
   classOf: Int32Array,
   classes: number,
   logits: (inputs: Float32Array, size: number) => Promise<Float32Array>,
 ): Promise<Evaluation> {
   let loss = 0;
   let correct = 0;
-  for (let start = 0; start < examples.count; start += EVALUATION_BATCH) {
-    const end = Math.min(examples.count, start + EVALUATION_BATCH);
-    const outputs = await logits(examples.inputs(start, end), end - start);
-    const labels = classOf.subarray(start, end);
+  for await (const { start, size, inputs } of examples.batches(evaluationBatch(examples))) {
+    const outputs = await logits(inputs, size);
+    const labels = classOf.subarray(start, start + size);
     labels.forEach((label, example) => {
       loss += crossEntropy(outputs.subarray(example * classes, (example + 1) * classes), label);
     });

@@ -1,7 +1,7 @@
 /** A trained model to go on from. */
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
-import type { Split } from '../dataset/dataset.js';
-import { prepareExamples } from '../dataset/examples.js';
+import type { StoredSplit } from '../dataset/dataset.js';
+import { planLayout } from '../dataset/layout.js';
 import { InputError } from '../errors.js';
 import { createNetwork } from '../network/create-network.js';
 import { createTrainable, requireWritable } from '../network/create-trainable.js';
@@ -19,12 +19,12 @@ import { createTrainable, requireWritable } from '../network/create-trainable.js
 export async function checkGivenModel(
   checkpoint: Checkpoint,
   path: string,
-  train: Split,
+  train: StoredSplit,
   classes: number,
 ): Promise<readonly number[]> {
   const refused = (what: string): InputError => new InputError('training/model', `--from ${path}: ${what}`);
   const exampleShape = (inputShape: readonly (number | null)[]): readonly number[] =>
-    prepareExamples(train, { inputShape, normalization: null, order: Int32Array.of(0) }).shape;
+    planLayout(train, inputShape, 'NHWC').shape;
   const network = await createNetwork(checkpoint, { exampleShape });
   try {
     const { outputs, inputShape, removedActivation } = network;

@@ -5,7 +5,7 @@ import { AGREEMENT_TOLERANCE, agreementOf, neighbourOf } from '../programs/round
 import type { StepScalars } from '../programs/training-step.js';
 import { randomStream } from '../random.js';
 import { createStepEngine, type StepSetting, type TrainingBatch, type TrainingState } from './step-engine.js';
-import { type TrainingData, trainingBatch } from './training-batches.js';
+import { readStepData, type StoredTrainingData, trainingBatch } from './training-batches.js';
 
 /** Everything that decides where a step leads, with effects of like size. */
 function scalarsFor(size: number): StepScalars {
@@ -98,7 +98,7 @@ function withWrongTargets(batch: TrainingBatch, classes: number): TrainingBatch 
 export async function trustedExecutor(
   executor: Executor,
   setting: StepSetting,
-  data: TrainingData,
+  data: StoredTrainingData,
   seed: number,
   note: (message: string) => void,
 ): Promise<Executor> {
@@ -114,7 +114,8 @@ export async function trustedExecutor(
         { length: Math.min(COMPARED_EXAMPLES, count) },
         (_, i) => (attempt * COMPARED_EXAMPLES + i) % count,
       );
-      const batch = trainingBatch(data, examples, attempt, { seed, augment: null, dropouts });
+      const read = await readStepData(data, examples);
+      const batch = trainingBatch(read.data, read.order, attempt, { seed, augment: null, dropouts });
       const difference = await compareSteps(executor, setting, withWrongTargets(batch, outputs));
       if (difference <= AGREEMENT_TOLERANCE) {
         return executor;

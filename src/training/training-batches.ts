@@ -1,9 +1,10 @@
 /** Batches of a training run; the same seed and step give the same batch. */
 import { type Augmentation, augmentExamples } from '../dataset/augmentation.js';
-import type { Split } from '../dataset/dataset.js';
+import type { Split, StoredSplit } from '../dataset/dataset.js';
 import { type Normalization, prepareExamples } from '../dataset/examples.js';
 import { classLabels, gatherLabels } from '../dataset/labels.js';
 import type { InputOrder } from '../dataset/layout.js';
+import { inMemory } from '../dataset/stored.js';
 import type { DropoutLayer } from '../network/trainable-network.js';
 import { randomStream } from '../random.js';
 import type { TrainingBatch } from './step-engine.js';
@@ -19,6 +20,12 @@ export interface TrainingData {
   /** In which order the network takes images where `inputShape` does not tell. */
   inputOrder: InputOrder;
   classes: number;
+}
+
+/** The same, wherever the examples are. */
+export interface StoredTrainingData extends Omit<TrainingData, 'train' | 'test'> {
+  train: StoredSplit;
+  test: StoredSplit | null;
 }
 
 /** Rows of 0 with a 1 at the class. */
@@ -45,7 +52,7 @@ function dropoutMask({ rate, shape }: DropoutLayer, size: number, seed: number, 
  * @param step counted from 0 over the whole run
  */
 export function trainingBatch(
-  { train, inputShape, inputOrder, normalization, classes }: TrainingData,
+  { train, inputShape, inputOrder, normalization, classes }: Omit<TrainingData, 'test'>,
   order: Int32Array,
   step: number,
   options: { seed: number; augment: Augmentation | null; dropouts: readonly DropoutLayer[] },
@@ -69,4 +76,18 @@ export function trainingBatch(
       dropoutMask(layer, order.length, seed, `dropout ${index} ${step}`),
     ),
   };
+}
+
+/**
+ * Brings the examples of one step into memory, where they are not.
+ *
+ * @returns data of which `trainingBatch` makes the same batch by `order` as of all data by the given order
+ * @throws InputError where an example cannot be read
+ */
+export async function readStepData(
+  data: StoredTrainingData,
+  order: Int32Array,
+): Promise<{ data: Omit<TrainingData, 'test'>; order: Int32Array }> {
+  const { split, order: places } = await inMemory(data.train, order);
+  return { data: { ...data, train: split }, order: places };
 }

@@ -3,8 +3,8 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { Executor } from '../compute/executor.js';
 import { tfjsExecutor } from '../compute/tfjs-executor.js';
 import type { Augmentation } from '../dataset/augmentation.js';
-import { prepareExamples } from '../dataset/examples.js';
 import { classLabels } from '../dataset/labels.js';
+import { batchesAhead, everyIndex, isStreamed, prepareStored, ranges, readAhead } from '../dataset/stored.js';
 import { InputError } from '../errors.js';
 import { createTrainable } from '../network/create-trainable.js';
 import type { TrainableNetwork } from '../network/trainable-network.js';
@@ -19,9 +19,9 @@ import { trustedExecutor } from './step-agreement.js';
 import { createStepEngine, initialState, type StepEngine } from './step-engine.js';
 import { adamScalars, type PenaltyWeights, sgdScalars } from './step-scalars.js';
 import { stopSignals } from './stop-signals.js';
-import { type TrainingData, trainingBatch } from './training-batches.js';
+import { readStepData, type StoredTrainingData, trainingBatch } from './training-batches.js';
 
-export type { TrainingData } from './training-batches.js';
+export type { StoredTrainingData, TrainingData } from './training-batches.js';
 
 export interface TrainingOptions extends PenaltyWeights, Omit<ScheduleOptions, 'stepsPerEpoch'> {
   optimizer: 'sgd' | 'adam';
@@ -84,17 +84,32 @@ export function stepOptions(options: TrainingOptions): TrainingStepOptions {
   };
 }
 
-/** Tells runs apart that cannot go on from each other's states. */
-function runIdentity(network: TrainableNetwork, data: TrainingData, options: TrainingOptions): string {
+/** Examples that are read at a time where all are read once. */
+const IDENTITY_BATCH = 100;
+
+/** Tells runs apart that cannot go on from each other's states; the same for data in memory and streamed. */
+async function runIdentity(
+  network: TrainableNetwork,
+  data: StoredTrainingData,
+  options: TrainingOptions,
+): Promise<string> {
   const hash = createHash('sha256');
-  const { values, labels } = data.train;
-  for (const array of [
-    values,
-    labels.values,
-    ...[...network.weights, ...network.statistics].map((each) => each.values),
-  ]) {
+  const update = (array: Uint8Array | Int32Array | Float32Array): void => {
     hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+  };
+  const { train } = data;
+  if (isStreamed(train)) {
+    const orders = ranges(everyIndex(train.count), IDENTITY_BATCH);
+    for await (const { values } of readAhead(orders, batchesAhead(train, IDENTITY_BATCH), train.read)) {
+      update(values);
+    }
+  } else {
+    update(train.values);
   }
+  update(train.labels.values);
+  [...network.weights, ...network.statistics].forEach(({ values }) => {
+    update(values);
+  });
   const { inputShape, inputOrder, normalization } = data;
   return hash.update(JSON.stringify([options, inputShape, inputOrder, normalization])).digest('hex');
 }
@@ -108,11 +123,12 @@ function runIdentity(network: TrainableNetwork, data: TrainingData, options: Tra
  * where it was, and ends with the same bytes.
  *
  * @returns a new checkpoint; the given one is not changed
- * @throws InputError when the loss stops being finite, or the state is of another run
+ * @throws InputError when the loss stops being finite, the state is of another run, or an example cannot be read; of the
+ *   last the state is kept
  */
 export async function trainCheckpoint<C extends Checkpoint>(
   checkpoint: C,
-  data: TrainingData,
+  data: StoredTrainingData,
   options: TrainingOptions,
   progress: Progress,
   surroundings: RunSurroundings = plainSurroundings,
@@ -121,7 +137,7 @@ export async function trainCheckpoint<C extends Checkpoint>(
   try {
     const start = initialState(network, stepOptions(options));
     const { stateFolder } = surroundings;
-    const identity = stateFolder === null ? '' : runIdentity(network, data, options);
+    const identity = stateFolder === null ? '' : await runIdentity(network, data, options);
     const found = stateFolder === null ? null : await readRunState(stateFolder, start, identity);
     const setting = {
       network,
@@ -151,7 +167,7 @@ export async function trainCheckpoint<C extends Checkpoint>(
 interface Run {
   engine: StepEngine;
   network: TrainableNetwork;
-  data: TrainingData;
+  data: StoredTrainingData;
   options: TrainingOptions;
   progress: Progress;
   surroundings: RunSurroundings;
@@ -194,9 +210,14 @@ async function runSteps(run: Run): Promise<void> {
       if (epoch > 0 && reachedTarget(position.history[epoch - 1], options)) {
         break;
       }
-      while (position.step < (epoch + 1) * stepsPerEpoch) {
-        const first = (position.step - epoch * stepsPerEpoch) * options.batchSize;
-        await takeStep(run, order.subarray(first, first + options.batchSize), epoch, stepsPerEpoch);
+      const done = (position.step - epoch * stepsPerEpoch) * options.batchSize;
+      const batches = readAhead(
+        ranges(order.subarray(done), options.batchSize),
+        batchesAhead(data.train, options.batchSize),
+        (examples) => readStepData(data, examples),
+      );
+      for await (const batch of batches) {
+        await takeStep(run, batch, epoch, stepsPerEpoch);
         stage.update(position.step);
         await new Promise((resolve) => setImmediate(resolve));
         if (stop?.asked() || performance.now() - saved >= saveMilliseconds) {
@@ -206,12 +227,23 @@ async function runSteps(run: Run): Promise<void> {
         }
       }
       const record = await endEpoch(run, epoch, stepsPerEpoch);
-      const done = performance.now() - began.time;
-      const left = ((steps - position.step) * done) / Math.max(1, position.step - began.step) / 1000;
+      const elapsed = performance.now() - began.time;
+      const left = ((steps - position.step) * elapsed) / Math.max(1, position.step - began.step) / 1000;
       progress.note(epochLine(record, options.epochs, position.step < steps ? left : null));
       await surroundings.onEpoch(position.history);
     }
     await save();
+  } catch (error) {
+    // An example that cannot be read may be back when the run is taken up again.
+    if (error instanceof InputError && error.code.startsWith('dataset/') && position.step > 0) {
+      await save();
+      if (surroundings.stateFolder !== null) {
+        progress.note(
+          `${position.step} steps are kept in ${surroundings.stateFolder}; the same command goes on from there`,
+        );
+      }
+    }
+    throw error;
   } finally {
     stop?.release();
     stage.end();
@@ -220,12 +252,12 @@ async function runSteps(run: Run): Promise<void> {
 
 async function takeStep(
   { engine, network, data, options, position }: Run,
-  order: Int32Array,
+  read: Awaited<ReturnType<typeof readStepData>>,
   epoch: number,
   stepsPerEpoch: number,
 ): Promise<void> {
   const { step } = position;
-  const batch = trainingBatch(data, order, step, { ...options, dropouts: network.dropouts });
+  const batch = trainingBatch(read.data, read.order, step, { ...options, dropouts: network.dropouts });
   const rate = learningRateAt(step, { ...options, stepsPerEpoch });
   const { size } = batch;
   const scalars =
@@ -251,7 +283,7 @@ async function endEpoch(
   const { train, test, inputShape, inputOrder, normalization, classes } = data;
   let measured: Evaluation | null = null;
   if (test !== null) {
-    const examples = prepareExamples(test, { inputShape, inputOrder, normalization });
+    const examples = prepareStored(test, { inputShape, inputOrder, normalization });
     const classOf = classLabels(examples.labels, classes);
     measured = await evaluateLogits(examples, classOf, classes, (inputs, size) =>
       engine.logits(inputs, size),

@@ -65,7 +65,7 @@ describe('analyze --tune', () => {
       '--epsilon',
       '0.03',
       '--examples',
-      '128',
+      '48',
     ];
     const page = join(newFolder(), 'report.html');
     const report = await analyzed(...options, '--html', page);

@@ -3,9 +3,9 @@ import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readCheckpoint } from '../../src/checkpoint/registry.js';
 import { prepareBackend } from '../../src/compute/backend.js';
-import { prepareExamples } from '../../src/dataset/examples.js';
 import { classLabels } from '../../src/dataset/labels.js';
 import { readDataset } from '../../src/dataset/registry.js';
+import { prepareStored } from '../../src/dataset/stored.js';
 import { createNetwork } from '../../src/network/create-network.js';
 import { weightTensors } from '../../src/network/network.js';
 import { evaluate } from '../../src/training/evaluation.js';
@@ -26,7 +26,7 @@ describe('fixtures', () => {
     const network = await createNetwork(checkpoint);
     const weights = weightTensors(network, network.weights);
     const measured = [dataset.train, dataset.test].map((split) => {
-      const examples = prepareExamples(split!, { inputShape: network.inputShape, normalization: null });
+      const examples = prepareStored(split!, { inputShape: network.inputShape, normalization: null });
       const classOf = classLabels(examples.labels, network.outputs);
       return evaluate(examples, classOf, network.outputs, (inputs) => network.logits(weights, inputs));
     });

@@ -6,9 +6,10 @@
 
 import { InputError } from '../../errors.js';
 import { quoted } from '../../formats/quoted.js';
-import type { Dataset, ReadDatasetOptions, Split } from '../dataset.js';
+import type { Dataset, ReadDatasetOptions, Split, StoredDataset, StreamedSplit } from '../dataset.js';
 import type { Format } from '../format.js';
-import type { SourceFile } from '../source/file.js';
+import { type ImageRecords, mustStream, streamedNote, streamedRecords } from '../record-files.js';
+import type { ReadRecords, SourceFile } from '../source/file.js';
 import { folderFiles } from '../source/open.js';
 
 const IMAGE_SHAPE = [3, 32, 32] as const;
@@ -98,18 +99,54 @@ function labelByte({ format, labels }: Variant, told: string | undefined, path: 
   return found;
 }
 
-async function readSplit(
-  files: readonly SourceFile[],
-  variant: Variant,
-  used: number,
-): Promise<Split | null> {
+/** How records are read: what they are, and which of their labels is used. */
+interface RecordForm {
+  variant: Variant;
+  used: number;
+  recordBytes: number;
+}
+
+const countOf = (files: readonly SourceFile[], { variant }: RecordForm): number =>
+  files.reduce((total, file) => total + checkLength(file, file.size, variant), 0);
+
+/** Checks the labels of some records, and takes over those that are used, from the classes' beginning on. */
+function takeLabels(
+  file: SourceFile,
+  bytes: Uint8Array,
+  firstRecord: number,
+  { variant: { format, labels }, used, recordBytes }: RecordForm,
+  classes: Int32Array,
+): void {
+  for (let start = 0; start < bytes.length; start += recordBytes) {
+    const record = start / recordBytes;
+    for (let i = 0; i < labels.length; i++) {
+      if (bytes[start + i] >= labels[i].classes) {
+        throw new InputError(
+          'dataset/label-range',
+          `${file.path}: record ${firstRecord + record} has label ${bytes[start + i]}, ${format} has labels 0 to ${labels[i].classes - 1} there; check that the file is ${format} in binary form`,
+        );
+      }
+    }
+    classes[record] = bytes[start + used];
+  }
+}
+
+function formOf(classes: Int32Array, { variant, used }: RecordForm): Omit<Split, 'values'> {
+  return {
+    count: classes.length,
+    shape: IMAGE_SHAPE,
+    layout: 'NCHW',
+    byteImages: true,
+    labels: { kind: 'classes', values: classes, classCount: variant.labels[used].classes },
+  };
+}
+
+async function readSplit(files: readonly SourceFile[], form: RecordForm): Promise<Split | null> {
   if (files.length === 0) {
     return null;
   }
-  const { labels } = variant;
-  const labelBytes = labels.length;
-  const recordBytes = labelBytes + IMAGE_BYTES;
-  const count = files.reduce((total, file) => total + checkLength(file, file.size, variant), 0);
+  const { recordBytes } = form;
+  const count = countOf(files, form);
   const values = new Uint8Array(count * IMAGE_BYTES);
   const classes = new Int32Array(count);
   let example = 0;
@@ -118,40 +155,52 @@ async function readSplit(
     if (bytes.length !== file.size) {
       throw new InputError('dataset/changed', `${file.path}: changed while it was read; try again`);
     }
-    for (let start = 0; start < bytes.length; start += recordBytes, example++) {
-      for (let i = 0; i < labelBytes; i++) {
-        if (bytes[start + i] >= labels[i].classes) {
-          throw new InputError(
-            'dataset/label-range',
-            `${file.path}: record ${start / recordBytes} has label ${bytes[start + i]}, ${variant.format} has labels 0 to ${labels[i].classes - 1} there; check that the file is ${variant.format} in binary form`,
-          );
-        }
-      }
-      classes[example] = bytes[start + used];
-      values.set(bytes.subarray(start + labelBytes, start + recordBytes), example * IMAGE_BYTES);
+    takeLabels(file, bytes, 0, form, classes.subarray(example));
+    for (let end = recordBytes; end <= bytes.length; end += recordBytes, example++) {
+      values.set(bytes.subarray(end - IMAGE_BYTES, end), example * IMAGE_BYTES);
     }
   }
-  return {
-    count,
-    shape: IMAGE_SHAPE,
-    layout: 'NCHW',
-    values,
-    byteImages: true,
-    labels: { kind: 'classes', values: classes, classCount: labels[used].classes },
-  };
+  return { ...formOf(classes, form), values };
 }
 
-/**
- * Reads a directory with CIFAR-10 (`data_batch_*.bin`, `test_batch.bin`) or CIFAR-100 (`train.bin`, `test.bin`;
- * the fine labels, unless `labelColumn` is `coarse`). Images have shape `[3, 32, 32]`, channels first. A part of the files is enough.
- *
- * @throws InputError when a file's length is no multiple of the record, a label is out of range or there are no labels of that name
- */
-async function readCifarFiles(
-  path: string,
+/** Records that are read at once for their labels. */
+const LABEL_CHUNK = 256;
+
+async function streamSplit(
   files: readonly SourceFile[],
-  { labelColumn }: ReadDatasetOptions,
-): Promise<Dataset> {
+  form: RecordForm,
+  memoryBytes: number,
+): Promise<StreamedSplit | null> {
+  if (files.length === 0) {
+    return null;
+  }
+  const { recordBytes } = form;
+  const classes = new Int32Array(countOf(files, form));
+  const images: ImageRecords[] = [];
+  let before = 0;
+  for (const file of files) {
+    const count = file.size / recordBytes;
+    const readRecords = file.readRecords as ReadRecords;
+    for (let record = 0; record < count; record += LABEL_CHUNK) {
+      const length = Math.min(LABEL_CHUNK, count - record) * recordBytes;
+      const bytes = await readRecords([record * recordBytes], length);
+      takeLabels(file, bytes, record, form, classes.subarray(before + record));
+    }
+    images.push({ readRecords, count, first: recordBytes - IMAGE_BYTES, stride: recordBytes });
+    before += count;
+  }
+  return streamedRecords({ ...formOf(classes, form), memoryBytes }, images);
+}
+
+/** The files of a set, and how they are read. */
+interface CifarSet {
+  form: RecordForm;
+  train: SourceFile[];
+  test: SourceFile[];
+  warnings: string[];
+}
+
+function setOf(path: string, files: readonly SourceFile[], { labelColumn }: ReadDatasetOptions): CifarSet {
   const variant = variantOf(files);
   if (!variant) {
     throw new InputError(
@@ -167,12 +216,48 @@ async function readCifarFiles(
           `${path}: ${train.length} of the ${variant.trainFiles} training batches of ${variant.format} are present`,
         ]
       : [];
+  return { form: { variant, used, recordBytes: variant.labels.length + IMAGE_BYTES }, train, test, warnings };
+}
+
+/**
+ * Reads a directory with CIFAR-10 (`data_batch_*.bin`, `test_batch.bin`) or CIFAR-100 (`train.bin`, `test.bin`;
+ * the fine labels, unless `labelColumn` is `coarse`). Images have shape `[3, 32, 32]`, channels first. A part of the files is enough.
+ *
+ * @throws InputError when a file's length is no multiple of the record, a label is out of range or there are no labels of that name
+ */
+async function readCifarFiles(
+  path: string,
+  files: readonly SourceFile[],
+  options: ReadDatasetOptions,
+): Promise<Dataset> {
+  const { form, train, test, warnings } = setOf(path, files, options);
   return {
     path,
-    format: variant.format,
-    train: await readSplit(train, variant, used),
-    test: await readSplit(test, variant, used),
+    format: form.variant.format,
+    train: await readSplit(train, form),
+    test: await readSplit(test, form),
     warnings,
+  };
+}
+
+/** The same, streamed where the images are beyond the memory limit and no file is gzipped or in an archive. */
+async function openCifarFiles(
+  path: string,
+  files: readonly SourceFile[],
+  options: ReadDatasetOptions,
+): Promise<StoredDataset> {
+  const { form, train, test, warnings } = setOf(path, files, options);
+  const { memoryBytes = Number.POSITIVE_INFINITY } = options;
+  const count = countOf([...train, ...test], form);
+  if (!mustStream([...train, ...test], count * IMAGE_BYTES, memoryBytes)) {
+    return readCifarFiles(path, files, options);
+  }
+  return {
+    path,
+    format: form.variant.format,
+    train: await streamSplit(train, form, memoryBytes),
+    test: await streamSplit(test, form, memoryBytes),
+    warnings: [...warnings, streamedNote(path, count, count * IMAGE_BYTES, memoryBytes)],
   };
 }
 
@@ -183,4 +268,5 @@ export const CIFAR_FORMAT: Format = {
   matchesFile: () => false,
   matchesFolder: ({ files }) => (variantOf(files) ? 'yes' : 'no'),
   read: (source, options) => readCifarFiles(source.path, folderFiles(source), options),
+  open: (source, options) => openCifarFiles(source.path, folderFiles(source), options),
 };

@@ -31,7 +31,8 @@ export interface IdxArray {
   values: Uint8Array;
 }
 
-interface IdxHeader {
+/** What the header of an IDX file of uint8 values says. */
+export interface IdxHeader {
   shape: number[];
   headerBytes: number;
   totalBytes: number;
@@ -82,6 +83,26 @@ function parseHeader(bytes: Uint8Array, path: string): IdxHeader {
   return { shape, headerBytes, totalBytes: headerBytes + shape.reduce((product, size) => product * size, 1) };
 }
 
+function lengthError({ path }: SourceFile, bytes: number, header: IdxHeader): InputError {
+  return new InputError(
+    'dataset/idx-length',
+    `${path}: ${bytes} bytes, but its header (shape ${header.shape.join(' x ')}) needs ${header.totalBytes}; download or make it again`,
+  );
+}
+
+/**
+ * Reads the header of one IDX file that is not gzipped, and compares it with the file's length.
+ *
+ * @throws InputError as `readIdx`, but whatever its size
+ */
+export function readIdxHeader(file: SourceFile): IdxHeader {
+  const header = parseHeader(file.head, file.path);
+  if (file.size !== header.totalBytes) {
+    throw lengthError(file, file.size, header);
+  }
+  return header;
+}
+
 /**
  * Reads one IDX file of uint8 values.
  *
@@ -101,10 +122,7 @@ export async function readIdx(file: SourceFile): Promise<IdxArray> {
   }
   const content = await file.read(header.totalBytes);
   if (content.length !== header.totalBytes) {
-    throw new InputError(
-      'dataset/idx-length',
-      `${path}: ${content.length} bytes, but its header (shape ${header.shape.join(' x ')}) needs ${header.totalBytes}; download or make it again`,
-    );
+    throw lengthError(file, content.length, header);
   }
   return { shape: header.shape, values: content.subarray(header.headerBytes) };
 }

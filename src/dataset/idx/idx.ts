@@ -2,13 +2,14 @@
 
 import { basename, dirname } from 'node:path';
 import { InputError } from '../../errors.js';
-import type { Dataset, Labels, Split } from '../dataset.js';
+import type { Dataset, Labels, ReadDatasetOptions, Split, StoredDataset } from '../dataset.js';
 import type { Format } from '../format.js';
 import { labelsFromNumbers } from '../labels.js';
-import type { SourceFile } from '../source/file.js';
+import { mustStream, streamedNote, streamedRecords } from '../record-files.js';
+import type { ReadRecords, SourceFile } from '../source/file.js';
 import { openFolder } from '../source/folder.js';
 import type { Source } from '../source/open.js';
-import { type IdxArray, looksLikeIdx, readIdx } from './array.js';
+import { type IdxArray, looksLikeIdx, readIdx, readIdxHeader } from './array.js';
 
 type Part = 'train' | 'test';
 type Role = 'images' | 'labels';
@@ -49,14 +50,13 @@ function findFile(
   return unpacked[0] ?? null;
 }
 
-interface Pair {
-  imagesPath: string;
-  labelsPath: string;
-  images: IdxArray;
-  labels: IdxArray;
+/** Files of images and labels that belong together. */
+interface PairFiles {
+  images: SourceFile;
+  labels: SourceFile;
 }
 
-async function readPair(directory: string, files: readonly SourceFile[], part: Part): Promise<Pair | null> {
+function pairFiles(directory: string, files: readonly SourceFile[], part: Part): PairFiles | null {
   const imagesFile = findFile(directory, files, part, 'images');
   const labelsFile = findFile(directory, files, part, 'labels');
   if (!imagesFile && !labelsFile) {
@@ -69,8 +69,22 @@ async function readPair(directory: string, files: readonly SourceFile[], part: P
       `${directory}: has ${present.name} but no file of the ${part} ${missing}; put it next to it`,
     );
   }
+  return { images: imagesFile, labels: labelsFile };
+}
+
+/** A pair of files that is read: its labels, and of its images the shape at least. */
+interface Pair<Images> {
+  imagesPath: string;
+  images: Images;
+  labels: IdxArray;
+}
+
+async function readPair<Images extends { shape: readonly number[] }>(
+  { images: imagesFile, labels: labelsFile }: PairFiles,
+  readImages: (file: SourceFile) => Images | Promise<Images>,
+): Promise<Pair<Images>> {
   const [imagesPath, labelsPath] = [imagesFile.path, labelsFile.path];
-  const images = await readIdx(imagesFile);
+  const images = await readImages(imagesFile);
   const labels = await readIdx(labelsFile);
   if (images.shape.length < 2) {
     throw new InputError(
@@ -84,7 +98,7 @@ async function readPair(directory: string, files: readonly SourceFile[], part: P
       `${labelsPath}: rank ${labels.shape.length}, labels need 1 (an image file under another name?); check the file`,
     );
   }
-  if (images.values.length === 0) {
+  if (images.shape.includes(0)) {
     throw new InputError('dataset/empty', `${imagesPath}: holds no examples; give data with at least one`);
   }
   if (images.shape[0] !== labels.shape[0]) {
@@ -93,19 +107,49 @@ async function readPair(directory: string, files: readonly SourceFile[], part: P
       `${labelsPath}: ${labels.shape[0]} labels, but ${imagesFile.name} holds ${images.shape[0]} images; take both from the same source`,
     );
   }
-  return { imagesPath, labelsPath, images, labels };
+  return { imagesPath, images, labels };
 }
 
-function splitOf(pair: Pair, labels: Labels): Split {
-  const [count, ...shape] = pair.images.shape;
-  return {
-    count,
-    shape,
-    layout: shape.length === 1 ? 'flat' : 'NHWC',
-    values: pair.images.values,
-    byteImages: true,
-    labels,
-  };
+function formOf({ images }: Pair<{ shape: readonly number[] }>, labels: Labels): Omit<Split, 'values'> {
+  const [count, ...shape] = images.shape;
+  return { count, shape, layout: shape.length === 1 ? 'flat' : 'NHWC', byteImages: true, labels };
+}
+
+/** The pairs of a directory; at least one is there. */
+function findPairs(
+  path: string,
+  files: readonly SourceFile[],
+): { train: PairFiles | null; test: PairFiles | null } {
+  const idxFiles = files.filter(isIdxFile);
+  const train = pairFiles(path, idxFiles, 'train');
+  const test = pairFiles(path, idxFiles, 'test');
+  if (!train && !test) {
+    throw new InputError(
+      'dataset/idx-names',
+      `${path}: IDX files (${idxFiles.map((file) => file.name).join(', ')}) whose names do not say what they are; name them train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte`,
+    );
+  }
+  return { train, test };
+}
+
+/** Reads pairs whose images have one shape, and makes a split of each. */
+async function readPairs<Images extends { shape: readonly number[] }, Each>(
+  found: { train: PairFiles | null; test: PairFiles | null },
+  readImages: (file: SourceFile) => Images | Promise<Images>,
+  splitOf: (images: Images, form: Omit<Split, 'values'>) => Each,
+): Promise<{ train: Each | null; test: Each | null }> {
+  const train = found.train && (await readPair(found.train, readImages));
+  const test = found.test && (await readPair(found.test, readImages));
+  if (train && test && String(train.images.shape.slice(1)) !== String(test.images.shape.slice(1))) {
+    throw new InputError(
+      'dataset/shape',
+      `${test.imagesPath}: images of ${test.images.shape.slice(1).join(' x ')}, but the training images are ${train.images.shape.slice(1).join(' x ')}; take both from the same source`,
+    );
+  }
+  const pairs = [train, test].filter((pair) => pair !== null);
+  const labels = labelsFromNumbers(pairs.map((pair) => pair.labels.values));
+  const splits = pairs.map((pair, index) => splitOf(pair.images, formOf(pair, labels[index])));
+  return { train: train && splits[0], test: test && splits[splits.length - 1] };
 }
 
 /**
@@ -116,31 +160,41 @@ function splitOf(pair: Pair, labels: Labels): Split {
  * @throws InputError when a file is damaged or missing, or images and labels do not belong together
  */
 async function readIdxFiles(path: string, files: readonly SourceFile[]): Promise<Dataset> {
-  const idxFiles = files.filter(isIdxFile);
-  const train = await readPair(path, idxFiles, 'train');
-  const test = await readPair(path, idxFiles, 'test');
-  if (!train && !test) {
-    throw new InputError(
-      'dataset/idx-names',
-      `${path}: IDX files (${idxFiles.map((file) => file.name).join(', ')}) whose names do not say what they are; name them train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte`,
-    );
+  const splits = await readPairs(
+    findPairs(path, files),
+    readIdx,
+    ({ values }, form): Split => ({
+      ...form,
+      values,
+    }),
+  );
+  return { path, format: 'idx', ...splits, warnings: [] };
+}
+
+/** The same, streamed where the images are beyond the memory limit and no file of them is gzipped or in an archive. */
+async function openIdxFiles(
+  path: string,
+  files: readonly SourceFile[],
+  { memoryBytes = Number.POSITIVE_INFINITY }: ReadDatasetOptions,
+): Promise<StoredDataset> {
+  const found = findPairs(path, files);
+  const images = [found.train, found.test].flatMap((pair) => (pair ? [pair.images] : []));
+  const bytes = images.reduce((total, { size }) => total + size, 0);
+  if (!mustStream(images, bytes, memoryBytes)) {
+    return readIdxFiles(path, files);
   }
-  if (train && test && String(train.images.shape.slice(1)) !== String(test.images.shape.slice(1))) {
-    throw new InputError(
-      'dataset/shape',
-      `${test.imagesPath}: images of ${test.images.shape.slice(1).join(' x ')}, but the training images are ${train.images.shape.slice(1).join(' x ')}; take both from the same source`,
-    );
-  }
-  const pairs = [train, test].filter((pair) => pair !== null);
-  const labels = labelsFromNumbers(pairs.map((pair) => pair.labels.values));
-  const splits = new Map(pairs.map((pair, index) => [pair, splitOf(pair, labels[index])]));
-  return {
-    path,
-    format: 'idx',
-    train: (train && splits.get(train)) ?? null,
-    test: (test && splits.get(test)) ?? null,
-    warnings: [],
-  };
+  const splits = await readPairs(
+    found,
+    (file) => ({ ...readIdxHeader(file), readRecords: file.readRecords as ReadRecords }),
+    ({ headerBytes, readRecords }, form) => {
+      const stride = form.shape.reduce((product, extent) => product * extent, 1);
+      return streamedRecords({ ...form, memoryBytes }, [
+        { readRecords, count: form.count, first: headerBytes, stride },
+      ]);
+    },
+  );
+  const count = (splits.train?.count ?? 0) + (splits.test?.count ?? 0);
+  return { path, format: 'idx', ...splits, warnings: [streamedNote(path, count, bytes, memoryBytes)] };
 }
 
 /** What stands before the part in a name, such as `emnist-letters-`; null for a name that does not say what it is. */
@@ -165,4 +219,5 @@ export const IDX_FORMAT: Format = {
   matchesFile: (file) => isIdxFile(file) && setOf(basename(file.path)) !== null,
   matchesFolder: ({ files }) => (files.some(isIdxFile) ? 'yes' : 'no'),
   read: async (source) => readIdxFiles(source.path, await filesOf(source)),
+  open: async (source, options) => openIdxFiles(source.path, await filesOf(source), options),
 };

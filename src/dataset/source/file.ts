@@ -19,6 +19,13 @@ export const HEAD_BYTES = 4096;
 /** First bytes of a gzip file (RFC 1952). */
 const GZIP_SIGNATURE = [0x1f, 0x8b] as const;
 
+/**
+ * Reads pieces of one length of a file, one behind the other, in the order of their beginnings.
+ *
+ * @throws InputError when it cannot be read, or ends before
+ */
+export type ReadRecords = (starts: readonly number[], length: number) => Promise<Uint8Array>;
+
 /** A file of bytes as they lie there. */
 export interface StoredFile {
   /** Name within its folder. */
@@ -32,6 +39,8 @@ export interface StoredFile {
   /** All bytes, not to be written to. */
   read(): Promise<Uint8Array>;
   stream(): Readable;
+  /** Null where its pieces cannot be read alone. */
+  readRecords: ReadRecords | null;
 }
 
 /** A file and its content, which is what gzip unpacks to where the file is gzipped. */
@@ -54,6 +63,8 @@ export interface SourceFile {
   read(maxBytes?: number): Promise<Uint8Array>;
   /** The content bit by bit; errors of the file system and of gzip come from the stream. */
   stream(): Readable;
+  /** Pieces of the content; null of a gzipped file, and of one in an archive. */
+  readRecords: ReadRecords | null;
 }
 
 /** An InputError for an error of the file system. */
@@ -85,6 +96,7 @@ export function sourceFile(stored: StoredFile): SourceFile {
       head: stored.head,
       read: () => stored.read(),
       stream: () => stored.stream(),
+      readRecords: stored.readRecords,
     };
   }
   return {
@@ -95,6 +107,7 @@ export function sourceFile(stored: StoredFile): SourceFile {
     head: peekGunzipped(stored.head).slice(0, HEAD_BYTES),
     read: async (maxBytes = MAX_FILE_BYTES) => gunzipBytes(await stored.read(), path, maxBytes),
     stream: () => gunzipStream(stored.stream(), path, MAX_FILE_BYTES),
+    readRecords: null,
   };
 }
 
@@ -113,6 +126,7 @@ export function memoryFile(
     head,
     read: async () => read(),
     stream: () => Readable.from([Buffer.from(read())], { objectMode: false }),
+    readRecords: null,
   });
 }
 
@@ -131,6 +145,7 @@ export async function diskFile(path: string, name: string): Promise<SourceFile> 
       head,
       read: () => readBytes(path),
       stream: () => createReadStream(path),
+      readRecords: (starts, length) => readPieces(path, starts, length),
     });
   } catch (error) {
     throw fileError(path, error);
@@ -168,4 +183,28 @@ export async function readBytes(path: string, maxBytes = MAX_FILE_BYTES): Promis
   } catch (error) {
     throw error instanceof InputError ? error : fileError(path, error);
   }
+}
+
+async function readPieces(path: string, starts: readonly number[], length: number): Promise<Uint8Array> {
+  const pieces = new Uint8Array(starts.length * length);
+  try {
+    const handle = await open(path, 'r');
+    try {
+      // All at once: they go on while the main thread is busy.
+      const read = await Promise.all(
+        starts.map((start, index) => handle.read(pieces, index * length, length, start)),
+      );
+      if (read.some(({ bytesRead }) => bytesRead < length)) {
+        throw new InputError(
+          'dataset/changed',
+          `${path}: is shorter than when it was opened; data must not change while it is read, start again`,
+        );
+      }
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw error instanceof InputError ? error : fileError(path, error);
+  }
+  return pieces;
 }
