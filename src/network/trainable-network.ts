@@ -22,14 +22,12 @@ import { quoted } from '../checkpoint/printable.js';
 import { InputError } from '../errors.js';
 import { normalizeBatch } from './batch-normalization.js';
 import { largestWeight } from './bounded-zeros.js';
+import { type InitialValues, layerInitialValues } from './initial-values.js';
 import { tfjsTopology } from './keras-topology.js';
 import { matchLayerWeights } from './layer-weights.js';
 import { finalActivation, withoutFinalActivation } from './layers-ending.js';
 import { isPrunable } from './prunable.js';
 import { forTrainedWeights } from './topology.js';
-
-/** Where a new network of the same architecture begins: at numbers drawn for so many inputs of each output, or at one number. */
-export type InitialValues = { kind: 'normal'; fanIn: number } | { kind: 'constant'; value: number };
 
 /** Numbers of a network that training changes. */
 export interface TrainableTensor {
@@ -37,6 +35,7 @@ export interface TrainableTensor {
   name: string;
   shape: readonly number[];
   values: Float32Array;
+  /** Of a new network of the same architecture. */
   initial: InitialValues;
 }
 
@@ -246,13 +245,6 @@ export async function createTrainableNetwork(checkpoint: LayersCheckpoint): Prom
   }
 }
 
-/** Kernels and embeddings are drawn, scales and moving variances begin at 1, all else at 0. */
-function initialValues({ originalName: name, shape }: LayerVariable, prunable: boolean): InitialValues {
-  return prunable || /embeddings$/.test(name)
-    ? { kind: 'normal', fanIn: elementCount(shape.slice(0, -1)) }
-    : { kind: 'constant', value: /gamma|variance/.test(name) ? 1 : 0 };
-}
-
 function trainable(model: LayersModel, checkpoint: LayersCheckpoint): TrainableNetwork {
   const layers = leaves(model.layers as unknown as Layer[]);
   checkTrainable(layers);
@@ -280,7 +272,7 @@ function trainable(model: LayersModel, checkpoint: LayersCheckpoint): TrainableN
     name: names.get(variable) as string,
     shape: variable.shape,
     values: variable.val.dataSync().slice() as Float32Array,
-    initial: initialValues(variable, prunable),
+    initial: layerInitialValues(variable.originalName, variable.shape, prunable),
   });
   const outputs = elementCount(model.outputs[0].shape.slice(1) as number[]);
   const trainedVariables = trained.map(({ variable }) => variable);
