@@ -195,8 +195,9 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
             ),
           )
         : null;
+    // Operation by operation, a gradient of every example at every stage takes longer than all trainings.
     const compensated =
-      config.tuneEpochs > 0
+      config.tuneEpochs > 0 && computation.plan !== null
         ? await watch.time('compensated', () =>
             measureCompensated(
               {

@@ -48,7 +48,7 @@ export interface Findings {
   rowNorms: RowNorm[];
   /** Null where it was not asked for. */
   tuned: TunedLimits | null;
-  /** Null where retraining was not asked for. */
+  /** Null where retraining was not asked for, or nothing is compiled. */
   compensated: CompensatedLimit | null;
   /** Seconds by stage. */
   seconds: Record<string, number>;

@@ -44,7 +44,7 @@ export const tunedSchema = z
       })
       .optional()
       .describe(
-        'the same without training: masks and kept weights by second-order steps that never follow the gradient (the method compensated), on the examples of actual.loss, whose loss stays within epsilon',
+        'absent where programs are not compiled; the same without training: masks and kept weights by second-order steps that never follow the gradient (the method compensated), on the examples of actual.loss, whose loss stays within epsilon',
       ),
     tries: z
       .array(

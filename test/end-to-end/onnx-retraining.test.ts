@@ -254,7 +254,14 @@ describe('analyze --tune of an ONNX model', () => {
       await analyzed(output, ...data(), ...options),
       await analyzed(output, ...data(), ...options),
     ];
-    expect(first.tuned!.loss.pruned).toBeGreaterThan(first.actual.loss.pruned);
+    const { tuned, actual, epsilon, comparison } = first;
+    expect(tuned!.loss.pruned).toBeGreaterThan(actual.loss.pruned);
+    const compensated = tuned!.compensated!;
+    expect(compensated.pruned).toBeGreaterThanOrEqual(actual.loss.pruned);
+    for (const { pruned: tried, lossIncrease } of compensated.tries) {
+      expect(lossIncrease! <= epsilon.value).toBe(tried <= compensated.pruned);
+    }
+    expect(comparison.filter(({ actual: found }) => found === 'compensated')).toHaveLength(2);
     expect({ ...second.tuned, seconds: 0 }).toEqual({ ...first.tuned, seconds: 0 });
   });
 });

@@ -65,7 +65,7 @@ describe('analyze --tune', () => {
       '--epsilon',
       '0.03',
       '--examples',
-      '48',
+      '256',
     ];
     const page = join(newFolder(), 'report.html');
     const report = await analyzed(...options, '--html', page);
@@ -82,12 +82,6 @@ describe('analyze --tune', () => {
       );
       expect(start === 0 ? epochs === 1 : behind !== undefined).toBe(true);
     }
-    const compensated = tuned!.compensated!;
-    expect(compensated.pruned).toBeGreaterThanOrEqual(actual.loss.pruned);
-    for (const { pruned, lossIncrease } of compensated.tries) {
-      expect(lossIncrease! <= epsilon.value).toBe(pruned <= compensated.pruned);
-    }
-    expect(comparison.filter(({ actual: found }) => found === 'compensated')).toHaveLength(2);
     expect(comparison.filter(({ actual: found }) => found.startsWith('tuned'))).toHaveLength(4);
     expect(readFileSync(page, 'utf8')).toContain('tuned loss');
     const again = await analyzed(...options);
