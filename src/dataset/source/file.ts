@@ -84,6 +84,15 @@ export function fileError(path: string, error: unknown): InputError {
   });
 }
 
+/** The same for a file that was there when its folder was listed. */
+function foundFileError(path: string, error: unknown): InputError {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT'
+    ? new InputError('dataset/missing', `${path}: was there and is gone; put it back and start again`, {
+        cause: error,
+      })
+    : fileError(path, error);
+}
+
 /** A file as stored, together with the start of its content where it is gzipped. */
 export function sourceFile(stored: StoredFile): SourceFile {
   const { name, path, size } = stored;
@@ -181,7 +190,7 @@ export async function readBytes(path: string, maxBytes = MAX_FILE_BYTES): Promis
     const buffer = await readFile(path);
     return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
   } catch (error) {
-    throw error instanceof InputError ? error : fileError(path, error);
+    throw error instanceof InputError ? error : foundFileError(path, error);
   }
 }
 
@@ -204,7 +213,7 @@ async function readPieces(path: string, starts: readonly number[], length: numbe
       await handle.close();
     }
   } catch (error) {
-    throw error instanceof InputError ? error : fileError(path, error);
+    throw error instanceof InputError ? error : foundFileError(path, error);
   }
   return pieces;
 }

@@ -89,11 +89,11 @@ describe.skipIf(!hasSharp)('images beyond the memory limit', () => {
   });
 
   it.each([
-    ['disappears', null, 'dataset/missing'],
-    ['breaks', grey(20).slice(0, 50), 'dataset/corrupt-image'],
-    ['changes its size', png(1, 1, 0, [1]), 'dataset/image-size'],
-    ['changes its colours', colour(1), 'dataset/changed'],
-  ])('are named where one %s later', async (_, content, code) => {
+    ['disappears', null, 'dataset/missing', /was there and is gone/],
+    ['breaks', grey(20).slice(0, 50), 'dataset/corrupt-image', /damaged image/],
+    ['changes its size', png(1, 1, 0, [1]), 'dataset/image-size', /1 x 1 pixels/],
+    ['changes its colours', colour(1), 'dataset/changed', /was grey/],
+  ])('are named where one %s later', async (_, content, code, words) => {
     const directory = directoryWith(pictures(grey));
     const { train } = await openDataset(directory, { memoryBytes: 29 });
     const path = join(directory, 'train/a/2.png');
@@ -103,7 +103,7 @@ describe.skipIf(!hasSharp)('images beyond the memory limit', () => {
       writeFileSync(path, content);
     }
     const { read } = streamedOf(train);
-    await expectInputError(() => read(Int32Array.of(0, 1)), code, 'train/a/2.png');
+    await expectInputError(() => read(Int32Array.of(0, 1)), code, 'train/a/2.png', words);
     expect((await read(Int32Array.of(0, 2))).count).toBe(2);
   });
 });
