@@ -108,6 +108,7 @@ export interface StudyOptions extends DataOptions {
   budget?: number;
   weightScales?: number[];
   rowNorms?: number;
+  rounds?: number;
   /** Small settings, for a first look. */
   quick?: boolean;
   seed?: number;

@@ -73,6 +73,7 @@ const studyNames: Record<Exclude<keyof StudyOptions, 'name'>, true> = {
   budget: true,
   weightScales: true,
   rowNorms: true,
+  rounds: true,
   quick: true,
   seed: true,
   backend: true,

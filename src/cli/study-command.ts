@@ -131,6 +131,7 @@ export function addStudyCommand(program: Command, context: Context): void {
     'budget',
     'scales',
     'rows',
+    'rounds',
   ]);
   addOptionGroup(command, 'Running:', engineSettings, ['seed', 'backend', 'threads']);
   addOutputOptions(command, outputFormat);

@@ -134,6 +134,7 @@ export async function readStudyConfig(
       budgetEpochs: given.budget ?? defaults.budget,
       scales: given.scales ?? defaults.scales,
       rows: given.rows ?? defaults.rows,
+      rounds: given.rounds ?? defaults.rounds,
     },
   };
 }

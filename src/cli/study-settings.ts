@@ -24,6 +24,7 @@ export interface StudyOptions {
   budget: number;
   scales: number[];
   rows: number;
+  rounds: number;
 }
 
 /** What is taken where nothing is given. */
@@ -37,6 +38,7 @@ export const studyDefaults = {
   budget: 1,
   scales: [2, 3, 4, 5],
   rows: 100,
+  rounds: 10,
 };
 
 /** The same where a first look is asked for; `hidden` is that of mlp. */
@@ -50,6 +52,7 @@ export const quickDefaults: typeof studyDefaults = {
   budget: 1,
   scales: [2],
   rows: 10,
+  rounds: 4,
 };
 
 /** What analyses are told for a first look. */
@@ -164,5 +167,13 @@ export const studySettings: Settings<StudyOptions> = {
     defaultText: quickly(studyDefaults.rows, quickDefaults.rows),
     examples: ['100'],
     read: read.wholeNumber(1),
+  },
+  rounds: {
+    option: 'rounds',
+    value: 'N',
+    help: 'prunings of iterative, each of a fifth of what is left',
+    defaultText: quickly(studyDefaults.rounds, quickDefaults.rounds),
+    examples: ['10'],
+    read: read.wholeNumber(1, 30),
   },
 };

@@ -47,7 +47,27 @@ export interface DistributionCell {
   models: ModelSource[];
 }
 
-export type Cell = TrainCell | ScaleCell | AnalyzeCell | PruneCell | DistributionCell;
+/** How a round of iterative magnitude pruning trains. */
+export interface RoundTraining {
+  problem: CellAnalysis;
+  epochs: number;
+  learningRate: number;
+}
+
+/** A round of iterative magnitude pruning: prune by magnitude, set the kept weights back, train them. */
+export interface RoundCell {
+  kind: 'round';
+  name: string;
+  /** What is pruned. */
+  model: ModelSource;
+  /** Whose weights the kept ones are set back to; null: new initial weights, and all else new, too. */
+  rewindTo: ModelSource | null;
+  /** Of all prunable weights, those that are 0 already among them. */
+  prunedFraction: number;
+  config: RoundTraining;
+}
+
+export type Cell = TrainCell | ScaleCell | AnalyzeCell | PruneCell | DistributionCell | RoundCell;
 
 /** What keys of cells hang on besides the cells. */
 export interface KeyInputs {
@@ -66,6 +86,8 @@ export function sourcesOf(cell: Cell): readonly ModelSource[] {
       return [];
     case 'distribution':
       return cell.models;
+    case 'round':
+      return cell.rewindTo === null ? [cell.model] : [cell.model, cell.rewindTo];
     default:
       return [cell.model];
   }
@@ -73,7 +95,7 @@ export function sourcesOf(cell: Cell): readonly ModelSource[] {
 
 /** Whether a cell leaves a model behind. */
 export function makesModel({ kind }: Cell): boolean {
-  return kind === 'train' || kind === 'scale';
+  return kind === 'train' || kind === 'scale' || kind === 'round';
 }
 
 /** JSON with the keys of objects in order, so that equal data has equal text. */
@@ -108,6 +130,12 @@ function content(cell: Cell, inputs: KeyInputs, keys: ReadonlyMap<string, string
     }
     case 'distribution':
       return { kind: cell.kind, models: cell.models.map(model) };
+    case 'round': {
+      const config = { ...cell.config, problem: { ...cell.config.problem, data } };
+      const rewindTo = cell.rewindTo === null ? null : model(cell.rewindTo);
+      const { prunedFraction } = cell;
+      return { kind: cell.kind, model: model(cell.model), rewindTo, prunedFraction, config };
+    }
   }
 }
 

@@ -7,6 +7,7 @@ export const STUDY_NAMES = [
   'row-norms',
   'baselines',
   'frontier',
+  'iterative',
 ] as const;
 export type StudyName = (typeof STUDY_NAMES)[number];
 

@@ -2,6 +2,7 @@
 import type { StudyName } from './names.js';
 import { baselinesStudy } from './plans/baselines.js';
 import { frontierStudy } from './plans/frontier.js';
+import { iterativeStudy } from './plans/iterative.js';
 import { prunersStudy } from './plans/pruners.js';
 import { rowNormsStudy } from './plans/row-norms.js';
 import { theoryVsActualStudy } from './plans/theory-vs-actual.js';
@@ -17,4 +18,5 @@ export const studies: Readonly<Record<StudyName, Study>> = {
   'row-norms': rowNormsStudy,
   baselines: baselinesStudy,
   frontier: frontierStudy,
+  iterative: iterativeStudy,
 };
