@@ -19,19 +19,6 @@ const KEPT_OF_ROUND = 0.8;
 const REWIND_STEP = 1000;
 const REWIND_SHARE = 0.1;
 
-/** Weight decay of IMP (Sreenivasan et al. 2022). */
-const IMP_DECAY = 1e-4;
-
-/** How rounds train, as in the code of Sreenivasan et al. 2022: SGD with momentum, tenths of the rate at half and three quarters. */
-export function impSettings(settings: RetrainingSettings, learningRate: number): RetrainingSettings {
-  return {
-    ...settings,
-    ...{ optimizer: 'sgd', momentum: 0.9, weightDecay: IMP_DECAY },
-    learningRate,
-    rateShare: stepwiseShare,
-  };
-}
-
 /**
  * A new network of the same architecture: kernels and embeddings normal with
  * variance 2 / fan-in (He et al. 2015), scales and moving variances 1, all
@@ -58,6 +45,19 @@ export function roundCounts(prunedWeights: number, dimension: number): number[] 
   return Array.from({ length: rounds }, (_, round) =>
     round === rounds - 1 ? prunedWeights : Math.floor(dimension * (1 - kept ** ((round + 1) / rounds))),
   );
+}
+
+/** Weight decay of IMP (Sreenivasan et al. 2022). */
+const IMP_DECAY = 1e-4;
+
+/** How rounds train, as in the code of Sreenivasan et al. 2022: SGD with momentum, tenths of the rate at half and three quarters. */
+export function impSettings(settings: RetrainingSettings, learningRate: number): RetrainingSettings {
+  return {
+    ...settings,
+    ...{ optimizer: 'sgd', momentum: 0.9, weightDecay: IMP_DECAY },
+    learningRate,
+    rateShare: stepwiseShare,
+  };
 }
 
 /** After so many rounds, this part of all weights is pruned: each round prunes a fifth of those that are left. */
