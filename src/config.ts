@@ -4,6 +4,7 @@
  * paths can be opened as they stand.
  */
 import type { Augmentation } from './dataset/augmentation.js';
+import type { MethodChoice } from './pruning/methods/choice.js';
 import type { PruningMethodName } from './pruning/methods/names.js';
 import type { LimitChoice } from './report/limit-choices.js';
 import type { ZooName } from './training/zoo/catalogue.js';
@@ -143,14 +144,20 @@ export interface PruneConfig {
   gates?: readonly string[];
   /** Which weights, and what becomes of the others; left out: the smallest magnitudes, without data. */
   method?: MethodConfig;
+  /** Says that and why plain magnitude pruning was chosen, where `auto` was asked for without data. */
+  choice?: MethodChoice;
 }
+
+/** Distinct training examples that a method sees that does not train, unless it is said. */
+export const DEFAULT_CALIBRATION = 1000;
 
 /** How `prune` prunes by a method that looks at the network on its data. */
 export interface MethodConfig {
-  name: PruningMethodName;
+  /** `auto`: what was measured to be best under the budget and the examples. */
+  name: PruningMethodName | 'auto';
   /** Takes the statistics of batch normalisations anew, over the same examples. */
   recalibrateBatchNorm?: boolean;
-  /** Data, loss and engine; its `examples` are the distinct training examples that the method may see. */
+  /** Data, loss and engine; its `examples` are the distinct training examples that the method may see, but for `auto`. */
   problem: AnalyzeConfig;
   /** Epochs of a method that trains. */
   budgetEpochs: number;

@@ -110,6 +110,7 @@ export interface StudyOptions extends DataOptions {
   rowNorms?: number;
   /** Weight of the penalty over the scores of `rare-gems`. */
   scoreL2?: number;
+  rounds?: number;
   /** Small settings, for a first look. */
   quick?: boolean;
   seed?: number;

@@ -5,15 +5,22 @@ import { type MeteredOracle, openPruningOracle } from './analysis/pruning-oracle
 import { type ResourceScope, resourceScope } from './analysis/resources.js';
 import { methodStages } from './analysis/stages.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
-import type { MethodConfig } from './config.js';
+import { DEFAULT_CALIBRATION, type MethodConfig } from './config.js';
 import { InputError } from './errors.js';
+import { methodFor } from './method-choice.js';
 import type { PrunableWeight } from './network/network.js';
 import { asStage, type Progress } from './progress.js';
 import { pruneByTraining } from './prune-training.js';
 import { withPrunableWeights } from './pruning/checkpoint.js';
 import { prunedCount } from './pruning/magnitude.js';
+import type { MethodChoice } from './pruning/methods/choice.js';
 import type { PrunedNetwork } from './pruning/methods/method.js';
-import { isTrainingMethod, type OneShotMethodName } from './pruning/methods/names.js';
+import {
+  AUTO_METHOD,
+  isTrainingMethod,
+  type OneShotMethodName,
+  type PruningMethodName,
+} from './pruning/methods/names.js';
 import { pruningMethods } from './pruning/methods/registry.js';
 import { recalibrated as recalibratedCheckpoint, requireRecalibration } from './pruning/recalibration.js';
 import type { MethodSummary, NetworkMeasure } from './report/method-summary.js';
@@ -42,6 +49,12 @@ export function countToPrune(prunedFraction: number, dimension: number): number 
   return requireSomeKept(prunedCount(prunedFraction, dimension), dimension);
 }
 
+/** A configuration whose method is known. */
+type NamedConfig = MethodConfig & { name: PruningMethodName };
+
+/** Codes of methods that cannot prune a network, where others can. */
+const UNSUPPORTED = ['prune/not-dense', 'prune/cost', 'prune/memory', 'prune/overflow'];
+
 /** What a method made of a network. */
 export interface MethodOutcome {
   network: readonly PrunableWeight[];
@@ -52,6 +65,8 @@ export interface MethodOutcome {
   /** Largest magnitude that was set to 0. */
   threshold: number;
   method: MethodSummary;
+  /** What `auto` took; left out where a method was named. */
+  choice?: MethodChoice;
   /** With everything that was trained besides; the one that was read, where nothing was. */
   checkpoint: Checkpoint;
 }
@@ -167,6 +182,70 @@ async function pruneOnce(
   });
 }
 
+/** What is pruned, how far, and where notes and resources go. */
+interface PruningTask {
+  problem: Problem;
+  checkpoint: Checkpoint;
+  target: { prunedWeights: number; seed: number };
+  progress: Progress;
+  scope: ResourceScope;
+}
+
+async function pruneByName(config: NamedConfig, task: PruningTask): Promise<MethodOutcome> {
+  const { problem, checkpoint, target, progress, scope } = task;
+  const { name, tuneEpochs } = config;
+  const once = isTrainingMethod(name)
+    ? null
+    : await pruneOnce(name, config, problem, checkpoint, target, progress, scope);
+  if (once !== null && tuneEpochs === 0) {
+    return outcome(problem, once);
+  }
+  const trained = await pruneByTraining(config, problem, checkpoint, target, once?.network ?? null, progress);
+  requireFinite(trained.network, name);
+  const cost = once?.method ?? { epochEquivalents: 0, distinctExamples: 0, seconds: 0 };
+  const { method } = trained;
+  return outcome(problem, {
+    ...trained,
+    method: {
+      ...method,
+      epochEquivalents: method.epochEquivalents + cost.epochEquivalents,
+      distinctExamples: Math.max(method.distinctExamples, cost.distinctExamples),
+      seconds: method.seconds + cost.seconds,
+    },
+  });
+}
+
+/** Prunes by the first method of the table that can prune this network. */
+async function pruneByChoice(
+  config: MethodConfig,
+  task: PruningTask,
+  prunedFraction: number,
+): Promise<MethodOutcome> {
+  const refused = new Map<PruningMethodName, string>();
+  for (;;) {
+    const choice = await methodFor(config, task.problem, task.checkpoint, prunedFraction, refused);
+    const { method: name } = choice;
+    const once = !isTrainingMethod(name);
+    // Examples for training are all that there are; methods that do not train see fewer.
+    const examples = config.tuneExamples === 'all' && once ? DEFAULT_CALIBRATION : config.problem.examples;
+    const analysis = { ...config.problem, examples, epsilonExamples: examples };
+    const problem =
+      examples === config.problem.examples
+        ? task.problem
+        : await openProblem(analysis, task.checkpoint, task.progress, task.scope);
+    try {
+      const { recalibrateBatchNorm: _, ...trains } = config;
+      const named = { ...(once ? config : trains), name, problem: analysis };
+      return { ...(await pruneByName(named, { ...task, problem })), choice };
+    } catch (error) {
+      if (!(once && error instanceof InputError && UNSUPPORTED.includes(error.code))) {
+        throw error;
+      }
+      refused.set(name, error.message);
+    }
+  }
+}
+
 /**
  * Prunes a network by a method, and measures it before and after: the loss on the examples that the method may see,
  * the accuracy on the test examples, which it does not.
@@ -180,7 +259,7 @@ export async function pruneByMethod(
   progress: Progress,
 ): Promise<MethodOutcome> {
   return resourceScope(async (scope: ResourceScope) => {
-    const { name, tuneEpochs } = config;
+    const { name } = config;
     const problem = await asStage(progress, methodStages.data, () =>
       openProblem(config.problem, checkpoint, progress, scope),
     );
@@ -191,31 +270,9 @@ export async function pruneByMethod(
       prunedWeights: countToPrune(prunedFraction, problem.network.dimension),
       seed: config.problem.seed,
     };
-    const once = isTrainingMethod(name)
-      ? null
-      : await pruneOnce(name, config, problem, checkpoint, target, progress, scope);
-    if (once !== null && tuneEpochs === 0) {
-      return outcome(problem, once);
-    }
-    const trained = await pruneByTraining(
-      config,
-      problem,
-      checkpoint,
-      target,
-      once?.network ?? null,
-      progress,
-    );
-    requireFinite(trained.network, name);
-    const cost = once?.method ?? { epochEquivalents: 0, distinctExamples: 0, seconds: 0 };
-    const { method } = trained;
-    return outcome(problem, {
-      ...trained,
-      method: {
-        ...method,
-        epochEquivalents: method.epochEquivalents + cost.epochEquivalents,
-        distinctExamples: Math.max(method.distinctExamples, cost.distinctExamples),
-        seconds: method.seconds + cost.seconds,
-      },
-    });
+    const task = { problem, checkpoint, target, progress, scope };
+    return name === AUTO_METHOD
+      ? pruneByChoice(config, task, prunedFraction)
+      : pruneByName({ ...config, name }, task);
   }).catch((error: unknown) => explainExecutorFailure(error));
 }

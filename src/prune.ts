@@ -177,6 +177,7 @@ export async function prune(
     ...counts,
     source: allocation === undefined ? (config.atLimit ?? ('ratio' as const)) : ('allocation' as const),
     ...(allocation && { allocation }),
+    ...(config.choice && { choice: config.choice }),
   };
   const { gates: asked = [] } = config;
   const gates =

@@ -9,6 +9,7 @@ import { readCheckpointWithWeights } from './checkpoint/weights/assign-weights.j
 import { prepareBackend } from './compute/backend.js';
 import { InputError } from './errors.js';
 import { filesBelow } from './files-below.js';
+import { trainRound } from './iterative-round.js';
 import { createNetwork } from './network/create-network.js';
 import { scaleWeights } from './network/scaled-weights.js';
 import { asStage, type Progress, silentProgress } from './progress.js';
@@ -159,6 +160,19 @@ function computeWith(given: Checkpoint | null): ComputeCell {
         const { epochEquivalents, distinctExamples, seconds, before, after } = method;
         const cost = { epochEquivalents, distinctExamples, seconds };
         return { kind: 'prune', prunedWeights, prunableWeights, ...cost, before, after };
+      }
+      case 'round': {
+        const { model, rewindTo, prunedFraction, config: training } = cell;
+        const checkpoint = await modelOf(model, place);
+        const early = rewindTo === null ? null : await modelOf(rewindTo, place);
+        const problem = { ...training.problem, model: checkpoint.path, weights: null };
+        await mkdir(place.output, { recursive: true });
+        const counts = await trainRound(
+          { ...training, problem, prunedFraction, output: place.output },
+          { checkpoint, early },
+          progress,
+        );
+        return { kind: 'round', ...counts };
       }
       case 'distribution': {
         const networks: Float32Array[] = [];

@@ -74,6 +74,7 @@ const studyNames: Record<Exclude<keyof StudyOptions, 'name'>, true> = {
   weightScales: true,
   rowNorms: true,
   scoreL2: true,
+  rounds: true,
   quick: true,
   seed: true,
   backend: true,

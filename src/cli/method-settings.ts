@@ -1,18 +1,19 @@
 /** The options of `prune` that say by which method. */
 import type { Command } from 'commander';
 import { methodStages as stages } from '../analysis/stages.js';
-import type { MethodConfig } from '../config.js';
+import { DEFAULT_CALIBRATION, type MethodConfig } from '../config.js';
 import { InputError } from '../errors.js';
 import type { Progress } from '../progress.js';
+import { chooseMethod, type MethodChoice } from '../pruning/methods/choice.js';
 import {
+  AUTO_METHOD,
   isTrainingMethod,
   PRUNING_METHODS,
-  type PruningMethodName,
   TRAINING_METHODS,
 } from '../pruning/methods/names.js';
 import { SCORE_L2 } from '../retraining/settings.js';
 import { addOption } from './options.js';
-import { type ResolveRequest, resolveAnalyzeConfig } from './resolve-config.js';
+import { type ResolveRequest, resolveAnalyzeConfig, resolveSettings } from './resolve-config.js';
 import { readSetting, type Setting } from './settings.js';
 import {
   augmentation,
@@ -35,15 +36,13 @@ export interface MethodFlags {
   recalibrateBatchNorm?: boolean;
 }
 
-const DEFAULT_CALIBRATION = 1000;
-
-const methodSetting: Setting<PruningMethodName> = {
+const methodSetting: Setting<MethodConfig['name']> = {
   option: 'method',
   value: 'NAME',
-  help: `how to prune, and to measure the outcome on --data: ${PRUNING_METHODS.join(', ')}`,
+  help: `how to prune, and to measure the outcome on --data: ${PRUNING_METHODS.join(', ')}; or ${AUTO_METHOD}, what was measured to be best under --budget and --calibration`,
   defaultText: 'magnitude, without data',
   examples: ['saliency', 'magnitude'],
-  read: oneOf(...PRUNING_METHODS),
+  read: oneOf(...PRUNING_METHODS, AUTO_METHOD),
 };
 
 const calibrationSetting: Setting<number> = {
@@ -61,7 +60,7 @@ const MOST_EPOCHS = 10_000;
 const budgetSetting: Setting<number> = {
   option: 'budget',
   value: 'EPOCHS',
-  help: `passes over the examples for a method that trains (${TRAINING_METHODS.join(', ')}); may be a part of one`,
+  help: `passes over the examples for a method that trains (${TRAINING_METHODS.join(', ')}); may be a part of one, and of ${AUTO_METHOD} 0`,
   defaultText: '1',
   examples: ['5', '0.5'],
   read: numberBetween(0, MOST_EPOCHS),
@@ -151,7 +150,7 @@ export async function readMethod(
     return null;
   }
   const name = asked(methodSetting, flags.method, 'magnitude');
-  if (flags.budget !== undefined && !isTrainingMethod(name)) {
+  if (flags.budget !== undefined && name !== AUTO_METHOD && !isTrainingMethod(name)) {
     throw new InputError(
       'usage/training',
       `--budget is for methods that train (${TRAINING_METHODS.join(', ')}), and --method ${name} does not; use --tune for epochs afterwards`,
@@ -178,7 +177,8 @@ export async function readMethod(
   }
   const calibration =
     flags.calibration === undefined ? null : readSetting(calibrationSetting, flags.calibration, null);
-  const examples = calibration ?? (isTrainingMethod(name) ? 'all' : DEFAULT_CALIBRATION);
+  const trains = isTrainingMethod(name) || (name === AUTO_METHOD && budgetEpochs > 0);
+  const examples = calibration ?? (trains ? 'all' : DEFAULT_CALIBRATION);
   const config = await resolveAnalyzeConfig(request, progress);
   return {
     name,
@@ -198,12 +198,37 @@ export async function readMethod(
   };
 }
 
+/** Options that ask for data, whatever is chosen. */
+const dataOptions = ['calibration', 'budget', 'tune', 'recalibrateBatchNorm'] as const;
+
+/**
+ * What `--method auto` comes to where there are no data and nothing asks for any; null for anything else.
+ *
+ * @throws InputError as configurations do
+ */
+export async function choiceWithoutData(
+  flags: MethodFlags,
+  request: ResolveRequest,
+  progress: Progress,
+): Promise<MethodChoice | null> {
+  if (flags.method !== AUTO_METHOD || dataOptions.some((option) => flags[option] !== undefined)) {
+    return null;
+  }
+  const { config } = await resolveSettings(request, progress);
+  const nothing = { examples: 0, budgetEpochs: 0, prunedFraction: 0 };
+  return config.data === null ? chooseMethod(nothing, new Map()) : null;
+}
+
 /** The stages of progress while pruning. */
 export function methodStages({ method, tune }: MethodFlags): readonly string[] {
   if (method === undefined && tune === undefined) {
     return ['pruning'];
   }
   const { pruning, training, ...others } = stages;
+  if (method === AUTO_METHOD) {
+    // What is chosen hangs on the data.
+    return [stages.data, ...(tune === undefined ? [] : [stages.training]), stages.measuring];
+  }
   const trains = TRAINING_METHODS.some((name) => name === method);
   const { data, measuring } = others;
   return [

@@ -13,7 +13,13 @@ import { deliver } from './delivery.js';
 import { exitCodes } from './failure.js';
 import { addHelpAfter } from './help.js';
 import { configOption, dataInput, fileInput, type Input, modelInputs } from './inputs.js';
-import { addMethodOptions, type MethodFlags, methodStages, readMethod } from './method-settings.js';
+import {
+  addMethodOptions,
+  choiceWithoutData,
+  type MethodFlags,
+  methodStages,
+  readMethod,
+} from './method-settings.js';
 import { modelAnalysisStages } from './model-analysis.js';
 import { checkModelOutput } from './model-output.js';
 import { addOption, addOptionGroup, addOutputOptions, summaryFormat } from './options.js';
@@ -166,7 +172,8 @@ export async function pruneModel(
   const analyze = analyzesFirst(flags)
     ? settling(amount.atLimit, await resolveAnalyzeConfig(request, progress))
     : null;
-  const method = await readMethod(flags, request, progress);
+  const choice = await choiceWithoutData(flags, request, progress);
+  const method = choice === null ? await readMethod(flags, request, progress) : null;
   const { include, exclude } = analyze ?? (await resolveSettings(request, progress)).config;
   const report = flags.report === undefined ? null : pathFrom(context.cwd, flags.report);
   const allocation = flags.allocation === undefined ? null : pathFrom(context.cwd, flags.allocation);
@@ -187,6 +194,7 @@ export async function pruneModel(
       analyze,
       ...(gates.length > 0 && { gates }),
       ...(method && { method }),
+      ...(choice && { choice }),
     },
     progress,
     checkpoint,

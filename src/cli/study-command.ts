@@ -132,6 +132,7 @@ export function addStudyCommand(program: Command, context: Context): void {
     'scales',
     'rows',
     'scoreL2',
+    'rounds',
   ]);
   addOptionGroup(command, 'Running:', engineSettings, ['seed', 'backend', 'threads']);
   addOutputOptions(command, outputFormat);

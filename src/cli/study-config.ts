@@ -138,6 +138,7 @@ export async function readStudyConfig(
       scales: given.scales ?? defaults.scales,
       rows: given.rows ?? defaults.rows,
       scoreL2: given.scoreL2 ?? SCORE_L2,
+      rounds: given.rounds ?? defaults.rounds,
     },
   };
 }

@@ -26,6 +26,7 @@ export interface StudyOptions {
   scales: number[];
   rows: number;
   scoreL2: number;
+  rounds: number;
 }
 
 /** What is taken where nothing is given. */
@@ -39,6 +40,7 @@ export const studyDefaults = {
   budget: 1,
   scales: [2, 3, 4, 5],
   rows: 100,
+  rounds: 10,
 };
 
 /** The same where a first look is asked for; `hidden` is that of mlp. */
@@ -52,6 +54,7 @@ export const quickDefaults: typeof studyDefaults = {
   budget: 1,
   scales: [2],
   rows: 10,
+  rounds: 4,
 };
 
 /** What analyses are told for a first look. */
@@ -171,5 +174,13 @@ export const studySettings: Settings<StudyOptions> = {
     ...scoreL2Setting,
     help: 'weight of the penalty sum p^2 over the scores of rare-gems, of l2 and baselines',
     read: read.positiveNumber,
+  },
+  rounds: {
+    option: 'rounds',
+    value: 'N',
+    help: 'prunings of iterative, each of a fifth of what is left',
+    defaultText: quickly(studyDefaults.rounds, quickDefaults.rounds),
+    examples: ['10'],
+    read: read.wholeNumber(1, 30),
   },
 };

@@ -36,6 +36,32 @@ export interface MethodSummary {
   layers: { name: string; weights: number; kept: number }[];
 }
 
+/** What `--method auto` took, and why. */
+export interface ChosenMethod {
+  method: string;
+  /** What it was measured by. */
+  reason: string;
+  /** Where the measurements are. */
+  source: string;
+  /** Methods that would have been taken and cannot prune this network, each with the reason. */
+  refused: { method: string; why: string }[];
+}
+
+/** Lines of a summary about a choice; none where a method was named. */
+export function choiceLines(choice: ChosenMethod | undefined): [string, string][] {
+  if (choice === undefined) {
+    return [];
+  }
+  const { method, reason, source, refused } = choice;
+  return [
+    ['auto', `${method}: ${reason} (${source})`],
+    ...refused.map(({ method: other, why }): [string, string] => [
+      'not taken',
+      `${other}: ${text.printable(why)}`,
+    ]),
+  ];
+}
+
 function change(before: number, after: number, shown: (value: number) => string): string {
   return `${shown(after)}, before ${shown(before)}`;
 }

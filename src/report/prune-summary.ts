@@ -2,7 +2,7 @@ import type { TotalReport } from './allocation-schema.js';
 import type { FileFigures } from './inspection.js';
 import { bullet, type Colors, gridLines, type Page, pairLines, standardPage } from './layout.js';
 import type { LimitChoice } from './limit-choices.js';
-import { type MethodSummary, methodLines } from './method-summary.js';
+import { type ChosenMethod, choiceLines, type MethodSummary, methodLines } from './method-summary.js';
 import * as text from './text.js';
 
 /** What `prune` did. */
@@ -24,6 +24,8 @@ export interface PruneSummary {
   sizes: { before: FileFigures; after: FileFigures } | null;
   /** What was asked of the pruned network, each with what was found in words; left out where nothing was. */
   gates?: { gate: string; verdict: 'pass' | 'fail' | 'inconclusive'; found: string }[];
+  /** What `--method auto` took, and why; left out where a method was named, or none. */
+  choice?: ChosenMethod;
   /** By which method it was pruned and at what cost; left out where none was named. */
   method?: MethodSummary;
 }
@@ -158,6 +160,7 @@ export function renderPruneSummary(summary: PruneSummary, colors: Colors, page: 
       ['threshold', `magnitudes up to ${text.quantity(summary.threshold)}`],
       ['chosen by', sources[summary.source]],
       ...allocationLines(summary),
+      ...choiceLines(summary.choice),
       ...methodLines(summary.method),
       ...(summary.gates ?? []).map(({ found }): [string, string] => ['gate', text.printable(found)]),
       ['written', refused ? 'nothing: a gate is not passed' : text.printable(summary.output)],

@@ -12,7 +12,7 @@ import {
   trainMasked,
   withFlatWeights,
 } from './masked-training.js';
-import type { RetrainingSettings } from './settings.js';
+import { type RetrainingSettings, stepwiseShare } from './settings.js';
 
 /** Of the weights that are left, a round keeps about this part. */
 const KEPT_OF_ROUND = 0.8;
@@ -53,6 +53,45 @@ export function roundCounts(prunedWeights: number, dimension: number): number[] 
   );
 }
 
+/** Weight decay of IMP (Sreenivasan et al. 2022). */
+const IMP_DECAY = 1e-4;
+
+/** How rounds train, as in the code of Sreenivasan et al. 2022: SGD with momentum, tenths of the rate at half and three quarters. */
+export function impSettings(settings: RetrainingSettings, learningRate: number): RetrainingSettings {
+  return {
+    ...settings,
+    ...{ optimizer: 'sgd', momentum: 0.9, weightDecay: IMP_DECAY },
+    learningRate,
+    rateShare: stepwiseShare,
+  };
+}
+
+/** After so many rounds, this part of all weights is pruned: each round prunes a fifth of those that are left. */
+export function prunedAfterRounds(rounds: number): number {
+  return 1 - KEPT_OF_ROUND ** rounds;
+}
+
+/**
+ * What a round starts from: the network that the round before trained, its
+ * smallest kept weights pruned, the others set back to where they were early.
+ *
+ * @param early flat, length D
+ * @param prunedWeights in all, those of the mask among them
+ */
+export function rewound(
+  problem: RetrainingProblem,
+  trained: MaskedNetwork,
+  early: Float32Array,
+  prunedWeights: number,
+): MaskedNetwork {
+  const flat = flatWeights(problem, trained.weights);
+  return pruneTo(
+    problem,
+    { ...trained, weights: withFlatWeights(problem, trained.weights, early) },
+    pruneLowest(keptMagnitudes(flat, trained.mask), prunedWeights),
+  );
+}
+
 /**
  * Iterative magnitude pruning with rewinding (Frankle et al. 2020), from a new
  * initialisation: train; prune the smallest of the weights that are left; set
@@ -78,13 +117,7 @@ export async function imp(
   };
   let current = await trainMasked(problem, settings, initialized(problem), steps, [remember]);
   for (const count of counts) {
-    const flat = flatWeights(problem, current.weights);
-    const rewound = withFlatWeights(problem, current.weights, early ?? flat);
-    const start = pruneTo(
-      problem,
-      { ...current, weights: rewound },
-      pruneLowest(keptMagnitudes(flat, current.mask), count),
-    );
+    const start = rewound(problem, current, early ?? flatWeights(problem, current.weights), count);
     current = await trainMasked(problem, settings, start, steps);
   }
   return current;

@@ -1,7 +1,7 @@
 /** Pruning methods that train. */
 import type { TrainingMethodName } from '../pruning/methods/names.js';
 import { gradual, trainThenPrune } from './gradual.js';
-import { imp } from './imp.js';
+import { imp, impSettings } from './imp.js';
 import {
   type MaskedNetwork,
   type RetrainingProblem,
@@ -10,7 +10,7 @@ import {
   unmasked,
 } from './masked-training.js';
 import { rareGems, rareGemsDefaults, type ScoredPruning } from './rare-gems.js';
-import { cosineShare, type RetrainingSettings, stepwiseShare } from './settings.js';
+import { cosineShare, type RetrainingSettings } from './settings.js';
 
 /** What is asked of a method. */
 export interface RetrainingTarget {
@@ -40,8 +40,6 @@ type TrainingMethod = (
 const BASELINE_RATE = 0.1;
 /** Weight of the l1 penalty, as the reference code of Zhang et al. 2024 has it for FC5, FC12 and ResNet18. */
 const LOMP_L1 = 5e-5;
-/** Weight decay of IMP (Sreenivasan et al. 2022). */
-const IMP_DECAY = 1e-4;
 
 /** Every such method by its name on the command line. */
 export const trainingMethods: Readonly<Record<TrainingMethodName, TrainingMethod>> = {
@@ -63,16 +61,7 @@ export const trainingMethods: Readonly<Record<TrainingMethodName, TrainingMethod
       target,
     ),
   imp: (problem, settings, target) =>
-    imp(
-      problem,
-      {
-        ...settings,
-        ...{ optimizer: 'sgd', momentum: 0.9, weightDecay: IMP_DECAY },
-        learningRate: target.learningRate ?? BASELINE_RATE,
-        rateShare: stepwiseShare,
-      },
-      target,
-    ),
+    imp(problem, impSettings(settings, target.learningRate ?? BASELINE_RATE), target),
   'rare-gems': (problem, settings, target) =>
     rareGems(
       problem,

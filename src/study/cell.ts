@@ -52,7 +52,27 @@ export interface DistributionCell {
   models: ModelSource[];
 }
 
-export type Cell = TrainCell | ScaleCell | AnalyzeCell | PruneCell | DistributionCell;
+/** How a round of iterative magnitude pruning trains. */
+export interface RoundTraining {
+  problem: CellAnalysis;
+  epochs: number;
+  learningRate: number;
+}
+
+/** A round of iterative magnitude pruning: prune by magnitude, set the kept weights back, train them. */
+export interface RoundCell {
+  kind: 'round';
+  name: string;
+  /** What is pruned. */
+  model: ModelSource;
+  /** Whose weights the kept ones are set back to; null: new initial weights, and all else new, too. */
+  rewindTo: ModelSource | null;
+  /** Of all prunable weights, those that are 0 already among them. */
+  prunedFraction: number;
+  config: RoundTraining;
+}
+
+export type Cell = TrainCell | ScaleCell | AnalyzeCell | PruneCell | DistributionCell | RoundCell;
 
 /** What keys of cells hang on besides the cells. */
 export interface KeyInputs {
@@ -71,6 +91,8 @@ export function sourcesOf(cell: Cell): readonly ModelSource[] {
       return [];
     case 'distribution':
       return cell.models;
+    case 'round':
+      return cell.rewindTo === null ? [cell.model] : [cell.model, cell.rewindTo];
     default:
       return [cell.model];
   }
@@ -79,7 +101,10 @@ export function sourcesOf(cell: Cell): readonly ModelSource[] {
 /** Whether a cell leaves a model behind. */
 export function makesModel(cell: Cell): boolean {
   return (
-    cell.kind === 'train' || cell.kind === 'scale' || (cell.kind === 'prune' && cell.leavesModel === true)
+    cell.kind === 'train' ||
+    cell.kind === 'scale' ||
+    cell.kind === 'round' ||
+    (cell.kind === 'prune' && cell.leavesModel === true)
   );
 }
 
@@ -115,6 +140,12 @@ function content(cell: Cell, inputs: KeyInputs, keys: ReadonlyMap<string, string
     }
     case 'distribution':
       return { kind: cell.kind, models: cell.models.map(model) };
+    case 'round': {
+      const config = { ...cell.config, problem: { ...cell.config.problem, data } };
+      const rewindTo = cell.rewindTo === null ? null : model(cell.rewindTo);
+      const { prunedFraction } = cell;
+      return { kind: cell.kind, model: model(cell.model), rewindTo, prunedFraction, config };
+    }
   }
 }
 

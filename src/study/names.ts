@@ -8,6 +8,7 @@ export const STUDY_NAMES = [
   'baselines',
   'frontier',
   'l2',
+  'iterative',
 ] as const;
 export type StudyName = (typeof STUDY_NAMES)[number];
 

@@ -2,6 +2,7 @@
 import type { StudyName } from './names.js';
 import { baselinesStudy } from './plans/baselines.js';
 import { frontierStudy } from './plans/frontier.js';
+import { iterativeStudy } from './plans/iterative.js';
 import { l2Study } from './plans/l2.js';
 import { prunersStudy } from './plans/pruners.js';
 import { rowNormsStudy } from './plans/row-norms.js';
@@ -19,4 +20,5 @@ export const studies: Readonly<Record<StudyName, Study>> = {
   baselines: baselinesStudy,
   frontier: frontierStudy,
   l2: l2Study,
+  iterative: iterativeStudy,
 };

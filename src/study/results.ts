@@ -42,6 +42,7 @@ const resultSchema = z.discriminatedUnion('kind', [
   pruneResult,
   distributionResult,
   z.object({ kind: z.literal('scale') }),
+  z.object({ kind: z.literal('round'), prunedWeights: z.number(), prunableWeights: z.number() }),
   z.object({ kind: z.literal('analyze'), report: reportSchema }),
 ]);
 

@@ -38,6 +38,8 @@ export function workOf(cell: Cell): { group: string; units: number } {
   switch (cell.kind) {
     case 'train':
       return { group: `train ${cell.config.network ?? 'a model'}`, units: cell.config.epochs };
+    case 'round':
+      return { group: cell.kind, units: cell.config.epochs };
     case 'prune':
       return { group: `prune ${cell.config.name}`, units: 1 };
     default:

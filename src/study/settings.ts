@@ -27,6 +27,8 @@ export interface StudySettings {
   scales: readonly number[];
   /** Rows of the curvature. */
   rows: number;
+  /** Prunings of iterative magnitude pruning. */
+  rounds: number;
 }
 
 /** What `study` is asked to do. */

@@ -333,6 +333,45 @@ describe('a method', () => {
     }
   });
 
+  it.each<[string[], string]>([
+    [['--data', 'IMAGES', '--calibration', '20', '--budget', '1'], 'cbs'],
+    [['--data', 'IMAGES', '--budget', '0'], 'magnitude'],
+  ])('auto with %j takes %s, says so, and prunes as that does', async (options, name) => {
+    const given = options.map((option) => (option === 'IMAGES' ? images : option));
+    const { folder, summary } = await pruned('--ratio', '0.7', '--method', 'auto', '--seed', '3', ...given);
+    expect(summary.choice).toMatchObject({ method: name, source: expect.stringContaining('results.md') });
+    expect(summary.method).toMatchObject({ name });
+    const without = given.filter((option, index) => ![option, given[index - 1]].includes('--budget'));
+    const named = await pruned('--ratio', '0.7', '--method', name, '--seed', '3', ...without);
+    expect(hashes(folder)).toEqual(hashes(named.folder));
+    expect(named.summary.choice).toBeUndefined();
+  });
+
+  it('auto without data is plain magnitude pruning, and the text says so', async () => {
+    const folder = newFolder();
+    const mlp = writeMlp([4, 3], 'softmax');
+    const { exitCode, stdout } = await runReal(
+      ...['prune', mlp, '--ratio', '0.5', '--method', 'auto', '-o', join(folder, 'out'), '--quiet'],
+    );
+    expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/auto +magnitude: without examples/)]);
+    const refused = await runReal(
+      ...[
+        'prune',
+        mlp,
+        '--ratio',
+        '0.5',
+        '--method',
+        'auto',
+        '--budget',
+        '1',
+        '-o',
+        join(folder, 'b'),
+        '--quiet',
+      ],
+    );
+    expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining('--data PATH')]);
+  });
+
   it.each([
     [['--method', 'gradual', '--budget', '2'], 2],
     [['--method', 'rare-gems', '--budget', '2', '--score-l2', '0'], 2],

@@ -5,7 +5,7 @@ import { onnxExecutor } from '../../src/compute/compile/onnx-executor.js';
 import type { Executor } from '../../src/compute/executor.js';
 import { tfjsExecutor } from '../../src/compute/tfjs-executor.js';
 import { growingMask, trainThenPrune } from '../../src/retraining/gradual.js';
-import { imp, initialized, roundCounts } from '../../src/retraining/imp.js';
+import { imp, initialized, prunedAfterRounds, rewound, roundCounts } from '../../src/retraining/imp.js';
 import { flatWeights, stepsOf, trainMasked, unmasked } from '../../src/retraining/masked-training.js';
 import { trainingMethods, tune } from '../../src/retraining/methods.js';
 import { cosineShare, defaultSettings, linearShare, stepwiseShare } from '../../src/retraining/settings.js';
@@ -178,6 +178,35 @@ describe('iterative magnitude pruning', () => {
     // log .2 / log .8 = 7.2: seven rounds of .2^(1/7) = .795.
     expect(roundCounts(800, 1000)).toEqual([205, 368, 498, 601, 683, 748, 800]);
     expect(roundCounts(100, 1000)).toEqual([100]);
+  });
+
+  it('prunes a fifth of what is left in each round', () => {
+    expect([0, 1, 2, 3].map((rounds) => prunedAfterRounds(rounds).toFixed(12))).toEqual(
+      [0, 0.2, 0.36, 0.488].map((pruned) => pruned.toFixed(12)),
+    );
+  });
+
+  it('prunes by the trained weights and starts from the early ones, biases going on', async () => {
+    await withProblem(async (problem) => {
+      const trained = unmasked(problem);
+      const { dimension } = problem;
+      const early = Float32Array.from({ length: dimension }, (_, i) => i + 1);
+      const first = rewound(problem, trained, early, 10);
+      const magnitudes = [...flatWeights(problem, trained.weights)].map(Math.abs);
+      const threshold = magnitudes.slice().sort((a, b) => a - b)[9];
+      flatWeights(problem, first.weights).forEach((weight, i) => {
+        expect(weight).toBe(magnitudes[i] <= threshold ? 0 : i + 1);
+      });
+      problem.network.weights.forEach(({ prunable }, index) => {
+        expect(
+          prunable || first.weights[index].every((value, i) => value === trained.weights[index][i]),
+        ).toBe(true);
+      });
+      // What is pruned stays so: the weights of the early network beside it do not count.
+      const second = rewound(problem, { ...trained, mask: first.mask }, early, 15);
+      expect(second.mask.filter((kept) => kept === 0)).toHaveLength(15);
+      expect(first.mask.every((kept, i) => kept === 1 || second.mask[i] === 0)).toBe(true);
+    });
   });
 
   it('starts from a new network: kernels of variance 2 / fan-in, biases 0', async () => {

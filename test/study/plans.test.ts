@@ -19,6 +19,7 @@ const settings: StudySettings = {
   scales: [1, 3, 2, 2],
   rows: 20,
   scoreL2: 1e-5,
+  rounds: 2,
 };
 
 const namesOf = (study: keyof typeof studies, changes: Partial<StudySettings> = {}) =>
@@ -124,6 +125,41 @@ describe('plans', () => {
       .flatMap((cell) => (cell.kind === 'prune' && cell.config.name === 'rare-gems' ? [cell.config] : []));
     expect(gems).toHaveLength(2 * 3);
     expect(gems[0]).toMatchObject({ scoreL2: 1e-5, budgetEpochs: 2, tuneEpochs: 0 });
+  });
+
+  it('iterative: each round from the one before, all set back to one early network, and each analysed', () => {
+    const cells = studies.iterative.plan(settings);
+    expect(cells.map(({ name }) => name)).toEqual([
+      'train early network',
+      'round 0',
+      'analyze round 0',
+      'round 1',
+      'analyze round 1',
+      'round 2',
+      'analyze round 2',
+    ]);
+    const rounds = cells.filter((cell) => cell.kind === 'round');
+    expect(rounds.map(({ model }) => model)).toEqual([
+      { cell: 'train early network' },
+      { cell: 'round 0' },
+      { cell: 'round 1' },
+    ]);
+    expect(rounds.every(({ rewindTo }) => JSON.stringify(rewindTo).includes('early network'))).toBe(true);
+    // 1 - .8^r
+    expect(rounds.map(({ prunedFraction }) => Number(prunedFraction.toFixed(12)))).toEqual([0, 0.2, 0.36]);
+    const [early] = cells;
+    expect(early).toMatchObject({ kind: 'train', config: { epochs: 1, l1: 0 } });
+  });
+
+  it('iterative: a given model lends its architecture to a new early network', () => {
+    const [early, first] = studies.iterative.plan({ ...settings, givenModel: true });
+    expect(early).toMatchObject({
+      kind: 'round',
+      name: 'early network',
+      model: { given: true },
+      rewindTo: null,
+    });
+    expect(first).toMatchObject({ model: { cell: 'early network' }, rewindTo: { cell: 'early network' } });
   });
 
   it('row-norms: rows of each network', () => {

@@ -25,7 +25,10 @@ export type TrainingMethodName = (typeof TRAINING_METHODS)[number];
 export const PRUNING_METHODS = [...ONE_SHOT_METHODS, ...TRAINING_METHODS] as const;
 export type PruningMethodName = (typeof PRUNING_METHODS)[number];
 
+/** The name that stands for whatever method was measured to be best (`choice.ts`). */
+export const AUTO_METHOD = 'auto';
+
 /** Whether a method trains. */
-export function isTrainingMethod(name: PruningMethodName): name is TrainingMethodName {
+export function isTrainingMethod(name: PruningMethodName | typeof AUTO_METHOD): name is TrainingMethodName {
   return (TRAINING_METHODS as readonly string[]).includes(name);
 }
