@@ -249,7 +249,7 @@ describe('analyze --tune of an ONNX model', () => {
       ],
     });
     const { output } = await pruned(model, '--ratio', '0.05', '--tune', '5', '--backend', 'onnx');
-    const options = [...quick, '--backend', 'onnx', '--threads', '1', '--tune', '0.5'];
+    const options = [...quick, '--backend', 'onnx', '--threads', '1', '--tune', '0.5', '--examples', '128'];
     const [first, second] = [
       await analyzed(output, ...data(), ...options),
       await analyzed(output, ...data(), ...options),

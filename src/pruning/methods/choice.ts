@@ -51,13 +51,13 @@ export const CHOICE_RULES: readonly ChoiceRule[] = [
     method: 'compensated',
     ...{ leastExamples: 500, leastTrained: 0, leastPruned: 0 },
     because:
-      'with 1,000 examples compensated is best or within .2 points of it: 93.4, 92.5 and 89.6 % at 80, 90 and 95 % pruned, magnitude 92.9, 90.3 and 83.6 %',
+      'with 1,000 examples compensated is best of what takes seconds, or within .2 points of it: 93.4, 92.5 and 89.6 % at 80, 90 and 95 % pruned, magnitude 92.9, 90.3 and 83.6 %',
   },
   {
     method: 'cbs',
     ...{ leastExamples: 2, leastTrained: 0, leastPruned: 0 },
     because:
-      'with 100 examples cbs is best or within .2 points of it: 93.3, 91.4 and 85.8 % at 80, 90 and 95 % pruned, magnitude 92.9, 90.3 and 83.6 %',
+      'with 100 examples cbs is best or within .3 points of it: 93.3, 91.4 and 85.8 % at 80, 90 and 95 % pruned, magnitude 92.9, 90.3 and 83.6 %',
   },
   {
     method: 'compensated',

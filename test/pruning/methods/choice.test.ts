@@ -12,7 +12,7 @@ const choose = (examples: number, budgetEpochs: number, prunedFraction: number, 
   chooseMethod({ examples, budgetEpochs, prunedFraction }, cannot).method;
 
 describe('the method that auto takes', () => {
-  // Each is the best of its measurements on MLPNet, or within .2 points of it.
+  // Each is the best of its measurements on MLPNet, or within .3 points of it.
   it.each<[number, number, number, PruningMethodName]>([
     [60_000, 1, 0.8, 'gradual'],
     [60_000, 1, 0.95, 'gradual'],
