@@ -13,6 +13,7 @@ import { prunedCount } from './pruning/magnitude.js';
 import { gradual } from './retraining/gradual.js';
 import { type MaskedNetwork, unmasked } from './retraining/masked-training.js';
 import { openNetworkMeter } from './retraining/network-meter.js';
+import { chooseRate } from './retraining/rate-choice.js';
 import { searchTunedLimits, type TunedLimits, type TunedRule, tunedGrid } from './retraining/tuned-search.js';
 
 /** Trainings for each rule at most, some of them again where another has been a better start, and four of the second seed. */
@@ -50,7 +51,8 @@ export interface TuningSetting {
  * the analysis, and the test accuracy, come back within their tolerances when
  * the kept weights are trained on the whole training split, with a mask that
  * grows. The test split is only measured: what training begins with and where
- * it goes hangs on training examples alone.
+ * it goes hangs on training examples alone, and so does the rate: that of the
+ * lowest training loss of three, where half of what is kept at once is pruned.
  */
 export async function measureTuned(setting: TuningSetting, progress: Progress): Promise<TunedLimits> {
   const { problem, checkpoint, config } = setting;
@@ -99,7 +101,21 @@ async function searchWith(
     ...(test && { test: chosen(test.count, config.testExamples) }),
   });
   const { dimension } = retraining;
+  const trained = async (
+    prunedFraction: number,
+    { seed, learningRate, start }: { seed: number; learningRate: number; start: MaskedNetwork | null },
+  ): Promise<MaskedNetwork | null> =>
+    gradual({ ...retraining, seed }, { ...settings, learningRate }, start ?? unmasked(retraining), {
+      prunedWeights: prunedCount(prunedFraction, dimension),
+      epochs: config.tuneEpochs,
+    }).catch(asDiverged);
   try {
+    const { learningRate, tried } = await chooseRate(settings.learningRate, async (rate) => {
+      const network = await trained(1 - (1 - atOnce.loss) / 2, {
+        ...{ seed: config.seed, learningRate: rate, start: null },
+      });
+      return network === null ? Number.NaN : (await meter.measure(network)).loss;
+    });
     const found = await searchTunedLimits<MaskedNetwork | null>({
       rules,
       grid: tunedGrid(dimension),
@@ -109,19 +125,15 @@ async function searchWith(
         tries = done;
       },
       retrain: async (prunedFraction, seed, start) => {
-        const prunedWeights = prunedCount(prunedFraction, dimension);
-        const trained = await gradual({ ...retraining, seed }, settings, start ?? unmasked(retraining), {
-          prunedWeights,
-          epochs: config.tuneEpochs,
-        }).catch(asDiverged);
-        if (trained === null) {
+        const made = await trained(prunedFraction, { seed, learningRate, start });
+        if (made === null) {
           return { network: null, lossIncrease: Number.NaN, accuracy: null };
         }
-        const { loss, accuracy } = await meter.measure(trained);
-        return { network: trained, lossIncrease: loss - denseLoss, accuracy };
+        const { loss, accuracy } = await meter.measure(made);
+        return { network: made, lossIncrease: loss - denseLoss, accuracy };
       },
     });
-    return { ...found, seconds: (performance.now() - started) / 1000 };
+    return { ...found, learningRate, triedRates: tried, seconds: (performance.now() - started) / 1000 };
   } finally {
     meter.dispose();
     stage.end();

@@ -15,13 +15,14 @@ function limitReport({ prunedFraction, trainings, ...rest }: TunedLimit, epochs:
  * @param setting.accuracyTolerance fall of accuracy tolerated, as a fraction
  */
 export function tunedReport(
-  { limits: [loss, accuracy], tries, seconds }: TunedLimits,
+  { limits: [loss, accuracy], tries, learningRate, triedRates, seconds }: TunedLimits,
   compensated: CompensatedLimit | null,
   setting: { epochs: number; examples: number; seed: number; accuracyTolerance: number },
 ): TunedReport {
   const { epochs, examples, seed, accuracyTolerance } = setting;
   return {
-    ...{ epochs, examples, seed },
+    ...{ epochs, examples, seed, learningRate },
+    triedRates: triedRates.map((each) => ({ ...each, loss: finiteOrNull(each.loss) })),
     loss: limitReport(loss, epochs),
     accuracy:
       accuracy === undefined ? null : { ...limitReport(accuracy, epochs), tolerance: accuracyTolerance },

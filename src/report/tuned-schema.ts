@@ -20,6 +20,16 @@ export const tunedSchema = z
     epochs: z.number().min(0).describe('of each try, over the training split; may be a part of one'),
     examples: count.describe('training examples that were trained on'),
     seed: z.int().describe('of the first seed; the second is the next number'),
+    learningRate: z.number().positive().optional().describe('of every try, falling to 0'),
+    triedRates: z
+      .array(
+        z.object({
+          learningRate: z.number().positive(),
+          loss: z.number().nullable().describe('training loss; null where training diverges'),
+        }),
+      )
+      .optional()
+      .describe('the rate is that of the lowest training loss, where half of what is kept at once is pruned'),
     loss: limitSchema.describe(
       'the loss on the examples of actual.loss comes back to at most epsilon over the dense loss',
     ),

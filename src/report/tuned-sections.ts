@@ -75,6 +75,11 @@ export function tunedSections({ tuned, epsilon }: Report): Section[] {
       },
       notes: [
         `each row: ${epochWords(tuned.epochs)} on ${text.plural(tuned.examples, 'training example')}, from the network of the part that it was begun at, itself a row`,
+        ...(tuned.learningRate === undefined
+          ? []
+          : [
+              `learning rate ${text.quantity(tuned.learningRate)}, of ${tuned.triedRates?.length} that of the lowest training loss`,
+            ]),
         'a limit of these trainings, not of all: longer ones may go further',
       ],
     }),

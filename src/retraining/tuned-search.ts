@@ -1,5 +1,6 @@
 /** The largest pruned fraction that retraining makes good: growing steps, bisection, warm starts, two seeds at the crossing. */
 import { prunedCount } from '../pruning/magnitude.js';
+import type { TriedRate } from './rate-choice.js';
 
 /** What retraining at a pruned fraction came to. */
 export interface Retrained<N> {
@@ -242,6 +243,10 @@ export interface TunedLimits {
   limits: TunedLimit[];
   /** In the order in which they were carried out. */
   tries: TunedTry[];
+  /** Of all tries. */
+  learningRate: number;
+  /** It was chosen among these. */
+  triedRates: TriedRate[];
   seconds: number;
 }
 
@@ -251,7 +256,9 @@ export interface TunedLimits {
  * so that weights at the crossing have been trained in several tries. Rules
  * share what is tried.
  */
-export async function searchTunedLimits<N>(search: TunedSearch<N>): Promise<Omit<TunedLimits, 'seconds'>> {
+export async function searchTunedLimits<N>(
+  search: TunedSearch<N>,
+): Promise<Pick<TunedLimits, 'limits' | 'tries'>> {
   const { rules, grid, seeds, mostTries, onTry } = search;
   const record: Record<N> = { tries: [], starts: [] };
   const attempt = async (fraction: number, seed: number): Promise<void> => {
