@@ -106,7 +106,8 @@ async function searchWith(
     { seed, learningRate, start }: { seed: number; learningRate: number; start: MaskedNetwork | null },
   ): Promise<MaskedNetwork | null> =>
     gradual({ ...retraining, seed }, { ...settings, learningRate }, start ?? unmasked(retraining), {
-      prunedWeights: prunedCount(prunedFraction, dimension),
+      // Where nearly all is pruned, half of the rest may be less than a weight.
+      prunedWeights: Math.min(prunedCount(prunedFraction, dimension), dimension - 1),
       epochs: config.tuneEpochs,
     }).catch(asDiverged);
   try {
