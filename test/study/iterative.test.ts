@@ -1,32 +1,17 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCheckpoint, writeCheckpoint } from '../../src/checkpoint/registry.js';
-import { readStudyConfig } from '../../src/cli/study-config.js';
 import { silentProgress } from '../../src/progress.js';
 import { renderStudyHtml } from '../../src/report/html/study-page.js';
 import { study } from '../../src/study.js';
 import { createZooCheckpoint } from '../../src/training/zoo/registry.js';
-import { fakeWork } from '../cli/fake-host.js';
-import { separableSplit } from '../training/problems.js';
+import { folderWithData, quickStudy } from './small-study.js';
 
 let root: string;
 
-/** Enough of them for the deviation of batches. */
-const TRAINING_EXAMPLES = 300;
-
-function csvOf(count: number, seed: number): string {
-  const { values, labels } = separableSplit(count, 3, seed);
-  const rows = Array.from(labels.values, (label, i) => `${values[2 * i]},${values[2 * i + 1]},${label}`);
-  return `a,b,label\n${rows.join('\n')}\n`;
-}
-
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'prune-limit-iterative-'));
-  await mkdir(join(root, 'data'));
-  await writeFile(join(root, 'data', 'train.csv'), csvOf(TRAINING_EXAMPLES, 1));
-  await writeFile(join(root, 'data', 'test.csv'), csvOf(90, 2));
+  root = await folderWithData();
 });
 
 afterAll(() => rm(root, { recursive: true, force: true }));
@@ -37,21 +22,8 @@ async function weightsOf(folder: string): Promise<number[]> {
   return weights.filter(({ name }) => /kernel$/.test(name)).flatMap(({ values }) => [...values]);
 }
 
-/** A quick study of the small problem. */
 async function configOf(flags: Record<string, string>) {
-  const output = await mkdtemp(join(root, 'study-'));
-  const { work } = fakeWork();
-  const host = { cwd: () => process.cwd(), stdout: {} } as never;
-  const all = {
-    quick: true,
-    data: join(root, 'data'),
-    output,
-    hidden: '12',
-    epochs: '8',
-    backend: 'cpu',
-    ...flags,
-  };
-  const config = await readStudyConfig('iterative', all, { work, cwd: '', host }, silentProgress);
+  const { config, output } = await quickStudy(root, 'iterative', flags);
   // One short run of Lanczos is enough for numbers that are not looked at.
   const analysis = { ...config.settings.analysis, probes: 1, steps: 16 };
   return { config: { ...config, settings: { ...config.settings, analysis } }, output };

@@ -1,56 +1,25 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readStudyConfig } from '../../src/cli/study-config.js';
 import { silentProgress } from '../../src/progress.js';
 import { renderStudyHtml } from '../../src/report/html/study-page.js';
 import { renderMarkdownDocument } from '../../src/report/markdown.js';
 import { describeStudy } from '../../src/report/study-document.js';
 import type { StudyName } from '../../src/study/names.js';
 import { planStudy, study } from '../../src/study.js';
-import { fakeWork } from '../cli/fake-host.js';
 import { encodeModel } from '../support/onnx-files.js';
 import { normalWeight } from '../support/onnx-models.js';
-import { separableSplit } from '../training/problems.js';
+import { folderWithData, quickStudy } from './small-study.js';
 
 let root: string;
 
-function csvOf(count: number, seed: number): string {
-  const { values, labels } = separableSplit(count, 3, seed);
-  const rows = Array.from(
-    { length: count },
-    (_, i) => `${values[2 * i]},${values[2 * i + 1]},${labels.values[i]}`,
-  );
-  return `a,b,label\n${rows.join('\n')}\n`;
-}
-
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'prune-limit-studies-'));
-  await mkdir(join(root, 'data'));
-  await writeFile(join(root, 'data', 'train.csv'), csvOf(300, 1));
-  await writeFile(join(root, 'data', 'test.csv'), csvOf(90, 2));
+  root = await folderWithData();
 });
 
 afterAll(() => rm(root, { recursive: true, force: true }));
 
-/** A quick study of the small problem. */
-async function configOf(name: StudyName, flags: Record<string, string>) {
-  const output = await mkdtemp(join(root, 'study-'));
-  const { work } = fakeWork();
-  const host = { cwd: () => process.cwd(), stdout: {} } as never;
-  const all = {
-    quick: true,
-    data: join(root, 'data'),
-    output,
-    hidden: '12',
-    epochs: '8',
-    backend: 'cpu',
-    ...flags,
-  };
-  const config = await readStudyConfig(name, all, { work, cwd: '', host }, silentProgress);
-  return { config, output };
-}
+const configOf = (name: StudyName, flags: Record<string, string>) => quickStudy(root, name, flags);
 
 describe('study l2', () => {
   it('prunes with and without the penalty, and looks at what is left', async () => {
