@@ -166,8 +166,8 @@ export interface MethodConfig {
   /** Training examples that training may see. */
   tuneExamples: number | 'all';
   augment: Augmentation | null;
-  /** Of training; null: what suits the network. */
-  learningRate: number | null;
+  /** Of training; null: what suits the network; `auto`: of a few rates that of the lowest training loss. */
+  learningRate: number | 'auto' | null;
   /** Weight of the penalty sum p^2 over the scores of `rare-gems`, 0: none; left out: what suits the network. */
   scoreL2?: number;
 }

@@ -1,4 +1,5 @@
 /** Pruning that trains: methods that do, and tuning after those that do not. */
+import { finiteOrNull } from './analysis/curve.js';
 import { inputOrder, type Problem } from './analysis/problem.js';
 import { methodStages } from './analysis/stages.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
@@ -24,6 +25,7 @@ import {
 } from './retraining/masked-training.js';
 import { type TrainedNetwork, trainingMethods, tune } from './retraining/methods.js';
 import { openNetworkMeter } from './retraining/network-meter.js';
+import { asDiverged, chooseRate, RATES_TRIED } from './retraining/rate-choice.js';
 import { defaultSettings, type RetrainingSettings } from './retraining/settings.js';
 import { trustedExecutor } from './training/step-agreement.js';
 
@@ -149,10 +151,50 @@ export async function openRetraining(
     note,
   };
   const defaults = defaultSettings(network, augment);
-  const settings = { ...defaults, learningRate: learningRate ?? defaults.learningRate };
+  const settings = {
+    ...defaults,
+    learningRate: typeof learningRate === 'number' ? learningRate : defaults.learningRate,
+  };
   const setting = stepSetting(retraining, settings, unmasked(retraining));
   const executor = await trustedExecutor(retraining.executor, setting, retraining.data, seed, note);
   return { retraining: { ...retraining, executor }, settings };
+}
+
+/**
+ * The network of the rate whose training loss is the lowest.
+ *
+ * @throws InputError `training/diverged` where training diverges at every rate
+ */
+async function bestRate(
+  retraining: RetrainingProblem,
+  defaultRate: number,
+  trainedWith: (learningRate: number) => Promise<TrainedNetwork>,
+): Promise<{ found: TrainedNetwork; triedRates: MethodSummary['triedRates'] }> {
+  const meter = await openNetworkMeter(
+    { ...retraining, data: { ...retraining.data, test: null } },
+    { train: retraining.examples },
+  );
+  const networks = new Map<number, TrainedNetwork>();
+  let failure: unknown;
+  try {
+    const { learningRate, tried } = await chooseRate(defaultRate, async (rate) => {
+      try {
+        const network = await trainedWith(rate);
+        networks.set(rate, network);
+        return (await meter.measure(network)).loss;
+      } catch (error) {
+        failure = error;
+        return asDiverged(error) ?? Number.NaN;
+      }
+    });
+    const found = networks.get(learningRate);
+    if (found === undefined) {
+      throw failure;
+    }
+    return { found, triedRates: tried.map(({ loss, ...rate }) => ({ ...rate, loss: finiteOrNull(loss) })) };
+  } finally {
+    meter.dispose();
+  }
 }
 
 /**
@@ -174,31 +216,45 @@ export async function pruneByTraining(
   const network = await openTrainable(problem, checkpoint, asks);
   try {
     await requireWritable(checkpoint, network);
-    const stage = progress.stage(methodStages.training, 1);
+    const choosesRate = config.learningRate === 'auto';
+    const runs = (isTrainingMethod(name) ? 1 : 0) + (tuneEpochs > 0 ? 1 : 0);
+    const stage = progress.stage(methodStages.training, runs * (choosesRate ? RATES_TRIED : 1));
+    let runsDone = 0;
     let examplesSeen = 0;
     const onSteps: RetrainingProblem['onSteps'] = (done, total, examples) => {
       examplesSeen += examples;
-      stage.update(done / total);
+      stage.update(runsDone + done / total);
     };
     const opened = await openRetraining(config, problem, checkpoint, network, onSteps, progress.note);
     const { retraining, settings } = opened;
     const dense = unmasked(retraining);
     const started = performance.now();
-    let found: TrainedNetwork;
-    if (isTrainingMethod(name)) {
-      found = await trainingMethods[name](retraining, settings, {
-        prunedWeights,
-        epochs: budgetEpochs,
-        learningRate: config.learningRate,
-        scoreL2: config.scoreL2,
-      });
-    } else {
-      const { mask, weights } = pruned as PrunedNetwork;
-      found = { ...dense, weights: withFlatWeights(retraining, dense.weights, weights), mask };
-    }
-    if (tuneEpochs > 0) {
-      found = { ...found, ...(await tune(retraining, settings, found, tuneEpochs)) };
-    }
+    const trained = async (
+      given: RetrainingSettings,
+      learningRate: number | null,
+    ): Promise<TrainedNetwork> => {
+      let found: TrainedNetwork;
+      if (isTrainingMethod(name)) {
+        const target = { prunedWeights, epochs: budgetEpochs, learningRate, scoreL2: config.scoreL2 };
+        found = await trainingMethods[name](retraining, given, target);
+        runsDone++;
+      } else {
+        const { mask, weights } = pruned as PrunedNetwork;
+        found = { ...dense, weights: withFlatWeights(retraining, dense.weights, weights), mask };
+      }
+      if (tuneEpochs > 0) {
+        found = { ...found, ...(await tune(retraining, given, found, tuneEpochs)) };
+        runsDone++;
+      }
+      return found;
+    };
+    const { learningRate } = config;
+    const { found, triedRates } =
+      learningRate === 'auto'
+        ? await bestRate(retraining, settings.learningRate, (rate) =>
+            trained({ ...settings, learningRate: rate }, rate),
+          )
+        : { found: await trained(settings, learningRate) };
     const seconds = (performance.now() - started) / 1000;
     stage.end();
     const made = network.checkpoint(found.weights, found.statistics);
@@ -215,6 +271,7 @@ export async function pruneByTraining(
         epochEquivalents: examplesSeen / problem.trainingAvailable,
         distinctExamples: Math.min(retraining.examples.length, examplesSeen),
         ...(found.scored && { scored: found.scored }),
+        ...(triedRates && { triedRates }),
       },
     };
   } finally {

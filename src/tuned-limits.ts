@@ -5,7 +5,6 @@ import type { Checkpoint } from './checkpoint/checkpoint.js';
 import { prepareEngine } from './compute/backend.js';
 import type { AnalyzeConfig } from './config.js';
 import { selectExamples } from './dataset/selection.js';
-import { InputError } from './errors.js';
 import type { TrainableNetwork } from './network/trainable-network.js';
 import type { Progress } from './progress.js';
 import { openRetraining, openTrainable } from './prune-training.js';
@@ -13,7 +12,7 @@ import { prunedCount } from './pruning/magnitude.js';
 import { gradual } from './retraining/gradual.js';
 import { type MaskedNetwork, unmasked } from './retraining/masked-training.js';
 import { openNetworkMeter } from './retraining/network-meter.js';
-import { chooseRate } from './retraining/rate-choice.js';
+import { asDiverged, chooseRate } from './retraining/rate-choice.js';
 import { searchTunedLimits, type TunedLimits, type TunedRule, tunedGrid } from './retraining/tuned-search.js';
 
 /** Trainings for each rule at most, some of them again where another has been a better start, and four of the second seed. */
@@ -139,12 +138,4 @@ async function searchWith(
     meter.dispose();
     stage.end();
   }
-}
-
-/** A training that diverges fails; any other error is one. */
-function asDiverged(error: unknown): null {
-  if (error instanceof InputError && error.code === 'training/diverged') {
-    return null;
-  }
-  throw error;
 }

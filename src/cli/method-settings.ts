@@ -84,13 +84,13 @@ const augmentSetting: Setting<MethodConfig['augment']> = {
   read: augmentation,
 };
 
-const learningRateSetting: Setting<number> = {
+const learningRateSetting: Setting<number | 'auto'> = {
   option: 'learning-rate',
-  value: 'X',
-  help: 'of training',
+  value: 'X|auto',
+  help: 'of training; auto: train by gradual and --tune with three rates, for three times the cost, and take the network of the lowest training loss',
   defaultText: 'by the network',
-  examples: ['0.01'],
-  read: positiveNumber,
+  examples: ['0.01', 'auto'],
+  read: (given) => (given === 'auto' ? given : positiveNumber(given)),
 };
 
 /** Of the method that trains scores; studies have it, too. */
@@ -162,6 +162,13 @@ export async function readMethod(
       `--score-l2 is for --method rare-gems, and --method ${name} has no scores; leave it out`,
     );
   }
+  const learningRate = asked<number | 'auto' | null>(learningRateSetting, flags.learningRate, null);
+  if (learningRate === 'auto' && isTrainingMethod(name) && name !== 'gradual') {
+    throw new InputError(
+      'usage/training',
+      `--learning-rate auto is for --method gradual and for --tune after methods that do not train; ${name} has a rate of its own`,
+    );
+  }
   const budgetEpochs = asked(budgetSetting, flags.budget, 1);
   if (isTrainingMethod(name) && budgetEpochs === 0) {
     throw new InputError(
@@ -189,11 +196,7 @@ export async function readMethod(
     tuneEpochs,
     tuneExamples: calibration ?? 'all',
     augment: asked(augmentSetting, flags.augment, null),
-    learningRate: asked<number | null>(
-      learningRateSetting as Setting<number | null>,
-      flags.learningRate,
-      null,
-    ),
+    learningRate,
     ...(flags.scoreL2 !== undefined && { scoreL2: readSetting(scoreL2Setting, flags.scoreL2, null) }),
   };
 }

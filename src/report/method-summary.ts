@@ -30,6 +30,8 @@ export interface MethodSummary {
     scoreSteps: number;
     tuningSteps: number;
   };
+  /** Where the rate was chosen: those that were tried, with the mean loss over the training examples; null where training diverged. */
+  triedRates?: { learningRate: number; loss: number | null }[];
   before: NetworkMeasure;
   after: NetworkMeasure;
   /** In forward order. */
@@ -81,6 +83,17 @@ function scoreLines(scored: MethodSummary['scored']): [string, string][] {
   ];
 }
 
+function rateLines(tried: MethodSummary['triedRates']): [string, string][] {
+  if (tried === undefined) {
+    return [];
+  }
+  const losses = tried.map(
+    ({ learningRate, loss }) =>
+      `${text.quantity(learningRate)}: ${loss === null ? 'diverged' : text.quantity(loss)}`,
+  );
+  return [['rates tried', `training losses ${losses.join(', ')}; the lowest is taken`]];
+}
+
 /** Lines of a summary about the method; none without one. */
 export function methodLines(method: MethodSummary | undefined): [string, string][] {
   if (method === undefined) {
@@ -103,6 +116,7 @@ export function methodLines(method: MethodSummary | undefined): [string, string]
           ],
         ]),
     ...scoreLines(method.scored),
+    ...rateLines(method.triedRates),
     ['loss', change(before.loss, after.loss, text.quantity)],
     ...accuracy,
     [

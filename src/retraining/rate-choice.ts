@@ -1,4 +1,5 @@
 /** The rate that retraining takes: what is best for a network that is far from trained undoes one that is. */
+import { InputError } from '../errors.js';
 
 /**
  * Rates that are tried, as parts of the default one. An MLP of 266,200 weights (MNIST, 98.4 %, loss 1.2e-4), 60 and 90 %
@@ -6,6 +7,9 @@
  * .0009 and .028 at a thirteenth.
  */
 const RATE_SHARES = [1, 1 / 4, 1 / 16] as const;
+
+/** How many trainings a choice takes. */
+export const RATES_TRIED = RATE_SHARES.length;
 
 /** One rate that was tried. */
 export interface TriedRate {
@@ -36,4 +40,16 @@ export async function chooseRate(
       null,
     );
   return { learningRate: best?.learningRate ?? defaultRate, tried };
+}
+
+/**
+ * Null for the error of a training that diverges.
+ *
+ * @throws any other error
+ */
+export function asDiverged(error: unknown): null {
+  if (error instanceof InputError && error.code === 'training/diverged') {
+    return null;
+  }
+  throw error;
 }

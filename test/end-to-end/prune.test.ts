@@ -387,6 +387,20 @@ describe('a method', () => {
     expect(hashes((await pruned(...arguments_)).folder)).toEqual(hashes(folder));
   });
 
+  it('that chooses its rate keeps the network of the lowest training loss of three', async () => {
+    const options = ['--ratio', '0.8', '--method', 'magnitude', '--tune', '1', '--calibration', '100'];
+    const withRate = async (rate: string): Promise<Required<PruneSummary>['method']> =>
+      (await pruned(...options, '--learning-rate', rate)).summary.method as Required<PruneSummary>['method'];
+    const chosen = await withRate('auto');
+    const tried = chosen.triedRates as { learningRate: number; loss: number }[];
+    expect(tried).toHaveLength(3);
+    expect(chosen.after.loss).toBe(Math.min(...tried.map(({ loss }) => loss)));
+    const best = tried.find(({ loss }) => loss === chosen.after.loss) as { learningRate: number };
+    const alone = await withRate(String(best.learningRate));
+    expect(alone.after).toEqual(chosen.after);
+    expect(chosen.epochEquivalents).toBeCloseTo(3 * alone.epochEquivalents, 10);
+  });
+
   it('that trains refuses a layer that is marked as not trainable', async () => {
     const folder = newFolder();
     const saved = JSON.parse(readFileSync(join(model, 'model.json'), 'utf8'));
@@ -420,6 +434,11 @@ describe('a method', () => {
     [['--method', 'gradual', '--budget', '0'], /--budget 0/],
     [['--augment', 'flip'], /--augment is for methods that train/],
     [['--learning-rate', '0.1'], /--learning-rate is for methods that train/],
+    [
+      ['--method', 'imp', '--learning-rate', 'auto'],
+      /--learning-rate auto is for --method gradual and for --tune/,
+    ],
+    [['--method', 'gradual', '--learning-rate', 'best'], /--learning-rate: "best" is not a number/],
     [['--score-l2', '0'], /--score-l2 is for methods that train/],
     [['--method', 'imp', '--score-l2', '0'], /--score-l2 is for --method rare-gems/],
     [['--method', 'rare-gems', '--score-l2', '-1'], /--score-l2: "-1"/],
