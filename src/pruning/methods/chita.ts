@@ -85,11 +85,13 @@ function projected(at: Float64Array, prunedWeights: number): Float64Array {
  * that lowers the objective, then the kept weights of the support by a direct solve. The objective never rises.
  *
  * @param held weights that stay pruned, where the mask is 0; null: none
+ * @param onIterate told each iterate, of length D, which the next step changes no more
  */
 export function chitaPruning(
   problem: ChitaProblem,
   prunedWeights: number,
   held: Uint8Array | null = null,
+  onIterate?: (weights: Float64Array) => void,
 ): PrunedNetwork {
   const { gradients, weights, ridge, linear } = problem;
   const free = (values: Float64Array): Float64Array =>
@@ -106,6 +108,7 @@ export function chitaPruning(
   let objective = chitaObjective(problem, current);
   let longest = LONGEST;
   for (let iteration = 0; iteration < ITERATIONS; iteration++) {
+    onIterate?.(current);
     const gradient = gradientAt(current);
     // Long steps first: they bring new weights in; 1 / L always lowers the objective or leaves it.
     let next = current;

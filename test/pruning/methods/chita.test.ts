@@ -68,6 +68,25 @@ describe.each([false, true])('CHITA, first-order term %s', (withLinear) => {
     },
   );
 
+  it.each([2, 4, 6])(
+    'every step lowers the objective, and so does the solve at the end, %i pruned',
+    (count) => {
+      const objectives: number[] = [];
+      const { weights: solved } = chitaPruning(problem, count, null, (iterate) => {
+        expect(iterate.filter((value) => value === 0)).toHaveLength(count);
+        objectives.push(chitaObjective(problem, iterate));
+      });
+      expect(objectives.length).toBeGreaterThan(1);
+      objectives.slice(1).forEach((objective, i) => {
+        // The last may stop where no step lowers it.
+        const falls = i < objectives.length - 2 ? objective < objectives[i] : objective <= objectives[i];
+        expect([i, falls]).toEqual([i, true]);
+      });
+      // Rounded to float32.
+      expect(chitaObjective(problem, solved)).toBeLessThanOrEqual((objectives.at(-1) as number) + 1e-6);
+    },
+  );
+
   it('holds what is pruned already', () => {
     const held = Uint8Array.of(1, 1, 0, 1, 1, 0, 1, 1);
     const { mask } = chitaPruning({ ...problem, weights: weights.map((w, i) => w * held[i]) }, 4, held);
