@@ -32,7 +32,8 @@ export interface RoundConfig {
   output: string;
 }
 
-function requireLayersModel(checkpoint: Checkpoint): LayersCheckpoint {
+/** @throws InputError `study/onnx` */
+export function requireLayersModel(checkpoint: Checkpoint): LayersCheckpoint {
   if (checkpoint.format !== 'tfjs-layers') {
     throw new InputError(
       'study/onnx',
@@ -69,7 +70,7 @@ function asPruned(problem: RetrainingProblem): MaskedNetwork {
  * Biases and statistics go on from the model, as in `prune --method imp`.
  *
  * @param models `early` null: begins anew, as new initial weights that nothing is pruned of but by the fraction
- * @throws InputError `study/onnx`, `study/loss`, and as training does
+ * @throws InputError `study/onnx`, and as training does
  */
 export async function trainRound(
   { problem: config, prunedFraction, epochs, learningRate, output }: RoundConfig,
@@ -80,12 +81,6 @@ export async function trainRound(
   const rewindTo = early === null ? null : requireLayersModel(early);
   return resourceScope(async (scope) => {
     const problem = await openProblem(config, layersModel, progress, scope);
-    if (problem.loss !== 'cross-entropy') {
-      throw new InputError(
-        'study/loss',
-        `iterative trains classifiers with cross-entropy, not ${problem.loss}`,
-      );
-    }
     const network = scope.own(await openTrainable(problem, layersModel, 'iterative'));
     const stage = progress.stage(methodStages.training, 1);
     const { retraining, settings } = await openRetraining(

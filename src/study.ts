@@ -9,7 +9,7 @@ import { readCheckpointWithWeights } from './checkpoint/weights/assign-weights.j
 import { prepareBackend } from './compute/backend.js';
 import { InputError } from './errors.js';
 import { filesBelow } from './files-below.js';
-import { trainRound } from './iterative-round.js';
+import { requireLayersModel, trainRound } from './iterative-round.js';
 import { createNetwork } from './network/create-network.js';
 import { scaleWeights } from './network/scaled-weights.js';
 import { asStage, type Progress, silentProgress } from './progress.js';
@@ -58,6 +58,27 @@ function scaled(checkpoint: Checkpoint, factor: number): Checkpoint {
   return scaleWeights(checkpoint, factor);
 }
 
+/** @throws InputError for ONNX models, which pruned networks that a study goes on from are not kept as */
+function requireKept(checkpoint: Checkpoint): void {
+  if (checkpoint.format !== 'tfjs-layers') {
+    throw new InputError(
+      'prune/format',
+      `${checkpoint.path}: this study keeps the pruned networks as LayersModels; give one in place of an ONNX model`,
+    );
+  }
+}
+
+/** @throws InputError for a given model that a cell cannot work on, before cells that come earlier are computed */
+function requireTakes(cell: Cell, given: Checkpoint): void {
+  if (cell.kind === 'scale') {
+    scaled(given, cell.factor);
+  } else if (cell.kind === 'round') {
+    requireLayersModel(given);
+  } else if (cell.kind === 'prune' && cell.leavesModel) {
+    requireKept(given);
+  }
+}
+
 /** A plan with the keys of its cells, and where they are kept. */
 interface OpenedStudy {
   cells: Cell[];
@@ -76,9 +97,8 @@ async function openStudy(config: StudyConfig, progress: Progress): Promise<Opene
           ? readCheckpoint(model)
           : readCheckpointWithWeights(model, weights, progress));
   for (const cell of cells) {
-    if (cell.kind === 'scale' && 'given' in cell.model) {
-      // Refused before cells that come earlier are computed.
-      scaled(given as Checkpoint, cell.factor);
+    if ('model' in cell && 'given' in cell.model) {
+      requireTakes(cell, given as Checkpoint);
     }
   }
   const data = await asStage(progress, STUDY_DATA_STAGE, () => dataDigest(settings.analysis.data));
@@ -138,11 +158,8 @@ function computeWith(given: Checkpoint | null): ComputeCell {
       }
       case 'prune': {
         const checkpoint = await modelOf(cell.model, place);
-        if (cell.leavesModel && checkpoint.format !== 'tfjs-layers') {
-          throw new InputError(
-            'prune/format',
-            'this study keeps the pruned networks as LayersModels; give one in place of an ONNX model',
-          );
+        if (cell.leavesModel) {
+          requireKept(checkpoint);
         }
         const problem = { ...cell.config.problem, model: checkpoint.path, weights: null };
         const found = await pruneByMethod(

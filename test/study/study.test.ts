@@ -108,16 +108,27 @@ describe('studies of an ONNX model', () => {
     }
   });
 
-  it('refuse to scale its weights before anything is computed', async () => {
+  it.each([
+    [
+      'weight-scale',
+      'network/not-homogeneous',
+      /model\.onnx: weights of ONNX models are not scaled here; give a/,
+    ],
+    [
+      'l2',
+      'prune/format',
+      /model\.onnx: this study keeps the pruned networks as LayersModels; give one in place/,
+    ],
+    [
+      'iterative',
+      'study/onnx',
+      /model\.onnx: iterative trains a LayersModel round by round; give one with --model/,
+    ],
+  ] as const)('%s refuses it before anything is computed', async (name, code, words) => {
     const model = await written();
-    const { config: read, output } = await configOf('weight-scale', { model });
+    const { config: read, output } = await configOf(name, { model });
     const config = { ...read, model };
-    const refusal = {
-      code: 'network/not-homogeneous',
-      message: expect.stringMatching(
-        /model\.onnx: weights of ONNX models are not scaled here; give a LayersModel$/,
-      ),
-    };
+    const refusal = { code, message: expect.stringMatching(words) };
     await expect(planStudy(config, silentProgress)).rejects.toMatchObject(refusal);
     await expect(study(config, silentProgress)).rejects.toMatchObject(refusal);
     expect(await readdir(output)).toEqual([]);
