@@ -12,7 +12,7 @@ import { prunedCount } from './pruning/magnitude.js';
 import { gradual } from './retraining/gradual.js';
 import { type MaskedNetwork, unmasked } from './retraining/masked-training.js';
 import { openNetworkMeter } from './retraining/network-meter.js';
-import { asDiverged, chooseRate } from './retraining/rate-choice.js';
+import { asDiverged, chooseRate, RATES_TRIED } from './retraining/rate-choice.js';
 import { searchTunedLimits, type TunedLimits, type TunedRule, tunedGrid } from './retraining/tuned-search.js';
 
 /** Trainings for each rule at most, some of them again where another has been a better start, and four of the second seed. */
@@ -82,14 +82,14 @@ async function searchWith(
       passingFraction: atOnce.accuracy,
     });
   }
-  const stage = progress.stage(askedStages.tuned, MOST_TRIES * rules.length, { atMost: true });
-  let tries = 0;
+  const stage = progress.stage(askedStages.tuned, RATES_TRIED + MOST_TRIES * rules.length, { atMost: true });
+  let trainings = 0;
   const { retraining, settings } = await openRetraining(
     { problem: config, tuneExamples: 'all', augment: null, learningRate: null },
     problem,
     checkpoint,
     network,
-    (done, total) => stage.update(tries + done / total),
+    (done, total) => stage.update(trainings + done / total),
     progress.note,
   );
   const chosen = (available: number, count: number | 'all'): Int32Array =>
@@ -114,6 +114,7 @@ async function searchWith(
       const network = await trained(1 - (1 - atOnce.loss) / 2, {
         ...{ seed: config.seed, learningRate: rate, start: null },
       });
+      trainings++;
       return network === null ? Number.NaN : (await meter.measure(network)).loss;
     });
     const found = await searchTunedLimits<MaskedNetwork | null>({
@@ -122,7 +123,7 @@ async function searchWith(
       seeds: [config.seed, config.seed + 1],
       mostTries: MOST_TRIES,
       onTry: (done) => {
-        tries = done;
+        trainings = RATES_TRIED + done;
       },
       retrain: async (prunedFraction, seed, start) => {
         const made = await trained(prunedFraction, { seed, learningRate, start });
