@@ -86,7 +86,7 @@ if (process.argv.includes('--train')) {
 } else if (process.argv.includes('--roofline')) {
   runRoofline(process.argv.slice(2));
 } else if (process.argv.includes('--peer')) {
-  await runPeerComparison();
+  await runPeerComparison(process.argv.slice(2));
 } else if (process.argv.includes('--coverage')) {
   runCoverage();
 } else {
