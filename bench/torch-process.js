@@ -38,12 +38,14 @@ export function startWorker(command, commandArguments, environment = {}) {
   };
 }
 
+/** What tells PyTorch's libraries how many threads to use. */
+export function torchEnvironment(threads) {
+  return { OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) };
+}
+
 /** A script of bench/peers on a folder that holds its problem. */
 export function startTorch(python, script, folder, threads) {
-  return startWorker(python, [script, folder, String(threads)], {
-    OMP_NUM_THREADS: String(threads),
-    OPENBLAS_NUM_THREADS: String(threads),
-  });
+  return startWorker(python, [script, folder, String(threads)], torchEnvironment(threads));
 }
 
 /** Writes numbers where the scripts read them: raw float32. */

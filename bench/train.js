@@ -7,13 +7,14 @@
  * - `--rounds N`: medians of so many
  * - `--threads N`: both sides with so many; by default each with what is best for it
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
+import { processor } from './machine.js';
 import { median } from './median.js';
 import { pythonWithTorch, startTorch, startWorker, TORCH_IS_MISSING, torchNotes } from './torch-process.js';
 import { BATCH, trainingCases } from './training-cases.js';
@@ -23,19 +24,6 @@ const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const REST_MS = 150;
 /** Steps after which both sides' losses are compared. */
 const COMPARED_STEPS = 3;
-
-/** The processor, and the vector instructions that decide how fast it is. */
-function processor() {
-  let flags = '';
-  try {
-    flags = readFileSync('/proc/cpuinfo', 'utf8');
-  } catch {
-    // Not Linux.
-  }
-  const vectors = ['avx512f', 'avx2'].find((flag) => flags.includes(` ${flag}`));
-  const instructions = vectors === undefined ? 'vector instructions unknown' : vectors.toUpperCase();
-  return `${cpus().length} x ${cpus()[0].model.trim()}, ${instructions}`;
-}
 
 /** The middle wall and CPU times of a side. */
 function medians(runs) {
