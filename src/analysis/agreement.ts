@@ -95,7 +95,10 @@ async function resultsOf(
   weights: Float32Array,
 ): Promise<ArrayLike<number>[]> {
   const random = randomStream(0, 'comparison');
-  const vector = Float64Array.from(weights, () => random.normal());
+  const vector = new Float64Array(weights.length);
+  for (let i = 0; i < vector.length; i++) {
+    vector[i] = random.normal();
+  }
   return [
     (await train.at(weights)).losses,
     (await lossGradient(weights)).gradient,
