@@ -1,5 +1,5 @@
-import { type Tensor, type Tensor2D, tidy } from '@tensorflow/tfjs-core';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { type Tensor, type Tensor2D, tidy } from '../tfjs-core.js';
 import { createLayersNetwork } from './layers-network.js';
 import type { Network, NetworkOptions } from './network.js';
 import { type OutputTransform, transformOutputs } from './output-transform.js';
