@@ -167,12 +167,7 @@ async function checkedEngine(problem: Problem, executor: Executor, scope: Resour
   const { difference } = await agreementOf(
     await resultsOf(compiled, train, network.weights),
     await resultsOf(reference, train, network.weights),
-    () =>
-      resultsOf(
-        reference,
-        train,
-        new Float32Array(neighbourOf(network.weights, randomStream(0, 'neighbour'))),
-      ),
+    () => resultsOf(reference, train, neighbourOf(network.weights, randomStream(0, 'neighbour'))),
   );
   if (!(difference <= AGREEMENT_TOLERANCE)) {
     throw new NotCompilableError(`compiled programs differ from tfjs by ${difference.toExponential(1)}`);

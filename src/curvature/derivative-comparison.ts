@@ -82,7 +82,7 @@ function checkDirection(network: Network, weights: Float32Array, random: RandomS
 }
 
 /** Gradient and loss as a function of the weights. */
-type Differentiate = (weights: Float64Array) => Promise<LossGradient>;
+type Differentiate = (weights: Float32Array) => Promise<LossGradient>;
 
 /** Central differences of gradient and loss at a step. */
 interface Difference {
@@ -92,8 +92,13 @@ interface Difference {
   ahead: LossGradient;
 }
 
-function along(weights: Float32Array, direction: Float64Array, step: number): Float64Array {
-  const moved = new Float64Array(direction.length);
+/** Writes weights + step * direction over `moved` and returns that. */
+function along<Moved extends Float32Array | Float64Array>(
+  weights: Float32Array,
+  direction: Float64Array,
+  step: number,
+  moved: Moved,
+): Moved {
   for (let i = 0; i < moved.length; i++) {
     moved[i] = weights[i] + step * direction[i];
   }
@@ -105,12 +110,13 @@ async function centralDifference(
   weights: Float32Array,
   direction: Float64Array,
   step: number,
+  moved: Float32Array,
 ): Promise<Difference> {
-  const ahead = await differentiate(along(weights, direction, step));
-  const behind = await differentiate(along(weights, direction, -step));
-  const product = new Float64Array(direction.length);
+  const ahead = await differentiate(along(weights, direction, step, moved));
+  const behind = await differentiate(along(weights, direction, -step, moved));
+  const product = behind.gradient;
   for (let i = 0; i < product.length; i++) {
-    product[i] = (ahead.gradient[i] - behind.gradient[i]) / (2 * step);
+    product[i] = (ahead.gradient[i] - product[i]) / (2 * step);
   }
   return {
     product,
@@ -195,13 +201,12 @@ async function compareWithDifferences(
 ): Promise<PointComparison> {
   const slope = dot(at.gradient, direction);
   const gradientScale = norm(at.gradient) * norm(direction);
-  let coarser = await centralDifference(differentiate, weights, direction, LARGEST_STEP);
-  const ends = along(weights, direction, LARGEST_STEP);
+  // One vector for all: fresh memory takes longer than what is computed in it.
+  const moved = new Float32Array(weights.length);
+  let coarser = await centralDifference(differentiate, weights, direction, LARGEST_STEP, moved);
+  const ends = along(weights, direction, LARGEST_STEP, new Float64Array(weights.length));
   // The program of the differences throughout: if derivatives are wrong, it differs from the one that is checked.
-  const here = roundingNoise(
-    await differentiate(along(weights, direction, 0)),
-    await differentiate(neighbourOf(weights, random)),
-  );
+  const here = roundingNoise(await differentiate(weights), await differentiate(neighbourOf(weights, random)));
   const aside = roundingNoise(coarser.ahead, await differentiate(neighbourOf(ends, random)));
   const noise = {
     gradient: NOISE_FACTOR * Math.max(here.gradient, aside.gradient),
@@ -210,7 +215,7 @@ async function compareWithDifferences(
   const start = { ...NOTHING_KNOWN, done: false };
   let known: { product: Progress; gradient: Progress } = { product: start, gradient: start };
   for (const step of SMALLER_STEPS) {
-    const difference = await centralDifference(differentiate, weights, direction, step);
+    const difference = await centralDifference(differentiate, weights, direction, step, moved);
     const ofProduct = {
       error: distance(product, difference.product),
       change: distance(difference.product, coarser.product),
