@@ -1,19 +1,15 @@
 import { assembleReport } from './analysis/assembly.js';
-import { measureCompensated } from './analysis/compensated-limit.js';
 import type { ExampleEvaluator } from './analysis/computation.js';
 import { connectedPruning } from './analysis/connectivity.js';
 import { evaluateDense, toleratedIncrease } from './analysis/epsilon.js';
 import { explainExecutorFailure } from './analysis/executor-failure.js';
 import { findBetterOrder } from './analysis/image-order.js';
 import { measureLayers } from './analysis/layers.js';
-import { measureFullLayers } from './analysis/layers-full.js';
 import { estimateLimits } from './analysis/limits.js';
 import { measurePruning } from './analysis/measurement.js';
 import { openComputation } from './analysis/open-computation.js';
-import { measurePatterns, patternKernels } from './analysis/patterns.js';
 import { openProblem } from './analysis/problem.js';
 import { resourceScope } from './analysis/resources.js';
-import { measureRowNorms } from './analysis/row-norms.js';
 import { requireRightDerivatives } from './analysis/self-check.js';
 import { increasePredictor, predictSlice } from './analysis/slice.js';
 import { analysisStages as stages } from './analysis/stages.js';
@@ -26,7 +22,15 @@ import { asStage, type Progress, partsOf } from './progress.js';
 import { rankByMagnitude } from './pruning/magnitude.js';
 import { createPruningMeter } from './pruning/measurement.js';
 import type { Report } from './report/schema.js';
-import { measureTuned, requireTunable } from './tuned-limits.js';
+
+/** Stages that few analyses have, loaded where they are asked for: with what they import they take a tenth of the start. */
+const askedFor = {
+  compensated: () => import('./analysis/compensated-limit.js'),
+  fullLayers: () => import('./analysis/layers-full.js'),
+  patterns: () => import('./analysis/patterns.js'),
+  rowNorms: () => import('./analysis/row-norms.js'),
+  tuned: () => import('./tuned-limits.js'),
+};
 
 /**
  * Analyses a checkpoint: how far it can be pruned in theory, and how far one-shot
@@ -49,7 +53,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       );
     }
     if (config.tuneEpochs > 0) {
-      await requireTunable(problem, checkpoint);
+      await (await askedFor.tuned()).requireTunable(problem, checkpoint);
     }
     const selfCheck = await watch.time('selfCheck', () =>
       staged(stages.selfCheck, () => requireRightDerivatives(problem, checkpoint, config.seed)),
@@ -137,8 +141,8 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
     const fullLayers =
       config.layers !== 'full'
         ? null
-        : await watch.time('layersFull', () =>
-            measureFullLayers(
+        : await watch.time('layersFull', async () =>
+            (await askedFor.fullLayers()).measureFullLayers(
               {
                 ...{
                   curvature,
@@ -161,8 +165,9 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
     const patterns =
       config.patterns.length === 0
         ? []
-        : await watch.time('patterns', () =>
-            measurePatterns(
+        : await watch.time('patterns', async () => {
+            const { measurePatterns, patternKernels } = await askedFor.patterns();
+            return measurePatterns(
               {
                 kernels: patternKernels(checkpoint, network),
                 ...{ weights: network.weights, curvature, gradient, train, test },
@@ -170,18 +175,24 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
               },
               config.patterns,
               progress,
-            ),
-          );
+            );
+          });
     const rowNorms =
       config.rowNorms === 0
         ? []
-        : await watch.time('rowNorms', () =>
-            measureRowNorms(curvature, network.weights, ranking, config.rowNorms, progress),
+        : await watch.time('rowNorms', async () =>
+            (await askedFor.rowNorms()).measureRowNorms(
+              curvature,
+              network.weights,
+              ranking,
+              config.rowNorms,
+              progress,
+            ),
           );
     const tuned =
       config.tuneEpochs > 0
-        ? await watch.time('tuned', () =>
-            measureTuned(
+        ? await watch.time('tuned', async () =>
+            (await askedFor.tuned()).measureTuned(
               {
                 ...{ config, problem, checkpoint, epsilon },
                 denseLoss: dense.train.meanLoss,
@@ -198,8 +209,8 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
     // Operation by operation, a gradient of every example at every stage takes longer than all trainings.
     const compensated =
       config.tuneEpochs > 0 && computation.plan !== null
-        ? await watch.time('compensated', () =>
-            measureCompensated(
+        ? await watch.time('compensated', async () =>
+            (await askedFor.compensated()).measureCompensated(
               {
                 ...{ config, checkpoint, epsilon },
                 ...{ denseLoss: dense.train.meanLoss, atOnce: measured.loss.prunedFraction },

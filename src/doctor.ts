@@ -1,5 +1,4 @@
 import { cpus, totalmem } from 'node:os';
-import { matMul, ones, type Tensor2D } from '@tensorflow/tfjs-core';
 import { ENGINES, type EngineName, prepareEngine } from './compute/backend.js';
 import { compilingExecutor } from './compute/compile/onnx-executor.js';
 import type { Executor } from './compute/executor.js';
@@ -8,6 +7,7 @@ import { tfjsExecutor } from './compute/tfjs-executor.js';
 import { InputError } from './errors.js';
 import type { Progress } from './progress.js';
 import type { DoctorReport } from './report/doctor-report.js';
+import { matMul, ones, type Tensor2D } from './tfjs-core.js';
 
 /** Size of the matrix product that is timed, by backend: each takes a fraction of a second. */
 const PRODUCT_SIZE: Record<EngineName, number> = {

@@ -74,7 +74,7 @@ const insideGzip = (mutate) =>
 
 /** The checkpoint and its outputs for two examples, as an analysis builds and runs it. */
 async function build(checkpoint) {
-  describeNetwork(checkpoint);
+  await describeNetwork(checkpoint);
   const network = await createNetwork(checkpoint);
   try {
     const shape = network.inputShape.map((size) => size ?? 2);

@@ -86,16 +86,27 @@ function compiledAt(problem: Problem, compiled: CompiledSetting, scope: Resource
     unfoldedBatches: 0,
     recomputesUnfolded: compiled.plan.unfoldedBatches > 0,
   };
-  return createComputation(problem, { ...compiled, plan, ...atOnce(problem) }, scope);
+  // No vectors are made orthogonal here.
+  const executor = { ...compiled.executor, rowProjector: null };
+  return createComputation(problem, { ...compiled, executor, plan, ...atOnce(problem) }, scope);
+}
+
+/** A vector of random signs: one that no part of a product is blind to. */
+function comparisonVector(dimension: number): Float32Array {
+  const random = randomStream(0, 'comparison');
+  const vector = new Float32Array(dimension);
+  for (let i = 0; i < dimension; i++) {
+    vector[i] = random.sign();
+  }
+  return vector;
 }
 
 /** Losses, gradient and one curvature product. */
 async function resultsOf(
   { train, lossGradient, curvature }: Computation,
   weights: Float32Array,
+  vector: Float32Array,
 ): Promise<ArrayLike<number>[]> {
-  const random = randomStream(0, 'comparison');
-  const vector = Float64Array.from(weights, () => random.normal());
   return [
     (await train.at(weights)).losses,
     (await lossGradient(weights)).gradient,
@@ -111,12 +122,13 @@ async function agreementAt(
 ): Promise<Agreement> {
   const { weights } = point;
   const here = problemAt(problem, point);
-  const reference = await resultsOf(await tfjsAt(here, compiled.kind, scope), weights);
-  const found = await resultsOf(await compiledAt(here, compiled, scope), weights);
+  const vector = comparisonVector(weights.length);
+  const reference = await resultsOf(await tfjsAt(here, compiled.kind, scope), weights, vector);
+  const found = await resultsOf(await compiledAt(here, compiled, scope), weights, vector);
   return agreementOf(found, reference, async () => {
-    const neighbour = new Float32Array(neighbourOf(weights, randomStream(0, 'neighbour')));
+    const neighbour = neighbourOf(weights, randomStream(0, 'neighbour'));
     const beside = problemAt(problem, { ...point, weights: neighbour });
-    return resultsOf(await tfjsAt(beside, compiled.kind, scope), neighbour);
+    return resultsOf(await tfjsAt(beside, compiled.kind, scope), neighbour, vector);
   });
 }
 

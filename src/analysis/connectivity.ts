@@ -1,4 +1,3 @@
-import { tensor } from '@tensorflow/tfjs-core';
 import { elementCount, type Graph } from '../compute/compile/graph.js';
 import { traceProgram } from '../compute/compile/trace.js';
 import { filled, type Lifetimes, NEVER } from '../compute/connectivity/lifetimes.js';
@@ -7,6 +6,7 @@ import { collect, numbered, type ProgramInputs } from '../compute/tensor-program
 import type { ExampleSource } from '../network/example-source.js';
 import { type Network, weightTensors } from '../network/network.js';
 import type { MagnitudeRanking } from '../pruning/magnitude.js';
+import { tensor } from '../tfjs-core.js';
 import type { Problem } from './problem.js';
 
 /** How far a network can be pruned by magnitude before an output is cut off from the input. */

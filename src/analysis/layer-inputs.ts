@@ -1,9 +1,9 @@
-import { dispose, tensor } from '@tensorflow/tfjs-core';
 import { observeDenseInputs } from '../compute/dense-inputs.js';
 import { InputError } from '../errors.js';
 import type { ExampleSource } from '../network/example-source.js';
 import { type Network, weightTensors } from '../network/network.js';
 import type { LayerInputs } from '../pruning/methods/method.js';
+import { dispose, tensor } from '../tfjs-core.js';
 
 const BATCH = 64;
 /** Most inputs of a layer: H takes 512 MiB then. */

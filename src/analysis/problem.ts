@@ -183,7 +183,7 @@ export async function openProblem(
   const { train: trainingSplit } = dataset;
   const engine = await prepareEngine(config.backend, config.threads);
   engine.notes.forEach(progress.note);
-  const description = describeNetwork(checkpoint);
+  const description = await describeNetwork(checkpoint);
   const { loss, fromLogits, notes } = chooseLoss(config.loss, description, dataset.train.labels);
   const pair = lossPair(description.finalActivation, loss, fromLogits);
   const { include, exclude } = config;

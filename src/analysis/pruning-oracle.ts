@@ -1,5 +1,5 @@
 /** What pruning methods ask of a network and its training examples, by compiled programs or tfjs. */
-import { dispose, grads, ones, type Scalar, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
+
 import { compiledBySize } from '../compute/compile/compiled-by-size.js';
 import { compilingExecutor } from '../compute/compile/onnx-executor.js';
 import { NotCompilableError } from '../compute/compile/trace.js';
@@ -15,6 +15,7 @@ import { prepareLossPrograms } from '../programs/loss-programs.js';
 import { AGREEMENT_TOLERANCE, agreementOf, neighbourOf } from '../programs/rounding.js';
 import type { ExampleRange, LossOracle } from '../pruning/methods/method.js';
 import { randomStream } from '../random.js';
+import { dispose, grads, ones, type Scalar, sum, type Tensor, tidy } from '../tfjs-core.js';
 import { layerInputMoments } from './layer-inputs.js';
 import type { Problem } from './problem.js';
 import type { ResourceScope } from './resources.js';
@@ -166,12 +167,7 @@ async function checkedEngine(problem: Problem, executor: Executor, scope: Resour
   const { difference } = await agreementOf(
     await resultsOf(compiled, train, network.weights),
     await resultsOf(reference, train, network.weights),
-    () =>
-      resultsOf(
-        reference,
-        train,
-        new Float32Array(neighbourOf(network.weights, randomStream(0, 'neighbour'))),
-      ),
+    () => resultsOf(reference, train, neighbourOf(network.weights, randomStream(0, 'neighbour'))),
   );
   if (!(difference <= AGREEMENT_TOLERANCE)) {
     throw new NotCompilableError(`compiled programs differ from tfjs by ${difference.toExponential(1)}`);

@@ -44,6 +44,7 @@ export async function requireRightDerivatives(
   ).catch((error: unknown) => {
     throw unsupported(error) ?? error;
   });
+  const operations = async (): Promise<string> => (await describeNetwork(checkpoint)).operations.join(', ');
   const worst = Math.max(check.productError, check.gradientError);
   if (Number.isNaN(worst)) {
     // A loss that is not finite has no derivatives; then that is what is wrong.
@@ -59,13 +60,13 @@ export async function requireRightDerivatives(
     await evaluateDense(evaluator, network.weights, 'training examples', silentProgress);
     throw new InputError(
       'analysis/self-check',
-      `the derivatives of this model are not finite at its weights although its loss is: something overflows float32; operations: ${describeNetwork(checkpoint).operations.join(', ')}`,
+      `the derivatives of this model are not finite at its weights although its loss is: something overflows float32; operations: ${await operations()}`,
     );
   }
   if (!(worst <= SELF_CHECK_TOLERANCE)) {
     throw new InputError(
       'analysis/self-check',
-      `the derivatives of this model disagree with finite differences (gradient ${check.gradientError.toExponential(1)}, Hessian product ${check.productError.toExponential(1)}, tolerance ${SELF_CHECK_TOLERANCE}), so no number would be right; a likely cause is one of its operations: ${describeNetwork(checkpoint).operations.join(', ')}`,
+      `the derivatives of this model disagree with finite differences (gradient ${check.gradientError.toExponential(1)}, Hessian product ${check.productError.toExponential(1)}, tolerance ${SELF_CHECK_TOLERANCE}), so no number would be right; a likely cause is one of its operations: ${await operations()}`,
     );
   }
   return check;

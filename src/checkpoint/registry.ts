@@ -12,10 +12,14 @@ import {
   writeTfjsLayers,
 } from './layers/layers-model.js';
 import { ownLayersFiles } from './layers/own-output.js';
-import { ownOnnxFiles } from './onnx/own-output.js';
-import { readOnnx } from './onnx/reader.js';
-import { checkOnnxOutput, onnxFiles, writeOnnx } from './onnx/writer.js';
 import { printable, quotedList } from './printable.js';
+
+/** The ONNX format is a third of what reading needs to be loaded; a layers model does without. */
+const onnx = {
+  ownOutput: () => import('./onnx/own-output.js'),
+  reader: () => import('./onnx/reader.js'),
+  writer: () => import('./onnx/writer.js'),
+};
 
 /** Enough for every signature and for white space before the first brace of a JSON file. */
 const SNIFFED_BYTES = 256;
@@ -67,7 +71,7 @@ export async function readCheckpoint(
       `${printable(file)} is ${unsupported.what}, which is not supported yet: ${unsupported.todo}.`,
     );
   }
-  if (looksLikeOnnx(head, file)) return readOnnx(file);
+  if (looksLikeOnnx(head, file)) return (await onnx.reader()).readOnnx(file);
   // A damaged model.json: its reader says where it stops being one.
   if (/\.json$/i.test(file)) return readLayers(file);
   throw new InputError(
@@ -94,7 +98,7 @@ export async function checkpointFiles(
   checkpoint: Checkpoint,
   output: string | null = null,
 ): Promise<{ read: string[]; written: string[] }> {
-  if (checkpoint.format === 'onnx') return onnxFiles(checkpoint, output);
+  if (checkpoint.format === 'onnx') return (await onnx.writer()).onnxFiles(checkpoint, output);
   return {
     read: await layersFilesRead(checkpoint),
     written: output === null ? [] : layersFilesToWrite(checkpoint, output),
@@ -113,12 +117,14 @@ export async function checkOutput(
   output: string,
   options: WriteOptions & { force?: boolean } = {},
 ): Promise<void> {
-  if (checkpoint.format === 'onnx') await checkOnnxOutput(checkpoint, output, options);
+  if (checkpoint.format === 'onnx') {
+    await (await onnx.writer()).checkOnnxOutput(checkpoint, output, options);
+  }
   if (options.force) return;
   const { written } = await checkpointFiles(checkpoint, output);
   const model = written.at(-1)!;
-  await requireOwn(await existing(written), () =>
-    checkpoint.format === 'onnx' ? ownOnnxFiles(model) : ownLayersFiles(output),
+  await requireOwn(await existing(written), async () =>
+    checkpoint.format === 'onnx' ? (await onnx.ownOutput()).ownOnnxFiles(model) : ownLayersFiles(output),
   );
 }
 
@@ -155,7 +161,7 @@ export async function writeCheckpoint(
   output: string,
   options: WriteOptions = {},
 ): Promise<string[]> {
-  if (checkpoint.format === 'onnx') return writeOnnx(checkpoint, output, options);
+  if (checkpoint.format === 'onnx') return (await onnx.writer()).writeOnnx(checkpoint, output, options);
   if (options.sparse) {
     throw new InputError(
       'usage/sparse',
@@ -168,12 +174,12 @@ export async function writeCheckpoint(
 async function modelInDirectory(directory: string): Promise<string> {
   const path = join(directory, 'model.json');
   if (await exists(path)) return path;
-  const onnx = await onnxFilesIn(directory);
-  if (onnx.length === 1) return join(directory, onnx[0]!);
-  if (onnx.length > 1) {
+  const models = await onnxFilesIn(directory);
+  if (models.length === 1) return join(directory, models[0]!);
+  if (models.length > 1) {
     throw new InputError(
       'checkpoint/missing-file',
-      `${printable(directory)} holds ${onnx.length} ONNX models, ${quotedList(onnx)}; name the one that is meant.`,
+      `${printable(directory)} holds ${models.length} ONNX models, ${quotedList(models)}; name the one that is meant.`,
     );
   }
   if (await exists(join(directory, 'saved_model.pb'))) {

@@ -1,12 +1,24 @@
 /** What the executable calls. It imports next to nothing, so that it can tell where even that is too much. */
+import nodeModule from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { supervise } from './supervision.js';
 
 /** Commands that compute for longer than anyone should wait for a Ctrl-C. */
 const COMPUTING_COMMANDS = ['analyze', 'prune', 'train', 'study', 'gate', 'doctor'];
 
+/**
+ * Lets Node keep compiled modules between runs in its own folder of the
+ * system's temporary ones, where it can (from 22.1 on): a seventh of the start.
+ * NODE_DISABLE_COMPILE_CACHE=1 keeps it from that.
+ */
+function keepCompiledModules(): void {
+  const { enableCompileCache } = nodeModule as { enableCompileCache?: () => unknown };
+  enableCompileCache?.();
+}
+
 /** Runs the command line in this process. */
 export async function runHere(host: NodeJS.Process): Promise<void> {
+  keepCompiledModules();
   try {
     const { run } = await import('./run.js');
     await run(host);

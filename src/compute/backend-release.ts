@@ -1,4 +1,4 @@
-import { engine, getKernelsForBackend, type KernelBackend, memory } from '@tensorflow/tfjs-core';
+import { engine, getKernelsForBackend, type KernelBackend, memory } from '../tfjs-core.js';
 
 /** The parts of the tfjs engine that hold a backend. */
 interface BackendHolder {

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { engine, env, findBackend, ready, setBackend, version_core } from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
+import { engine, env, findBackend, ready, setBackend, version_core } from '../tfjs-core.js';
 import { withoutNewProcessHandlers } from './backend-release.js';
 import { registerChainedOperations } from './chained-operations.js';
 import type { NativeOptions } from './compile/native-session.js';
@@ -54,15 +54,18 @@ async function loadBackend(name: BackendName): Promise<string | null> {
       restoreRemovedNodeFunctions();
       await import(library);
     } else if (name === 'wasm') {
-      const { setThreadsCount } = await import('@tensorflow/tfjs-backend-wasm');
+      const { setThreadsCount } =
+        require('@tensorflow/tfjs-backend-wasm') as typeof import('@tensorflow/tfjs-backend-wasm');
       setThreadsCount(1);
     } else {
-      await import('@tensorflow/tfjs-backend-cpu');
+      require('@tensorflow/tfjs-backend-cpu');
     }
     return null;
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    return (error as { code?: string }).code === 'ERR_MODULE_NOT_FOUND' ? 'not installed' : reason;
+    return ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes((error as { code?: string }).code ?? '')
+      ? 'not installed'
+      : reason;
   }
 }
 
@@ -96,7 +99,7 @@ export async function prepareBackend(
   requested: BackendName | 'auto',
   threads: number | null = null,
 ): Promise<Engine> {
-  await import('@tensorflow/tfjs-layers');
+  require('@tensorflow/tfjs-layers');
   if (threads !== null) {
     process.env.OMP_NUM_THREADS = String(threads);
     process.env.TF_NUM_INTRAOP_THREADS = String(threads);
@@ -142,7 +145,7 @@ async function completeBackend(name: BackendName): Promise<void> {
   if (prepared.has(name)) {
     return;
   }
-  await import('@tensorflow/tfjs-backend-cpu');
+  require('@tensorflow/tfjs-backend-cpu');
   const cpu = findBackend('cpu');
   completeKernels(name, name === 'cpu' ? current : cpu);
   prepared.add(name);

@@ -1,4 +1,4 @@
-import * as tfjs from '@tensorflow/tfjs-core';
+import { type DataType, type Tensor, library as tfjs } from '../tfjs-core.js';
 
 /** Operations that tfjs-layers calls as methods of tensors, by the name of the function that does the same. */
 const METHODS = [
@@ -27,7 +27,7 @@ const METHODS = [
   'where',
 ] as const;
 
-type Method = (this: tfjs.Tensor, ...parameters: unknown[]) => unknown;
+type Method = (this: Tensor, ...parameters: unknown[]) => unknown;
 
 /**
  * Gives tensors the operations that tfjs-layers (recurrent layers, for
@@ -46,6 +46,6 @@ export function registerChainedOperations(): void {
     return tfjs.reshape(this, [this.size]);
   };
   prototype.asType ??= function (dtype) {
-    return tfjs.cast(this, dtype as tfjs.DataType);
+    return tfjs.cast(this, dtype as DataType);
   };
 }

@@ -1,4 +1,4 @@
-import { backend_util, Conv2D, getKernel, Slice, type TensorInfo, Transpose } from '@tensorflow/tfjs-core';
+import { backend_util, Conv2D, getKernel, Slice, type TensorInfo, Transpose } from '../tfjs-core.js';
 import {
   type ConvolutionGeometry,
   depthwiseFilterGradient,

@@ -1,4 +1,4 @@
-import { engine, type Tensor } from '@tensorflow/tfjs-core';
+import { engine, type Tensor } from '../tfjs-core.js';
 
 type RunKernel = (
   name: string,

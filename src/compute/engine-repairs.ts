@@ -6,7 +6,7 @@ import {
   onesLike,
   type Tensor,
   zerosLike,
-} from '@tensorflow/tfjs-core';
+} from '../tfjs-core.js';
 
 /** The part of a tfjs tape entry that its order depends on. */
 export interface OrderedTapeNode {

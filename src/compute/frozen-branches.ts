@@ -27,7 +27,7 @@ import {
   type Tensor,
   tidy,
   util,
-} from '@tensorflow/tfjs-core';
+} from '../tfjs-core.js';
 import { MAX_POOL_GATHER } from './kernels.js';
 
 /**

@@ -42,7 +42,7 @@ import {
   type Tensor4D,
   unregisterGradient,
   zeros,
-} from '@tensorflow/tfjs-core';
+} from '../tfjs-core.js';
 import { MAX_POOL_GATHER } from './kernels.js';
 
 /** Attributes of a tfjs kernel call, as they come: untyped in tfjs itself. */

@@ -6,7 +6,7 @@ import {
   registerKernel,
   type TensorInfo,
   unregisterKernel,
-} from '@tensorflow/tfjs-core';
+} from '../tfjs-core.js';
 
 /** The wasm backend's access to a tensor's memory without a copy. */
 export interface HeapBackend extends KernelBackend {

@@ -20,7 +20,7 @@ import {
   type TensorInfo,
   Transpose,
   util,
-} from '@tensorflow/tfjs-core';
+} from '../tfjs-core.js';
 import {
   convolutionFilterGradient,
   convolutionInputGradient,

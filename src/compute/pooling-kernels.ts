@@ -1,4 +1,4 @@
-import { AvgPoolGrad, backend_util, getKernel, Multiply } from '@tensorflow/tfjs-core';
+import { AvgPoolGrad, backend_util, getKernel, Multiply } from '../tfjs-core.js';
 import {
   averagePoolCounts,
   type ConvolutionGeometry,

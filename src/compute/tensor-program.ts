@@ -1,5 +1,5 @@
 /** What is computed: pure tensor functions of named inputs. */
-import type { Tensor } from '@tensorflow/tfjs-core';
+import type { Tensor } from '../tfjs-core.js';
 
 /** Named tensors a program reads. */
 export type ProgramInputs = Record<string, Tensor>;

@@ -1,4 +1,4 @@
-import { dispose, type Tensor, tensor, tidy } from '@tensorflow/tfjs-core';
+import { dispose, type Tensor, tensor, tidy } from '../tfjs-core.js';
 import type { CompiledProgram, Executor, ExecutorTensor, ExecutorTensors } from './executor.js';
 import type { Program, ProgramInputs } from './tensor-program.js';
 

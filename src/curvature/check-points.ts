@@ -1,10 +1,10 @@
-import { type Tensor, tensor, tidy } from '@tensorflow/tfjs-core';
 import { type ExampleSource, examplesAt } from '../network/example-source.js';
 import type { LossName } from '../network/loss.js';
 import { type Network, weightTensors } from '../network/network.js';
 import { createBatches } from '../programs/batches.js';
 import { evaluate } from '../programs/evaluation.js';
 import type { RandomStream } from '../random.js';
+import { type Tensor, tensor, tidy } from '../tfjs-core.js';
 
 /** Weights and a few examples at which programs are compared. */
 export interface CheckPoint {

@@ -1,4 +1,3 @@
-import { dispose, profile, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { kernelOperations } from '../compute/operation-count.js';
 import { collect, type TensorProgram } from '../compute/tensor-program.js';
 import type { ExampleSource } from '../network/example-source.js';
@@ -6,6 +5,7 @@ import type { LossName } from '../network/loss.js';
 import type { Network } from '../network/network.js';
 import type { CurvatureKind } from '../programs/curvature-products.js';
 import { productProgram } from '../programs/loss-programs.js';
+import { dispose, profile, type Tensor, tidy } from '../tfjs-core.js';
 
 /** Examples in the two small batches that are compared. */
 const SMALL_BATCH = 2;

@@ -73,7 +73,8 @@ export interface CurvatureOperator extends LinearOperator {
 
 /** Products of one batch: with any direction, as often as wanted, until it is released. */
 interface BatchProduct {
-  run(direction: ExecutorTensors): Promise<ExecutorTensors>;
+  /** @param outputs of an earlier product, taken for those of this one */
+  run(direction: ExecutorTensors, outputs: ExecutorTensors): Promise<ExecutorTensors>;
   release(): void;
 }
 
@@ -91,7 +92,10 @@ function wholeProducts(program: () => Promise<PreparedProgram>, fixed: ExecutorT
   return {
     of: async ({ size, x, y }) => {
       const compiled = await programs.of(size);
-      return { run: (direction) => compiled.run({ ...fixed, ...direction, x, y }), release: () => {} };
+      return {
+        run: (direction, outputs) => compiled.runInto({ ...fixed, ...direction, x, y }, outputs),
+        release: () => {},
+      };
     },
     compileFirst: programs.of,
     dispose: programs.dispose,
@@ -122,7 +126,7 @@ function splitProducts(
         shared.set(index, known);
       }
       return {
-        run: (direction) => step.run({ ...known, ...direction }),
+        run: (direction, outputs) => step.runInto({ ...known, ...direction }, outputs),
         release: () => {
           if (!keeps) {
             executor.release(known);
@@ -149,6 +153,12 @@ function operatorBy(
   products: ProductStrategy,
 ): CurvatureOperator {
   const { executor } = batches;
+  // Written over by the next product: fresh memory of this size costs page faults and collections of garbage.
+  let outputs: ExecutorTensors = {};
+  const releaseOutputs = (): void => {
+    executor.release(outputs);
+    outputs = {};
+  };
   return {
     kind,
     dim: network.dimension,
@@ -160,9 +170,11 @@ function operatorBy(
         await batches.forEach(async (batch, index) => {
           const product = await products.of(batch, index);
           for (const [i, direction] of directions.entries()) {
-            const outputs = await product.run(direction);
+            outputs = await product.run(direction, outputs);
             accumulate(executor, network, outputs, totals[i]);
-            executor.release(outputs);
+            if (!executor.compiles) {
+              releaseOutputs();
+            }
           }
           product.release();
         });
@@ -172,6 +184,7 @@ function operatorBy(
       return totals.map((total) => scaled(total, 1 / batches.examples));
     }),
     dispose: () => {
+      releaseOutputs();
       executor.release(fixed);
       products.dispose();
     },

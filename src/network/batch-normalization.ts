@@ -1,4 +1,4 @@
-import { add, customGrad, keep, mul, rsqrt, square, sub, sum, type Tensor } from '@tensorflow/tfjs-core';
+import { add, customGrad, keep, mul, rsqrt, square, sub, sum, type Tensor } from '../tfjs-core.js';
 
 /** A normalised batch, and the statistics that it was normalised with. */
 export interface NormalizedBatch {

@@ -1,8 +1,9 @@
 /** Initial values of weights that the checkpoint's replace at once. */
-import { type DataType, serialization, type Tensor, zeros } from '@tensorflow/tfjs-core';
-import { initializers } from '@tensorflow/tfjs-layers';
+
 import { type CheckpointWeight, elementCount } from '../checkpoint/checkpoint.js';
 import { InputError } from '../errors.js';
+import { type DataType, serialization, type Tensor, zeros } from '../tfjs-core.js';
+import { initializers } from '../tfjs-layers.js';
 
 /** tfjs-layers exports functions that make initialisers, not their class. */
 const Initializer = Object.getPrototypeOf(initializers.zeros().constructor) as new () => object;
@@ -28,14 +29,12 @@ class BoundedZeros extends Initializer {
     return zeros(shape, dtype);
   }
 
-  getConfig(): serialization.ConfigDict {
+  getConfig(): { mostValues: number } {
     return { mostValues: this.#mostValues };
   }
 }
 
-serialization.registerClass(
-  BoundedZeros as unknown as serialization.SerializableConstructor<serialization.Serializable>,
-);
+serialization.registerClass(BoundedZeros as unknown as Parameters<typeof serialization.registerClass>[0]);
 
 /** The initialiser as a topology names it. */
 export function boundedZeros(mostValues: number): { class_name: string; config: { most_values: number } } {

@@ -1,4 +1,4 @@
-import { customGrad, max, type Tensor, zerosLike } from '@tensorflow/tfjs-core';
+import { customGrad, max, type Tensor, zerosLike } from '../tfjs-core.js';
 
 /**
  * The maximum over one axis, kept as an axis of size 1, as a constant: no

@@ -1,10 +1,12 @@
-import { type Tensor, type Tensor2D, tidy } from '@tensorflow/tfjs-core';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { type Tensor, type Tensor2D, tidy } from '../tfjs-core.js';
 import { createLayersNetwork } from './layers-network.js';
 import type { Network, NetworkOptions } from './network.js';
-import { createOnnxNetwork, describeOnnx } from './onnx/onnx-network.js';
 import { type OutputTransform, transformOutputs } from './output-transform.js';
 import { describeTopology, type NetworkDescription } from './topology.js';
+
+/** The operators of ONNX, which a layers model does without. */
+const onnx = () => import('./onnx/onnx-network.js');
 
 /**
  * Builds the network of a checkpoint on the current tfjs backend.
@@ -14,7 +16,7 @@ import { describeTopology, type NetworkDescription } from './topology.js';
  */
 export async function createNetwork(checkpoint: Checkpoint, options: NetworkOptions = {}): Promise<Network> {
   const network = await (checkpoint.format === 'onnx'
-    ? createOnnxNetwork(checkpoint, options)
+    ? (await onnx()).createOnnxNetwork(checkpoint, options)
     : createLayersNetwork(checkpoint, options));
   const { transform = null, decidesClasses = false } = options;
   // Without an activation that was taken off there is nothing that a transform could take the place of.
@@ -34,6 +36,8 @@ function withTransform(network: Network, transform: OutputTransform): Network {
 }
 
 /** What a checkpoint says of its network, without building it. */
-export function describeNetwork(checkpoint: Checkpoint): NetworkDescription {
-  return checkpoint.format === 'onnx' ? describeOnnx(checkpoint) : describeTopology(checkpoint);
+export async function describeNetwork(checkpoint: Checkpoint): Promise<NetworkDescription> {
+  return checkpoint.format === 'onnx'
+    ? (await onnx()).describeOnnx(checkpoint)
+    : describeTopology(checkpoint);
 }

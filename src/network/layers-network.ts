@@ -1,9 +1,9 @@
-import { io, reshape, type Tensor, type Tensor2D, tensor, tidy } from '@tensorflow/tfjs-core';
-import { type LayersModel, loadLayersModel, type SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { type CheckpointWeight, elementCount, type LayersCheckpoint } from '../checkpoint/checkpoint.js';
 import { requirePlainKeys } from '../checkpoint/json.js';
 import { quoted } from '../checkpoint/printable.js';
 import { InputError } from '../errors.js';
+import { io, reshape, type Tensor, type Tensor2D, tensor, tidy } from '../tfjs-core.js';
+import { type LayersModel, loadLayersModel, type SymbolicTensor } from '../tfjs-layers.js';
 import { largestWeight } from './bounded-zeros.js';
 import { buildFailure } from './build-failure.js';
 import { checkIgnoredOptions } from './ignored-options.js';

@@ -17,7 +17,7 @@ import {
   type Tensor2D,
   tensor1d,
   zerosLike,
-} from '@tensorflow/tfjs-core';
+} from '../tfjs-core.js';
 import { constantMaximum } from './constant-maximum.js';
 
 /** Loss functions of a network's logits and its targets; the mean over examples is L(w). */

@@ -1,4 +1,4 @@
-import { type Tensor, type Tensor2D, tensor } from '@tensorflow/tfjs-core';
+import { type Tensor, type Tensor2D, tensor } from '../tfjs-core.js';
 import type { OutputTransform, RemovedActivation } from './output-transform.js';
 
 /** A prunable weight and where it lies in the flat vector of all of them. */

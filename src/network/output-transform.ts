@@ -1,4 +1,4 @@
-import { add, exp, log, mul, neg, softplus, sub, sum, type Tensor2D } from '@tensorflow/tfjs-core';
+import { add, exp, log, mul, neg, softplus, sub, sum, type Tensor2D } from '../tfjs-core.js';
 import { constantMaximum } from './constant-maximum.js';
 import { largestInRow } from './loss.js';
 

@@ -9,8 +9,8 @@ import {
   type Tensor,
   type Tensor2D,
   tidy,
-} from '@tensorflow/tfjs-core';
-import { layers } from '@tensorflow/tfjs-layers';
+} from '../tfjs-core.js';
+import { layers } from '../tfjs-layers.js';
 import type { LayerEntry } from './layer-entries.js';
 
 /** What tfjs-layers keeps in a GRU cell. */
@@ -81,9 +81,7 @@ class ResetAfterGRU extends RNN {
 }
 
 for (const made of [ResetAfterGRUCell, ResetAfterGRU]) {
-  serialization.registerClass(
-    made as unknown as serialization.SerializableConstructor<serialization.Serializable>,
-  );
+  serialization.registerClass(made as unknown as Parameters<typeof serialization.registerClass>[0]);
 }
 
 /** Makes a GRU layer or cell with reset_after, in Keras 2's form, one that tfjs-layers can build, in place. */

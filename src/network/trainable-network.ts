@@ -1,4 +1,12 @@
 import {
+  type Checkpoint,
+  type CheckpointWeight,
+  elementCount,
+  type LayersCheckpoint,
+} from '../checkpoint/checkpoint.js';
+import { quoted } from '../checkpoint/printable.js';
+import { InputError } from '../errors.js';
+import {
   add,
   clone,
   io,
@@ -10,16 +18,8 @@ import {
   type Tensor2D,
   tensor,
   tidy,
-} from '@tensorflow/tfjs-core';
-import { type LayersModel, loadLayersModel, type SymbolicTensor } from '@tensorflow/tfjs-layers';
-import {
-  type Checkpoint,
-  type CheckpointWeight,
-  elementCount,
-  type LayersCheckpoint,
-} from '../checkpoint/checkpoint.js';
-import { quoted } from '../checkpoint/printable.js';
-import { InputError } from '../errors.js';
+} from '../tfjs-core.js';
+import { type LayersModel, loadLayersModel, type SymbolicTensor } from '../tfjs-layers.js';
 import { normalizeBatch } from './batch-normalization.js';
 import { largestWeight } from './bounded-zeros.js';
 import { type InitialValues, layerInitialValues } from './initial-values.js';

@@ -1,7 +1,8 @@
 /** Products of curvature matrices with vectors, as functions of a batch's tensors. */
-import { addN, grad, grads, mul, type Scalar, sum, type Tensor } from '@tensorflow/tfjs-core';
+
 import { exampleLosses, type LossName } from '../network/loss.js';
 import type { Network } from '../network/network.js';
+import { addN, grad, grads, mul, type Scalar, sum, type Tensor } from '../tfjs-core.js';
 
 /** The curvature matrices prune-limit works with. */
 export const CURVATURES = ['hessian', 'ggn'] as const;

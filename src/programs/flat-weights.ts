@@ -33,11 +33,15 @@ export function accumulate(
 ): void {
   const parts = collect(outputs, 'g', network.prunable.length);
   network.prunable.forEach(({ offset, size }, index) => {
-    const values = executor.values(parts[index]);
-    for (let i = 0; i < size; i++) {
-      total[offset + i] += values[i];
-    }
+    addTo(total, offset, executor.values(parts[index]), size);
   });
+}
+
+/** A loop of its own: V8 compiles it once, and as part of a callback it takes twice the time. */
+function addTo(total: Float64Array, offset: number, values: Float32Array, size: number): void {
+  for (let i = 0; i < size; i++) {
+    total[offset + i] += values[i];
+  }
 }
 
 /** Multiplies a vector in place. */

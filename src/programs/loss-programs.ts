@@ -4,13 +4,14 @@
  * Inputs of every program: the weights `w0`, `w1`, .. of `network.prunable`, a
  * batch `x` and its targets `y`.
  */
-import { type Tensor, tensor, tensor2d, valueAndGrads } from '@tensorflow/tfjs-core';
+
 import { NotCompilableError, TEMPLATE_BATCHES } from '../compute/compile/trace.js';
 import type { Executor, PreparedProgram } from '../compute/executor.js';
 import { collect, numbered, type ProgramInputs, type TensorProgram } from '../compute/tensor-program.js';
 import type { ExampleSource } from '../network/example-source.js';
 import { exampleLosses, type LossName } from '../network/loss.js';
 import { type Network, weightTensors } from '../network/network.js';
+import { type Tensor, tensor, tensor2d, valueAndGrads } from '../tfjs-core.js';
 import { batchProducts, type CurvatureKind, summedLoss } from './curvature-products.js';
 
 /** The inputs of a product that change between products. */

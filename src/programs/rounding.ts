@@ -12,8 +12,12 @@ export const NEIGHBOUR_DISTANCE = 2 ** -23;
  * what a float32 computation changes by that is its rounding noise, all
  * roundings drawn anew, and what the rounding of the weights themselves does.
  */
-export function neighbourOf(weights: ArrayLike<number>, random: RandomStream): Float64Array {
-  return Float64Array.from(weights, (weight) => weight * (1 + NEIGHBOUR_DISTANCE * random.sign()));
+export function neighbourOf(weights: ArrayLike<number>, random: RandomStream): Float32Array {
+  const neighbour = new Float32Array(weights.length);
+  for (let i = 0; i < weights.length; i++) {
+    neighbour[i] = weights[i] * (1 + NEIGHBOUR_DISTANCE * random.sign());
+  }
+  return neighbour;
 }
 
 /** Rounding noise in units of one such change, which may be small by chance where there are few numbers. */

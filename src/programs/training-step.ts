@@ -1,3 +1,6 @@
+import { collect, numbered, type Program } from '../compute/tensor-program.js';
+import { exampleLosses, type LossName } from '../network/loss.js';
+import type { TrainableNetwork } from '../network/trainable-network.js';
 import {
   add,
   clipByValue,
@@ -12,10 +15,7 @@ import {
   sum,
   type Tensor,
   valueAndGrads,
-} from '@tensorflow/tfjs-core';
-import { collect, numbered, type Program } from '../compute/tensor-program.js';
-import { exampleLosses, type LossName } from '../network/loss.js';
-import type { TrainableNetwork } from '../network/trainable-network.js';
+} from '../tfjs-core.js';
 
 /** What a training step is made of; numbers that change during a run are inputs of the program instead. */
 export interface TrainingStepOptions {

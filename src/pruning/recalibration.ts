@@ -1,9 +1,10 @@
 /** Batch-normalisation statistics of a pruned network, taken anew. */
-import { dispose, ones, scalar, type Tensor, tensor, zeros } from '@tensorflow/tfjs-core';
+
 import type { Checkpoint, LayersCheckpoint } from '../checkpoint/checkpoint.js';
 import { InputError } from '../errors.js';
 import type { ExampleSource } from '../network/example-source.js';
 import { createTrainableNetwork, type TrainableNetwork } from '../network/trainable-network.js';
+import { dispose, ones, scalar, type Tensor, tensor, zeros } from '../tfjs-core.js';
 
 const BATCH = 128;
 

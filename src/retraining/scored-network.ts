@@ -1,6 +1,7 @@
 /** A network that is trained by choosing among weights that stay: its trainable numbers are their scores. */
-import { customGrad, mul, step, sub, type Tensor, tensor } from '@tensorflow/tfjs-core';
+
 import type { TrainableNetwork } from '../network/trainable-network.js';
+import { customGrad, mul, step, sub, type Tensor, tensor } from '../tfjs-core.js';
 import type { MaskedNetwork, RetrainingProblem } from './masked-training.js';
 
 /** Weights of higher scores are in the network. */

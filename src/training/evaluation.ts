@@ -1,15 +1,6 @@
-import {
-  argMax,
-  cast,
-  oneHot,
-  type Tensor,
-  type Tensor2D,
-  tensor,
-  tensor1d,
-  tidy,
-} from '@tensorflow/tfjs-core';
 import type { PreparedBatches } from '../dataset/stored.js';
 import { exampleLosses } from '../network/loss.js';
+import { argMax, cast, oneHot, type Tensor, type Tensor2D, tensor, tensor1d, tidy } from '../tfjs-core.js';
 
 /** Examples of a forward pass: enough for speed, and of large examples as many as memory is sure to hold. */
 const EVALUATION_BATCH = 500;

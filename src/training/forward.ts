@@ -1,9 +1,10 @@
 /** A trainable network in use: batch normalisation with its moving averages, no dropout. */
-import { type Tensor, tensor } from '@tensorflow/tfjs-core';
+
 import { compiledBySize } from '../compute/compile/compiled-by-size.js';
 import type { CompiledProgram, Executor, ExecutorTensors } from '../compute/executor.js';
 import { collect, numbered } from '../compute/tensor-program.js';
 import type { TrainableNetwork } from '../network/trainable-network.js';
+import { type Tensor, tensor } from '../tfjs-core.js';
 
 /** Forward passes at any weights. */
 export interface Forward {

@@ -48,7 +48,7 @@ async function resultsOf(
 
 function besides(state: TrainingState): TrainingState {
   const random = randomStream(0, 'neighbour');
-  return { ...state, weights: state.weights.map((each) => new Float32Array(neighbourOf(each, random))) };
+  return { ...state, weights: state.weights.map((each) => neighbourOf(each, random)) };
 }
 
 /**

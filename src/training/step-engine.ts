@@ -1,5 +1,5 @@
 /** Takes training steps and holds what they change. */
-import { type Tensor, tensor } from '@tensorflow/tfjs-core';
+
 import { compiledBySize } from '../compute/compile/compiled-by-size.js';
 import type { CompiledProgram, Executor, ExecutorTensors } from '../compute/executor.js';
 import { collect, type ProgramInputs } from '../compute/tensor-program.js';
@@ -11,6 +11,7 @@ import {
   type TrainingStepOptions,
   trainingStep,
 } from '../programs/training-step.js';
+import { type Tensor, tensor } from '../tfjs-core.js';
 import { createForward } from './forward.js';
 
 /** Everything that a step changes, one array for each weight or statistic. */

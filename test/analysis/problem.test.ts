@@ -46,36 +46,38 @@ describe('chooseLoss', () => {
     ['a third', 'binary-cross-entropy', trainedWith('binaryCrossentropy'), classes],
     ['an unknown loss it was trained with: labels', 'cross-entropy', trainedWith('hinge'), classes],
     ['several losses: labels', 'mse', trainedWith({ out: 'hinge' }), numbers],
-  ])('%s: %s', (_title, loss, checkpoint, labels) => {
-    expect(chooseLoss('auto', describeNetwork(checkpoint), labels).loss).toBe(loss);
+  ])('%s: %s', async (_title, loss, checkpoint, labels) => {
+    expect(chooseLoss('auto', await describeNetwork(checkpoint), labels).loss).toBe(loss);
   });
 
-  it('a training configuration inside of a Keras topology', () => {
+  it('a training configuration inside of a Keras topology', async () => {
     const checkpoint = ending('linear');
     checkpoint.topology = {
       model_config: checkpoint.topology,
       training_config: { loss: 'binary_crossentropy' },
     };
-    expect(chooseLoss('auto', describeNetwork(checkpoint), classes).loss).toBe('binary-cross-entropy');
+    expect(chooseLoss('auto', await describeNetwork(checkpoint), classes).loss).toBe('binary-cross-entropy');
   });
 
-  it('the loss that is asked for comes first', () => {
-    expect(chooseLoss('mse', describeNetwork(trainedWith('binaryCrossentropy')), classes).loss).toBe('mse');
+  it('the loss that is asked for comes first', async () => {
+    expect(chooseLoss('mse', await describeNetwork(trainedWith('binaryCrossentropy')), classes).loss).toBe(
+      'mse',
+    );
   });
 });
 
 describe('what is said of a loss', () => {
-  const notes = (checkpoint: LayersCheckpoint, choice: LossChoice = 'auto'): string[] =>
-    chooseLoss(choice, describeNetwork(checkpoint), classes).notes;
+  const notes = async (checkpoint: LayersCheckpoint, choice: LossChoice = 'auto'): Promise<string[]> =>
+    chooseLoss(choice, await describeNetwork(checkpoint), classes).notes;
   const training = (activation: string, loss: unknown): LayersCheckpoint =>
     ending(activation, { extra: { trainingConfig: { loss } } });
 
-  it('nothing of a usual pair', () => {
-    expect(notes(ending('softmax'))).toEqual([]);
-    expect(notes(training('softmax', 'categorical_crossentropy'))).toEqual([]);
-    expect(notes(training('linear', 'mse'))).toEqual([]);
+  it('nothing of a usual pair', async () => {
+    expect(await notes(ending('softmax'))).toEqual([]);
+    expect(await notes(training('softmax', 'categorical_crossentropy'))).toEqual([]);
+    expect(await notes(training('linear', 'mse'))).toEqual([]);
     const fromLogits = { class_name: 'CategoricalCrossentropy', config: { from_logits: true } };
-    expect(notes(training('linear', fromLogits))).toEqual([]);
+    expect(await notes(training('linear', fromLogits))).toEqual([]);
   });
 
   it.each<[string, LayersCheckpoint, RegExp]>([
@@ -97,12 +99,12 @@ describe('what is said of a loss', () => {
       /from_logits on the outputs of a softmax/,
     ],
     ['a pair of two kinds', training('softmax', 'binary_crossentropy'), /each of its probabilities/],
-  ])('%s', (_title, checkpoint, words) => {
-    expect(notes(checkpoint)).toEqual([expect.stringMatching(words)]);
+  ])('%s', async (_title, checkpoint, words) => {
+    expect(await notes(checkpoint)).toEqual([expect.stringMatching(words)]);
   });
 
-  it('a loss that is asked for in place of the trained one', () => {
-    expect(notes(training('linear', 'mse'), 'cross-entropy')).toEqual([
+  it('a loss that is asked for in place of the trained one', async () => {
+    expect(await notes(training('linear', 'mse'), 'cross-entropy')).toEqual([
       expect.stringMatching(/trained with mse and is analysed with cross-entropy/),
     ]);
   });

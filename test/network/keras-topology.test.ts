@@ -130,7 +130,7 @@ describe('a topology of Keras 3', () => {
     const original = structuredClone(converted.topology);
     expect(await logitsOf(converted)).toEqual(await logitsOf(checkpoint));
     expect(converted.topology).toEqual(original);
-    expect(describeNetwork(converted)).toMatchObject({
+    expect(await describeNetwork(converted)).toMatchObject({
       finalActivation: 'softmax',
       trainedLoss: { analysed: 'cross-entropy' },
     });

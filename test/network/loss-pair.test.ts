@@ -56,7 +56,7 @@ const textbook: Record<LossName, (p: number[], t: number[]) => number> = {
 };
 
 async function analysed(checkpoint: Checkpoint, loss: LossName): Promise<Evaluation> {
-  const pair = lossPair(describeNetwork(checkpoint).finalActivation, loss);
+  const pair = lossPair((await describeNetwork(checkpoint)).finalActivation, loss);
   const network = await createNetwork(checkpoint, pair);
   const batches = createBatches(source, OUTPUTS, { batchSize: 16, keepBytes: 0 });
   try {
@@ -103,7 +103,7 @@ describe('the pair of an ending and a loss', () => {
       ],
       weights: { w: normalWeight([3, OUTPUTS], 1) },
     });
-    expect(describeNetwork(graph).finalActivation).toBe(activation);
+    expect((await describeNetwork(graph)).finalActivation).toBe(activation);
     const expected = (await trueOutputs(graph)).map((row, i) =>
       textbook[loss](row, [...source.targets(i, i + 1)]),
     );

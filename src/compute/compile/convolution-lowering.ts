@@ -1,4 +1,4 @@
-import { backend_util } from '@tensorflow/tfjs-core';
+import { backend_util } from '../../tfjs-core.js';
 import type { ConvolutionGeometry } from '../array-kernels.js';
 import type { Lowering, OnnxBuilder } from './builder.js';
 import { rotatedTaps } from './channel-blocks.js';

@@ -1,5 +1,5 @@
-import { backend_util } from '@tensorflow/tfjs-core';
 import { ONNX_TYPES } from '../../onnx-schema.js';
+import { backend_util } from '../../tfjs-core.js';
 import type { ConvolutionGeometry } from '../array-kernels.js';
 import { MAX_POOL_GATHER } from '../kernels.js';
 import type { Lowering } from './builder.js';

@@ -36,6 +36,9 @@ const isRearrangement = ({ kernel }: GraphNode): boolean => REARRANGEMENTS.inclu
 
 /** A traced tensor program that can be compiled for any batch size. */
 export class TracedProgram {
+  /** Of the batch size that was last asked for: costs, plans and programs ask for the same one several times in a row. */
+  private latest: { batchSize: number; block: number | null; graph: Graph } | null = null;
+
   private constructor(
     private readonly template: GraphTemplate,
     private readonly name: string,
@@ -62,7 +65,11 @@ export class TracedProgram {
 
   /** Convolutions and filter gradients over blocks, where ONNX Runtime has them. */
   private blocked(batchSize: number, block: number | null): Graph {
-    return blockFilterGradients(blockConvolutions(this.simplified(batchSize), block), block);
+    if (this.latest?.batchSize !== batchSize || this.latest.block !== block) {
+      const graph = blockFilterGradients(blockConvolutions(this.simplified(batchSize), block), block);
+      this.latest = { batchSize, block, graph };
+    }
+    return this.latest.graph;
   }
 
   private split(

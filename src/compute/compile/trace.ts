@@ -1,4 +1,4 @@
-import { engine, type Tensor } from '@tensorflow/tfjs-core';
+import { engine, type Tensor } from '../../tfjs-core.js';
 import type { Program, ProgramInputs } from '../tensor-program.js';
 import type { ElementType, Graph, GraphConstant, GraphNode, GraphValue, ValueId } from './graph.js';
 

@@ -1,6 +1,6 @@
 /** Rows of a table in text, one by one, so that the text is never in memory as a whole. */
 
-import { CsvError, type Info, parse } from 'csv-parse';
+import type { Info } from 'csv-parse';
 import { InputError } from '../../errors.js';
 import type { SourceFile } from '../source/file.js';
 
@@ -60,6 +60,7 @@ async function* splitLines(file: SourceFile): AsyncGenerator<Row> {
 }
 
 async function* parseRows(file: SourceFile, delimiter: string): AsyncGenerator<Row> {
+  const { parse } = await import('csv-parse');
   const parser = parse({
     bom: true,
     delimiter,
@@ -97,7 +98,8 @@ export async function* readRows(file: SourceFile): AsyncGenerator<Row> {
 }
 
 function rowError(error: unknown, path: string): unknown {
-  if (error instanceof CsvError) {
+  // The library's own class would load it for every kind of data.
+  if (error instanceof Error && 'code' in error && String(error.code).startsWith('CSV_')) {
     const what = error.message.replace(/\s+/g, ' ').slice(0, 120);
     return new InputError('dataset/csv-syntax', `${path}: ${what}; mend the row`, { cause: error });
   }

@@ -13,8 +13,8 @@ import type { SourceFile } from '../source/file.js';
 import type { ImageFile } from '../source/folder.js';
 import { folderFiles, type Source } from '../source/open.js';
 import { isText } from '../source/text.js';
-import { PARQUET_SIGNATURE } from './schema.js';
-import { readShard, type Shard } from './shard.js';
+import type { Shard } from './shard.js';
+import { PARQUET_SIGNATURE } from './signature.js';
 
 /** A column of a table may be called PAR1, too. */
 const isParquet = (file: SourceFile): boolean => startsWith(file.head, PARQUET_SIGNATURE) && !isText(file);
@@ -47,6 +47,8 @@ function chooseFiles(source: Source): Files {
 }
 
 async function readShards(files: readonly SourceFile[], options: ReadDatasetOptions): Promise<Shard[]> {
+  // What reads the format is loaded for such files alone: every folder of data is asked whether it is one.
+  const { readShard } = await import('./shard.js');
   const shards: Shard[] = [];
   for (const file of files) {
     shards.push(await readShard(file, options));

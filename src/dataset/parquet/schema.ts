@@ -3,9 +3,7 @@
 import { type FileMetaData, parquetMetadata, parquetSchema, type SchemaTree } from 'hyparquet';
 import { InputError } from '../../errors.js';
 import { startsWith } from '../../formats/signature.js';
-
-/** `PAR1`, at both ends of a file (https://parquet.apache.org/docs/file-format/). */
-export const PARQUET_SIGNATURE = [0x50, 0x41, 0x52, 0x31] as const;
+import { PARQUET_SIGNATURE } from './signature.js';
 
 /** The footer lists columns and row groups; of a table of 10,000 columns it has some megabytes. */
 const MAX_FOOTER_BYTES = 2 ** 26;

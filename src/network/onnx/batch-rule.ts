@@ -1,18 +1,9 @@
-import {
-  concat,
-  reshape,
-  slice,
-  type Tensor,
-  type Tensor2D,
-  tensor,
-  tidy,
-  zeros,
-} from '@tensorflow/tfjs-core';
 import { elementCount, type OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
 import type { OnnxNode } from '../../checkpoint/onnx-graph.js';
 import { printable } from '../../checkpoint/printable.js';
 import { InputError } from '../../errors.js';
 import { randomStream } from '../../random.js';
+import { concat, reshape, slice, type Tensor, type Tensor2D, tensor, tidy, zeros } from '../../tfjs-core.js';
 import type { NetworkOptions, PrunableWeight } from '../network.js';
 import { type Program, type RunOptions, runProgram } from './interpreter.js';
 import { MAX_VALUES } from './operator.js';

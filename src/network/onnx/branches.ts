@@ -1,9 +1,10 @@
 /** If nodes whose condition is known before the network runs: the branch that is taken stands in their place. */
-import { tidy, zeros } from '@tensorflow/tfjs-core';
+
 import { elementCount, type OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
 import { sortNodes } from '../../checkpoint/onnx/nodes.js';
 import type { OnnxNode } from '../../checkpoint/onnx-graph.js';
 import { InputError } from '../../errors.js';
+import { tidy, zeros } from '../../tfjs-core.js';
 import type { NetworkOptions } from '../network.js';
 import { programOf, runProgram } from './interpreter.js';
 import { dependentOnInput, inputExtents, neededFor, type Plan } from './plan.js';

@@ -6,8 +6,9 @@
  * nothing in the file needs to be guessed at. An operator that leaves the first axis alone runs as it is; for others
  * the batches get an axis of their own for as long as it takes.
  */
-import { reshape, type Tensor } from '@tensorflow/tfjs-core';
+
 import type { OnnxAttribute } from '../../checkpoint/onnx-graph.js';
+import { reshape, type Tensor } from '../../tfjs-core.js';
 import { parseEinsum } from './einsum-equation.js';
 import {
   inOnnxOrder,

@@ -1,6 +1,6 @@
-import { tidy } from '@tensorflow/tfjs-core';
 import type { OnnxNode } from '../../checkpoint/onnx-graph.js';
 import { InputError } from '../../errors.js';
+import { tidy } from '../../tfjs-core.js';
 import { onGroups } from './groups.js';
 import { malformed, type Operator, type OperatorCall } from './operator.js';
 import { onHost } from './operators/host.js';

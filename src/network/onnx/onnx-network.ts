@@ -1,7 +1,7 @@
-import { type Tensor, type Tensor2D, tidy } from '@tensorflow/tfjs-core';
 import { type CheckpointWeight, elementCount, type OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
 import { quoted } from '../../checkpoint/printable.js';
 import { InputError } from '../../errors.js';
+import { type Tensor, type Tensor2D, tidy } from '../../tfjs-core.js';
 import type { LeftOutKernel, Network, NetworkOptions, PrunableWeight } from '../network.js';
 import { weightFilter } from '../prunable.js';
 import type { NetworkDescription } from '../topology.js';

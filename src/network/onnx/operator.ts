@@ -1,8 +1,8 @@
-import type { Tensor } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../checkpoint/checkpoint.js';
 import type { OnnxNode, OnnxTensor } from '../../checkpoint/onnx-graph.js';
 import { printable, quoted } from '../../checkpoint/printable.js';
 import { InputError } from '../../errors.js';
+import type { Tensor } from '../../tfjs-core.js';
 import { remedy, SIMPLIFY } from './remedies.js';
 import { type ConstantTensors, type HostValue, type Layout, tensorIn, type Value } from './values.js';
 

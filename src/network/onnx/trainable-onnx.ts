@@ -1,9 +1,9 @@
-import { keep, mul, reshape, sub, type Tensor, type Tensor2D, tidy } from '@tensorflow/tfjs-core';
 import { type CheckpointWeight, elementCount, type OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
 import type { OnnxNode } from '../../checkpoint/onnx-graph.js';
 import { convertStorage } from '../../checkpoint/quantization.js';
 import { onnxAxisOrder } from '../../checkpoint/weights/axis-order.js';
 import { InputError } from '../../errors.js';
+import { keep, mul, reshape, sub, type Tensor, type Tensor2D, tidy } from '../../tfjs-core.js';
 import { normalizeBatch } from '../batch-normalization.js';
 import type { InitialValues } from '../initial-values.js';
 import type { NetworkOptions, PrunableWeight } from '../network.js';

@@ -1,6 +1,6 @@
-import { add, keep, reshape, type Tensor, tensor, transpose, zeros } from '@tensorflow/tfjs-core';
 import { elementCount, type OnnxCheckpoint } from '../../checkpoint/checkpoint.js';
 import type { OnnxTensor } from '../../checkpoint/onnx-graph.js';
+import { add, keep, reshape, type Tensor, tensor, transpose, zeros } from '../../tfjs-core.js';
 
 /**
  * Numbers held outside of tfjs: constants, and what is computed from shapes.

@@ -1,5 +1,5 @@
 /** Layers that several networks of the zoo are made of. */
-import { layers, type SymbolicTensor } from '@tensorflow/tfjs-layers';
+import { layers, type SymbolicTensor } from '../../tfjs-layers.js';
 import { type ZooName, zooCatalogue } from './catalogue.js';
 import { heNormal, leCunNormal } from './shape-only.js';
 

@@ -1,5 +1,5 @@
 /** Two small convolutional networks called LeNet. */
-import { layers, type Sequential, sequential } from '@tensorflow/tfjs-layers';
+import { layers, type Sequential, sequential } from '../../tfjs-layers.js';
 import { convolution, outputLayer, RELU } from './building-blocks.js';
 import { imageShape, scaled, type ZooOptions } from './options.js';
 

@@ -1,5 +1,5 @@
 /** Networks of dense layers alone. */
-import { layers, type Sequential, sequential } from '@tensorflow/tfjs-layers';
+import { layers, type Sequential, sequential } from '../../tfjs-layers.js';
 import { outputLayer, RELU } from './building-blocks.js';
 import { exampleSize, type ZooOptions } from './options.js';
 

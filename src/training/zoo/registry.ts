@@ -1,8 +1,9 @@
 /** Networks that `train` knows by name, as untrained checkpoints. */
-import type { LayersModel } from '@tensorflow/tfjs-layers';
+
 import { type CheckpointWeight, elementCount, type LayersCheckpoint } from '../../checkpoint/checkpoint.js';
 import { isPrunable } from '../../network/prunable.js';
 import { randomStream } from '../../random.js';
+import type { LayersModel } from '../../tfjs-layers.js';
 import { normalKernel } from '../initial-weights.js';
 import { alexnet } from './alexnet.js';
 import { type ZooName, zooCatalogue } from './catalogue.js';

@@ -1,5 +1,5 @@
 /** Residual networks (He et al. 2016) for small images: a 3 x 3 convolution first, no pooling before the end. */
-import { input, type LayersModel, layers, model, type SymbolicTensor } from '@tensorflow/tfjs-layers';
+import { input, type LayersModel, layers, model, type SymbolicTensor } from '../../tfjs-layers.js';
 import {
   batchNormalization,
   type ConvolutionOptions,

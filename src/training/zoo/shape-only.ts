@@ -1,5 +1,5 @@
-import { type DataType, engine, type Tensor } from '@tensorflow/tfjs-core';
-import { initializers } from '@tensorflow/tfjs-layers';
+import { type DataType, engine, type Tensor } from '../../tfjs-core.js';
+import { initializers } from '../../tfjs-layers.js';
 
 type Initializer = ReturnType<typeof initializers.zeros>;
 

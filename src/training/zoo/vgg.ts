@@ -1,4 +1,4 @@
-import { layers, type Sequential, sequential } from '@tensorflow/tfjs-layers';
+import { layers, type Sequential, sequential } from '../../tfjs-layers.js';
 import { batchNormalization, convolution, outputLayer, relu } from './building-blocks.js';
 import { imageShape, scaled, type ZooOptions } from './options.js';
 

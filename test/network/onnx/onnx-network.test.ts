@@ -181,7 +181,7 @@ describe('the activation at the end', () => {
         },
         { keepFinalActivation: true },
       );
-      expect(describeNetwork(onnxCheckpoint(sketch))).toEqual({
+      expect(await describeNetwork(onnxCheckpoint(sketch))).toEqual({
         finalActivation: removed,
         trainedLoss: null,
         operations: ['Cast', 'Gemm', 'Identity', 'Reshape', op].sort(),

@@ -1,4 +1,4 @@
-import { pad, type Tensor } from '@tensorflow/tfjs-core';
+import { pad, type Tensor } from '../../../tfjs-core.js';
 import { part, strided } from './slicing.js';
 import { covered, type WindowAxis } from './windows.js';
 

@@ -1,4 +1,4 @@
-import { add, exp, log, matMul, mul, reshape, square, transpose } from '@tensorflow/tfjs-core';
+import { add, exp, log, matMul, mul, reshape, square, transpose } from '../../../tfjs-core.js';
 import {
   inLayout,
   inOnnxOrder,

@@ -10,7 +10,7 @@ import {
   type Tensor,
   type Tensor4D,
   transpose,
-} from '@tensorflow/tfjs-core';
+} from '../../../tfjs-core.js';
 import {
   checkShape,
   inLayout,

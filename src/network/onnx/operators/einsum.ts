@@ -1,5 +1,5 @@
-import { matMul, mul, reshape, sum, type Tensor, transpose } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../../checkpoint/checkpoint.js';
+import { matMul, mul, reshape, sum, type Tensor, transpose } from '../../../tfjs-core.js';
 import { parseEinsum } from '../einsum-equation.js';
 import {
   checkShape,

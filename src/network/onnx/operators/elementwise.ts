@@ -35,7 +35,7 @@ import {
   type Tensor,
   tanh,
   where,
-} from '@tensorflow/tfjs-core';
+} from '../../../tfjs-core.js';
 import {
   inLayout,
   knownOperand,

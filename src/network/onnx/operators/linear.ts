@@ -1,5 +1,5 @@
-import { add, matMul, mul, reshape, type Tensor, transpose } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../../checkpoint/checkpoint.js';
+import { add, matMul, mul, reshape, type Tensor, transpose } from '../../../tfjs-core.js';
 import {
   inOnnxOrder,
   integer,

@@ -1,3 +1,4 @@
+import { elementCount } from '../../../checkpoint/checkpoint.js';
 import {
   add,
   div,
@@ -12,8 +13,7 @@ import {
   sub,
   sum,
   type Tensor,
-} from '@tensorflow/tfjs-core';
-import { elementCount } from '../../../checkpoint/checkpoint.js';
+} from '../../../tfjs-core.js';
 import { constantMaximum } from '../../constant-maximum.js';
 import {
   inLayout,

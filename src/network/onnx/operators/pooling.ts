@@ -1,4 +1,4 @@
-import { add, avgPool, max, maximum, maxPool, mean, mul, type Tensor, tensor } from '@tensorflow/tfjs-core';
+import { add, avgPool, max, maximum, maxPool, mean, mul, type Tensor, tensor } from '../../../tfjs-core.js';
 import {
   inLayout,
   integer,

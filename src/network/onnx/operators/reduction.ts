@@ -1,4 +1,4 @@
-import { abs, max, mean, neg, sqrt, square, sum, type Tensor } from '@tensorflow/tfjs-core';
+import { abs, max, mean, neg, sqrt, square, sum, type Tensor } from '../../../tfjs-core.js';
 import {
   inLayout,
   integer,

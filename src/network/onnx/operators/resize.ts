@@ -1,5 +1,5 @@
-import { matMul, reshape, type Tensor, tensor2d, transpose } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../../checkpoint/checkpoint.js';
+import { matMul, reshape, type Tensor, tensor2d, transpose } from '../../../tfjs-core.js';
 import {
   checkShape,
   inOnnxOrder,

@@ -1,5 +1,5 @@
-import { reshape, tile, transpose } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../../checkpoint/checkpoint.js';
+import { reshape, tile, transpose } from '../../../tfjs-core.js';
 import {
   checkShape,
   inLayout,

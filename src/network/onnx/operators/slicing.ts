@@ -1,6 +1,6 @@
-import { concat, pad, reshape, reverse, slice, type Tensor } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../../checkpoint/checkpoint.js';
 import { quoted } from '../../../checkpoint/printable.js';
+import { concat, pad, reshape, reverse, slice, type Tensor } from '../../../tfjs-core.js';
 import {
   checkShape,
   inLayout,

@@ -1,4 +1,4 @@
-import { pad, reshape, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
+import { pad, reshape, type Tensor, type Tensor4D } from '../../../tfjs-core.js';
 import {
   checkShape,
   inLayout,
