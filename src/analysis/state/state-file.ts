@@ -125,8 +125,10 @@ export async function openStateFile(named: string): Promise<StateFile> {
     parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const pendingRecords = (): NewRecord[] =>
     Array.from(pending, ([key, parts]) => ({ key, parts, bytes: sizeOfParts(parts) }));
+  /** Keys that were given up while a batch was being written. */
+  const forgotten = new Set<string>();
   const place = (records: readonly PlacedRecord[]): void => {
-    for (const record of records) {
+    for (const record of records.filter(({ key }) => !forgotten.has(key))) {
       placed.set(record.key, record);
     }
   };
@@ -200,8 +202,10 @@ export async function openStateFile(named: string): Promise<StateFile> {
     },
     put: (key, parts) => {
       pending.set(key, parts);
+      forgotten.delete(key);
     },
     forget: (key) => {
+      forgotten.add(key);
       pending.delete(key);
       placed.delete(key);
     },
@@ -212,6 +216,7 @@ export async function openStateFile(named: string): Promise<StateFile> {
       }
       const live = [...placed.values()].reduce((sum, { bytes }) => sum + RECORD_HEAD_BYTES + bytes, 0);
       const waste = end - live;
+      forgotten.clear();
       try {
         if (file === null || end === 0 || waste > Math.max(LEAST_WASTE_BYTES, live)) {
           await writeAnew(records);
