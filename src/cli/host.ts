@@ -25,6 +25,9 @@ export interface Host {
   exit(code: number): void;
   on(event: 'uncaughtException', listener: (error: unknown) => void): unknown;
   off(event: 'uncaughtException', listener: (error: unknown) => void): unknown;
+  /** Of a process that another one watches over. */
+  send?(message: string): unknown;
+  connected?: boolean;
 }
 
 /** What the commands do. */
