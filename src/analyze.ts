@@ -19,6 +19,7 @@ import { increasePredictor, predictSlice } from './analysis/slice.js';
 import { analysisStages as stages } from './analysis/stages.js';
 import { openAnalysisState } from './analysis/state/analysis-state.js';
 import { keptComputation } from './analysis/state/kept-computation.js';
+import { keptSelfCheck } from './analysis/state/kept-self-check.js';
 import { stopwatch } from './analysis/stopwatch.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { AnalyzeConfig, ResumeOptions } from './config.js';
@@ -67,7 +68,9 @@ export function analyze(
         ),
       );
     const selfCheck = await watch.time('selfCheck', () =>
-      staged(stages.selfCheck, () => requireRightDerivatives(problem, checkpoint, config.seed)),
+      staged(stages.selfCheck, () =>
+        keptSelfCheck(state, () => requireRightDerivatives(problem, checkpoint, config.seed)),
+      ),
     );
     const betterOrder = await watch.time('imageOrder', () => findBetterOrder(problem, config));
     const ranking = rankByMagnitude(network.weights);
@@ -199,7 +202,7 @@ export function analyze(
         ? await watch.time('tuned', () =>
             measureTuned(
               {
-                ...{ config, problem, checkpoint, epsilon },
+                ...{ config, problem, checkpoint, epsilon, state },
                 denseLoss: dense.train.meanLoss,
                 denseAccuracy: dense.test?.accuracy ?? null,
                 atOnce: {
@@ -217,7 +220,7 @@ export function analyze(
         ? await watch.time('compensated', () =>
             measureCompensated(
               {
-                ...{ config, checkpoint, epsilon },
+                ...{ config, checkpoint, epsilon, state },
                 ...{ denseLoss: dense.train.meanLoss, atOnce: measured.loss.prunedFraction },
               },
               progress,

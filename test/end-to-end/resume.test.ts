@@ -1,4 +1,7 @@
-/** Analyses that were stopped and go on from their state: the report is that of one that was not. */
+/**
+ * Analyses that were stopped and go on from their state: the report is that of one that was not. RESUME_STOPS=20 in the
+ * environment stops them at so many places, and tries retrainings, too, in some minutes.
+ */
 import { appendFileSync, existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -69,8 +72,7 @@ const state = (): string => join(newFolder(), 'state');
 
 describe.each([
   ['by wasm', { backend: 'wasm' }],
-  ['by wasm, without reorthogonalisation', { backend: 'wasm', reorthogonalization: 'none' }],
-  ['by wasm, two probes', { backend: 'wasm', probes: 2 }],
+  ['by wasm, one probe, not orthogonalised', { backend: 'wasm', probes: 1, reorthogonalization: 'none' }],
   ['compiled', { backend: 'onnx' }],
 ] as const)('an analysis %s', (name, changes) => {
   const skip = name === 'compiled' && !hasNative;
@@ -80,14 +82,36 @@ describe.each([
     const whole = await bytes(changes, null, counting);
     const updates = counting.updates();
     expect(updates).toBeGreaterThan(60);
-    // More than a quick run has time for, when asked.
-    const stops = Number(process.env.RESUME_STOPS ?? 2);
-    for (let most = 5; most < updates; most += Math.ceil(updates / stops)) {
+    const stops = Number(process.env.RESUME_STOPS ?? 1);
+    for (let most = Math.ceil(updates / (2 * stops)); most < updates; most += Math.ceil(updates / stops)) {
       const file = state();
       await expect(bytes(changes, file, stoppingAfter(most))).rejects.toThrow('killed');
       expect(await bytes(changes, file)).toBe(whole);
     }
   });
+});
+
+it('retrainings and compensations that are done are not done again', {
+  skip: !hasNative || !process.env.RESUME_STOPS,
+}, async () => {
+  const changes: Partial<AnalyzeConfig> = {
+    backend: 'onnx',
+    tuneEpochs: 0.1,
+    layers: 'auto',
+    rowNorms: 0,
+    patterns: [],
+  };
+  const untimed = (text: string): string => text.replace(/"seconds": [\d.e-]+/g, '');
+  const counting = stoppingAfter(never);
+  const whole = untimed(await bytes(changes, null, counting));
+  const file = state();
+  await expect(bytes(changes, file, stoppingAfter(counting.updates() - 3))).rejects.toThrow('killed');
+  const { size } = statSync(file);
+  expect(untimed(await bytes(changes, file))).toBe(whole);
+  // A network that was retrained takes a byte and four for each of its 195 weights, besides 8 biases.
+  const networkBytes = 5 * (36 * 5 + 5 * 3) + 4 * 8;
+  expect(size).toBeGreaterThan(10 * networkBytes);
+  expect(statSync(file).size - size).toBeLessThan(6 * networkBytes);
 });
 
 it('stopped again and again, with half of what was written last torn off', async () => {

@@ -9,7 +9,7 @@ import type { Disposable } from '../resources.js';
 import type { Stopwatch } from '../stopwatch.js';
 import { decodeIdentity, encodeIdentity, identityOf, requireSame } from './identity.js';
 import type { ResultForm } from './kept-evaluation.js';
-import { eagerPace, type WritingPace, writingPace } from './pace.js';
+import { eagerPace, writingPace } from './pace.js';
 import { openStateFile, type StateFile } from './state-file.js';
 
 /** What a result follows from. */
@@ -35,7 +35,10 @@ export interface AnalysisState {
   recall<T>(key: string, form: ResultForm<T>, compute: () => Promise<T>): Promise<T>;
   /** The file, for results of other kinds; `write` writes what was put. */
   readonly file: Pick<StateFile, 'sizeOf' | 'read' | 'put' | 'forget'>;
-  readonly pace: Pick<WritingPace, 'due' | 'affords'>;
+  /** Whether so many bytes that would be put are to be written now. */
+  isDue(bytes: number): Promise<boolean>;
+  /** Whether so many bytes may be written at all. */
+  affords(bytes: number): boolean;
   /** Writes what was put, while the run goes on where it could not wait; waits with `wait`. */
   write(wait?: boolean): Promise<void>;
   /** Waits until everything is written. */
@@ -102,11 +105,11 @@ export async function openAnalysisState(
     }
   };
   const write = async (wait = false): Promise<void> => {
-    const waits = wait || pace.waits(file.pendingBytes);
-    if (writing !== null) {
-      await (wait ? writing : turn());
+    if (wait) {
+      await writing;
     }
     if (writing === null) {
+      const waits = wait || file.rewrites || pace.waits(file.pendingBytes);
       const current = writeAll().finally(() => {
         writing = null;
       });
@@ -114,10 +117,19 @@ export async function openAnalysisState(
       await (waits ? current : turn());
     }
   };
+  const isDue = async (bytes: number): Promise<boolean> => {
+    if (writing !== null) {
+      await turn();
+    }
+    return pace.due(bytes) && writing === null;
+  };
+  // So that a file that cannot be written is told of at the beginning.
+  await write(true);
   return {
     keepsAfterwards: options.keep,
     file,
-    pace,
+    isDue,
+    affords: pace.affords,
     write,
     recall: async (key, form, compute) => {
       if (file.sizeOf(key) !== null) {
@@ -129,7 +141,7 @@ export async function openAnalysisState(
       }
       const result = await compute();
       file.put(key, form.encode(result));
-      if (pace.due(file.pendingBytes)) {
+      if (await isDue(file.pendingBytes)) {
         await write();
       }
       return result;

@@ -145,11 +145,11 @@ export function stateLanczos(
         )
         .map((each) => ({ ...each, indices: indicesToKeep(each.run, each.before) }));
       const bytes = changed.reduce((sum, { indices }) => sum + 4 * dimension * indices.length, 0);
-      const due = ended || state.pace.due(bytes);
+      const due = ended || (await state.isDue(bytes));
       if (changed.length === 0 || !due) {
         return;
       }
-      const withVectors = !ended || state.keepsAfterwards || state.pace.affords(bytes);
+      const withVectors = !ended || state.keepsAfterwards || state.affords(bytes);
       for (const { probe, run, before, indices } of changed) {
         if (withVectors) {
           putVectors(probe, run, indices);

@@ -1,4 +1,5 @@
 /** A file that results are added to while a run goes on, and read from by the next. */
+import { fstatSync } from 'node:fs';
 import { type FileHandle, open, realpath, rm } from 'node:fs/promises';
 import { InputError } from '../../errors.js';
 import { UnwrittenFileError, writeFault, writeWholeFiles } from '../../whole-files.js';
@@ -32,8 +33,10 @@ export interface StateFile {
   put(key: string, parts: readonly Uint8Array[]): void;
   /** A result is not wanted any more. */
   forget(key: string): void;
-  /** Bytes that `write` would write. */
+  /** Bytes of what was put and is not written. */
   readonly pendingBytes: number;
+  /** Whether `write` is going to write the file anew, in many small steps. */
+  readonly rewrites: boolean;
   /**
    * Writes all that was put, flushed to the disk. One call at a time.
    *
@@ -94,6 +97,34 @@ async function scan(
   }
 }
 
+async function collected(parts: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+  const all: Uint8Array[] = [];
+  for await (const part of parts) {
+    all.push(part);
+  }
+  return all;
+}
+
+/**
+ * Writes parts from an offset on, in as few calls as the system lets: each takes a turn of the event loop, of which a
+ * process that computes has few.
+ *
+ * @returns the offset behind them
+ */
+async function writeParts(file: FileHandle, parts: readonly Uint8Array[], offset: number): Promise<number> {
+  let at = offset;
+  for (let left = parts.filter(({ length }) => length > 0); left.length > 0; ) {
+    let { bytesWritten } = await file.writev(left, at);
+    at += bytesWritten;
+    const written = left.findIndex(({ length }) => {
+      bytesWritten -= length;
+      return bytesWritten < 0;
+    });
+    left = written < 0 ? [] : [left[written].subarray(bytesWritten), ...left.slice(written + 1)];
+  }
+  return at;
+}
+
 /**
  * Opens a state file, or prepares one that is made by the first `write`.
  *
@@ -152,21 +183,14 @@ export async function openStateFile(named: string): Promise<StateFile> {
     size = end;
   };
   const append = async (to: FileHandle, records: readonly NewRecord[]): Promise<void> => {
-    if ((await to.stat()).size !== size) {
+    if (fstatSync(to.fd).size !== size) {
       throw new Error('another process writes to it');
     }
     try {
       if (size > end) {
         await to.truncate(end);
       }
-      let at = end;
-      for await (const part of frameParts(records)) {
-        for (let done = 0; done < part.byteLength; ) {
-          const { bytesWritten } = await to.write(part, done, part.byteLength - done, at);
-          done += bytesWritten;
-          at += bytesWritten;
-        }
-      }
+      const at = await writeParts(to, await collected(frameParts(records)), end);
       await to.datasync();
       place(placesIn(records, end));
       end = at;
@@ -174,13 +198,20 @@ export async function openStateFile(named: string): Promise<StateFile> {
     } catch (error) {
       // Half a frame would be left out by the next run; this one may still write another.
       await to.truncate(end).catch(() => {});
-      size = (await to.stat()).size;
+      size = fstatSync(to.fd).size;
       throw error;
     }
+  };
+  const rewrites = (): boolean => {
+    const live = [...placed.values()].reduce((sum, { bytes }) => sum + RECORD_HEAD_BYTES + bytes, 0);
+    return end === 0 || end - live > Math.max(LEAST_WASTE_BYTES, live);
   };
   return {
     path: named,
     torn,
+    get rewrites() {
+      return rewrites();
+    },
     get pendingBytes() {
       return pending.size === 0 ? 0 : payloadBytes(pendingRecords()) + FRAME_BYTES;
     },
@@ -214,15 +245,9 @@ export async function openStateFile(named: string): Promise<StateFile> {
       if (records.length === 0) {
         return;
       }
-      const live = [...placed.values()].reduce((sum, { bytes }) => sum + RECORD_HEAD_BYTES + bytes, 0);
-      const waste = end - live;
       forgotten.clear();
       try {
-        if (file === null || end === 0 || waste > Math.max(LEAST_WASTE_BYTES, live)) {
-          await writeAnew(records);
-        } else {
-          await append(file, records);
-        }
+        await (file === null || rewrites() ? writeAnew(records) : append(file, records));
       } catch (error) {
         throw error instanceof UnwrittenFileError ? error : new UnwrittenFileError(path, error);
       }
