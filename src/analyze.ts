@@ -13,9 +13,12 @@ import { resourceScope } from './analysis/resources.js';
 import { requireRightDerivatives } from './analysis/self-check.js';
 import { increasePredictor, predictSlice } from './analysis/slice.js';
 import { analysisStages as stages } from './analysis/stages.js';
+import { openAnalysisState } from './analysis/state/analysis-state.js';
+import { keptComputation } from './analysis/state/kept-computation.js';
+import { keptSelfCheck } from './analysis/state/kept-self-check.js';
 import { stopwatch } from './analysis/stopwatch.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
-import type { AnalyzeConfig } from './config.js';
+import type { AnalyzeConfig, ResumeOptions } from './config.js';
 import { InputError } from './errors.js';
 import { batchMeanDeviation, type Evaluation } from './network/evaluation.js';
 import { asStage, type Progress, partsOf } from './progress.js';
@@ -36,9 +39,15 @@ const askedFor = {
  * Analyses a checkpoint: how far it can be pruned in theory, and how far one-shot
  * magnitude pruning of it really goes (Zhang et al., NeurIPS 2024).
  *
+ * @param resume where results are kept, from which a run that was stopped goes on; the caller removes the file
  * @throws InputError when checkpoint, data and options do not fit together, or a compiled program fails under way
  */
-export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: Checkpoint): Promise<Report> {
+export function analyze(
+  config: AnalyzeConfig,
+  progress: Progress,
+  checkpoint: Checkpoint,
+  resume: ResumeOptions | null = null,
+): Promise<Report> {
   return resourceScope(async (scope) => {
     const watch = stopwatch();
     const staged = <T>(name: string, work: () => Promise<T>): Promise<T> => asStage(progress, name, work);
@@ -55,8 +64,17 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
     if (config.tuneEpochs > 0) {
       await (await askedFor.tuned()).requireTunable(problem, checkpoint);
     }
+    const state =
+      resume &&
+      scope.own(
+        await watch.time('resume', () =>
+          openAnalysisState(resume, config, checkpoint, problem, { progress, watch }),
+        ),
+      );
     const selfCheck = await watch.time('selfCheck', () =>
-      staged(stages.selfCheck, () => requireRightDerivatives(problem, checkpoint, config.seed)),
+      staged(stages.selfCheck, () =>
+        keptSelfCheck(state, () => requireRightDerivatives(problem, checkpoint, config.seed)),
+      ),
     );
     const betterOrder = await watch.time('imageOrder', () => findBetterOrder(problem, config));
     const ranking = rankByMagnitude(network.weights);
@@ -64,9 +82,10 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       staged(stages.connected, async () => connectedPruning(problem, ranking)),
     );
     const maximumFraction = connected.connectedWhenDense ? connected.prunedFraction : 1;
-    const computation = await watch.time('compile', () =>
+    const opened = await watch.time('compile', () =>
       staged(stages.compile, () => openComputation(problem, config, progress, scope)),
     );
+    const computation = state === null ? opened : await keptComputation(opened, state, progress);
 
     const { train, epsilonTrain, test, curvature } = computation;
     const dense = await watch.time('dense', async () => {
@@ -194,7 +213,7 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
         ? await watch.time('tuned', async () =>
             (await askedFor.tuned()).measureTuned(
               {
-                ...{ config, problem, checkpoint, epsilon },
+                ...{ config, problem, checkpoint, epsilon, state },
                 denseLoss: dense.train.meanLoss,
                 denseAccuracy: dense.test?.accuracy ?? null,
                 atOnce: {
@@ -212,13 +231,14 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
         ? await watch.time('compensated', async () =>
             (await askedFor.compensated()).measureCompensated(
               {
-                ...{ config, checkpoint, epsilon },
+                ...{ config, checkpoint, epsilon, state },
                 ...{ denseLoss: dense.train.meanLoss, atOnce: measured.loss.prunedFraction },
               },
               progress,
             ),
           )
         : null;
+    await state?.finish();
     return assembleReport({
       config,
       checkpoint,

@@ -117,6 +117,15 @@ export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'weights' | 'data'> 
   dumpGraph: null,
 };
 
+/** Where an analysis keeps its results while it runs. */
+export interface ResumeOptions {
+  file: string;
+  /** The file stays when the analysis has succeeded, for others of the same model, data and examples. */
+  keep: boolean;
+  /** Every result is written at once, whatever that costs; left out: at the pace of `writingPace`. */
+  eager?: true;
+}
+
 /** What `prune` is asked to do. */
 export interface PruneConfig {
   /** Path of model.json or of an ONNX model; it is read, never written. */

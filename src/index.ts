@@ -11,6 +11,7 @@ import { analyzeModel } from './cli/model-analysis.js';
 import { analyzeOptionNames, pruneOptionNames, studyOptionNames } from './cli/option-names.js';
 import { pruneModel } from './cli/prune-command.js';
 import type { Flags } from './cli/resolve-config.js';
+import { endResume, readResume, resumeOptionNames } from './cli/resume-options.js';
 import { readFlags } from './cli/settings.js';
 import { readStudyConfig } from './cli/study-config.js';
 import { suggestion } from './cli/suggestion.js';
@@ -94,11 +95,17 @@ function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
  * @throws InputError when an option, the model or the data cannot be used
  */
 export async function analyze(options: AnalyzeOptions, onProgress?: OnProgress): Promise<Report> {
-  const { model, ...flags } = options;
-  checkNames(flags, analyzeOptionNames);
+  const { model, ...given } = options;
+  checkNames(given, [...analyzeOptionNames, ...resumeOptionNames]);
+  const { resume: _file, keepState: _keep, ...flags } = given;
   readFlags(analyzeSettings, flags as Flags);
+  const resume = readResume(given as Flags, surroundings.cwd);
   const progress = progressFor(onProgress);
-  return inTurn(() => analyzeModel(model, flags as Flags, surroundings, progress, [], []));
+  return inTurn(async () => {
+    const report = await analyzeModel(model, flags as Flags, surroundings, progress, [], [], resume);
+    await endResume(resume);
+    return report;
+  });
 }
 
 /**

@@ -63,10 +63,14 @@ export interface AnalyzeOptions extends DataOptions {
   productPlan?: AnalyzeConfig['productPlan'];
   /** Folder for the compiled programs. */
   dumpGraph?: string;
+  /** File that results are kept in while the analysis runs, and from which one that was stopped goes on. */
+  resume?: string;
+  /** That file stays when the analysis has succeeded. */
+  keepState?: boolean;
 }
 
 /** Options of `prune`: one of `ratio` and `atLimit`, and those of the analysis that finds the limit. */
-export interface PruneOptions extends AnalyzeOptions {
+export interface PruneOptions extends Omit<AnalyzeOptions, 'resume' | 'keepState'> {
   /** Fraction of the prunable weights, in [0, 1). */
   ratio?: number;
   /** How to prune, on data; left out: the smallest magnitudes, without data. */

@@ -16,6 +16,8 @@ export interface ProgressStage {
 export interface StageOptions {
   /** The total is an upper bound: the stage may end early. */
   atMost?: boolean;
+  /** So much was done by an earlier run: it says nothing of how long the rest will take. Default 0. */
+  before?: number;
 }
 
 /**

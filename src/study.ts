@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
-import { relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { analyze } from './analyze.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint/registry.js';
 import { readCheckpointWithWeights } from './checkpoint/weights/assign-weights.js';
 import { prepareBackend } from './compute/backend.js';
+import type { AnalyzeConfig } from './config.js';
 import { InputError } from './errors.js';
 import { filesBelow } from './files-below.js';
 import { requireLayersModel, trainRound } from './iterative-round.js';
@@ -15,7 +16,7 @@ import { scaleWeights } from './network/scaled-weights.js';
 import { asStage, type Progress, silentProgress } from './progress.js';
 import { pruneByMethod } from './prune-method.js';
 import { withPrunableWeights } from './pruning/checkpoint.js';
-import { validateReport } from './report/schema.js';
+import { type Report, validateReport } from './report/schema.js';
 import { schemaVersion } from './report/schema-version.js';
 import { type StudyResult, validateStudy } from './report/study-schema.js';
 import { type Cell, cellKeys, type ModelSource } from './study/cell.js';
@@ -117,6 +118,25 @@ async function weightsOf(checkpoint: Checkpoint): Promise<Float32Array> {
   }
 }
 
+/** An analysis that goes on where it was stopped; anew where what was kept is of other libraries, or damaged. */
+async function resumedAnalysis(
+  config: AnalyzeConfig,
+  progress: Progress,
+  checkpoint: Checkpoint,
+  file: string,
+): Promise<Report> {
+  const resume = { file, keep: false };
+  try {
+    return await analyze(config, progress, checkpoint, resume);
+  } catch (error) {
+    if (!(error instanceof InputError && error.code.startsWith('resume/'))) {
+      throw error;
+    }
+    await rm(file, { force: true });
+    return analyze(config, progress, checkpoint, resume);
+  }
+}
+
 /** Computes cells with what the commands do. */
 function computeWith(given: Checkpoint | null): ComputeCell {
   const modelOf = async (source: ModelSource, place: CellPlace): Promise<Checkpoint> => {
@@ -149,11 +169,10 @@ function computeWith(given: Checkpoint | null): ComputeCell {
       }
       case 'analyze': {
         const checkpoint = await modelOf(cell.model, place);
-        const report = await analyze(
-          { ...cell.config, model: checkpoint.path, weights: null },
-          progress,
-          checkpoint,
-        );
+        await mkdir(place.state, { recursive: true });
+        const config = { ...cell.config, model: checkpoint.path, weights: null };
+        const report = await resumedAnalysis(config, progress, checkpoint, join(place.state, 'analysis'));
+        await rm(place.state, { recursive: true, force: true });
         return { kind: 'analyze', report: validateReport(report) };
       }
       case 'prune': {

@@ -1,6 +1,8 @@
 /** How far a network can be pruned whose kept weights are retrained, by retraining it. */
 import type { Problem } from './analysis/problem.js';
 import { askedStages } from './analysis/stages.js';
+import { type AnalysisState, resultKey } from './analysis/state/analysis-state.js';
+import type { ResultForm } from './analysis/state/kept-evaluation.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import { prepareEngine } from './compute/backend.js';
 import type { AnalyzeConfig } from './config.js';
@@ -43,6 +45,8 @@ export interface TuningSetting {
   denseAccuracy: number | null;
   /** Pruned fractions that pass without retraining; null where accuracy is not measured. */
   atOnce: { loss: number; accuracy: number | null };
+  /** Keeps trained networks; null: they are not kept. */
+  state: Pick<AnalysisState, 'recall'> | null;
 }
 
 /**
@@ -70,7 +74,7 @@ async function searchWith(
   setting: TuningSetting,
   progress: Progress,
 ): Promise<TunedLimits> {
-  const { config, problem, checkpoint, epsilon, denseLoss, denseAccuracy, atOnce } = setting;
+  const { config, problem, checkpoint, epsilon, denseLoss, denseAccuracy, atOnce, state } = setting;
   const started = performance.now();
   const rules: TunedRule[] = [
     { passes: ({ lossIncrease }) => lossIncrease <= epsilon, passingFraction: atOnce.loss },
@@ -100,15 +104,24 @@ async function searchWith(
     ...(test && { test: chosen(test.count, config.testExamples) }),
   });
   const { dimension } = retraining;
+  const form = maskedNetworkForm(unmasked(retraining));
   const trained = async (
     prunedFraction: number,
     { seed, learningRate, start }: { seed: number; learningRate: number; start: MaskedNetwork | null },
-  ): Promise<MaskedNetwork | null> =>
-    gradual({ ...retraining, seed }, { ...settings, learningRate }, start ?? unmasked(retraining), {
-      // Where nearly all is pruned, half of the rest may be less than a weight.
-      prunedWeights: Math.min(prunedCount(prunedFraction, dimension), dimension - 1),
-      epochs: config.tuneEpochs,
-    }).catch(asDiverged);
+  ): Promise<MaskedNetwork | null> => {
+    const from = start ?? unmasked(retraining);
+    const how = { ...settings, learningRate };
+    // Where nearly all is pruned, half of the rest may be less than a weight.
+    const prunedWeights = Math.min(prunedCount(prunedFraction, dimension), dimension - 1);
+    const amount = { prunedWeights, epochs: config.tuneEpochs };
+    const compute = () => gradual({ ...retraining, seed }, how, from, amount).catch(asDiverged);
+    const key = resultKey(`retrained, ${JSON.stringify({ ...how, ...amount, seed })}`, [
+      ...from.weights,
+      ...from.statistics,
+      Float32Array.from(from.mask),
+    ]);
+    return state === null ? compute() : state.recall(key, form, compute);
+  };
   try {
     const { learningRate, tried } = await chooseRate(settings.learningRate, async (rate) => {
       const network = await trained(1 - (1 - atOnce.loss) / 2, {
@@ -139,4 +152,33 @@ async function searchWith(
     meter.dispose();
     stage.end();
   }
+}
+
+/** A trained network as bytes, of the sizes of another; a training that diverged leaves none, and is carried out again. */
+export function maskedNetworkForm(like: MaskedNetwork): ResultForm<MaskedNetwork | null> {
+  const arrays = [...like.weights, ...like.statistics];
+  const size = arrays.reduce((sum, { byteLength }) => sum + byteLength, like.mask.length);
+  return {
+    encode: (network) =>
+      network === null
+        ? []
+        : [...network.weights, ...network.statistics, network.mask].map(
+            ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength),
+          ),
+    decode: (bytes) => {
+      if (bytes.length === 0 || bytes.length !== size) {
+        return null;
+      }
+      let offset = 0;
+      const floats = arrays.map(({ byteLength }) => {
+        offset += byteLength;
+        return new Float32Array(new Uint8Array(bytes.subarray(offset - byteLength, offset)).buffer);
+      });
+      return {
+        weights: floats.slice(0, like.weights.length),
+        statistics: floats.slice(like.weights.length),
+        mask: new Uint8Array(bytes.subarray(offset)),
+      };
+    },
+  };
 }

@@ -1,14 +1,17 @@
 /** Files that are written whole or not at all, and leave nothing behind when the run is stopped. */
 import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readlinkSync, rmSync, statSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, open, rename, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /** A file to be written. */
 export interface WholeFile {
   path: string;
-  data: Uint8Array | string;
+  /** All of it, or parts that are asked for one after the other. */
+  data: Uint8Array | string | AsyncIterable<Uint8Array>;
+  /** It is on the disk before it takes the place of another one, so that a power failure leaves one of the two. */
+  flushed?: true;
 }
 
 /** The file that could not be written; `cause` is the error of the file system. */
@@ -144,6 +147,18 @@ export async function withTemporaryFiles<Result>(
   }
 }
 
+async function writeNewFile(path: string, { data, flushed }: Omit<WholeFile, 'path'>): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await writeFile(file, data);
+    if (flushed) {
+      await file.sync();
+    }
+  } finally {
+    await file.close();
+  }
+}
+
 /**
  * Writes files: all under temporary names beside them first, then renamed in the order given. A reader never sees
  * half a file, and a failure while writing leaves the old files and no temporary ones. Folders are made if need be;
@@ -152,11 +167,7 @@ export async function withTemporaryFiles<Result>(
  * @throws UnwrittenFileError
  */
 export async function writeWholeFiles(files: readonly WholeFile[]): Promise<void> {
-  const moves = files.map(({ path, data }) => ({
-    path,
-    temporary: join(dirname(path), temporaryName()),
-    data,
-  }));
+  const moves = files.map((file) => ({ ...file, temporary: join(dirname(file.path), temporaryName()) }));
   let current = '';
   await withTemporaryFiles(
     moves.map(({ temporary }) => temporary),
@@ -167,9 +178,9 @@ export async function writeWholeFiles(files: readonly WholeFile[]): Promise<void
           await mkdir(folder, { recursive: true });
           removeStale(folder);
         }
-        for (const { path, temporary, data } of moves) {
+        for (const { path, temporary, ...content } of moves) {
           current = path;
-          await writeFile(temporary, data, { flag: 'wx' });
+          await writeNewFile(temporary, content);
         }
         for (const { path, temporary } of moves) {
           current = path;

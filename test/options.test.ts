@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { analyzeOptionNames, pruneOptionNames, studyOptionNames } from '../src/cli/option-names.js';
+import { resumeOptionNames } from '../src/cli/resume-options.js';
 import { type AnalyzeOptions, type PruneOptions, type StudyOptions, study } from '../src/index.js';
 
 /** Every name that the types have: the compiler asks for each, and for no other. */
@@ -38,6 +39,8 @@ const analyzeNames: Record<Exclude<keyof AnalyzeOptions, 'model'>, true> = {
   memoryLimit: true,
   productPlan: true,
   dumpGraph: true,
+  resume: true,
+  keepState: true,
 };
 const pruneNames: Record<Exclude<keyof PruneOptions, keyof AnalyzeOptions>, true> = {
   ratio: true,
@@ -82,7 +85,7 @@ const studyNames: Record<Exclude<keyof StudyOptions, 'name'>, true> = {
 };
 
 test('the typed options are those of the command line', () => {
-  expect([...analyzeOptionNames].sort()).toEqual(Object.keys(analyzeNames).sort());
+  expect([...analyzeOptionNames, ...resumeOptionNames].sort()).toEqual(Object.keys(analyzeNames).sort());
   expect([...pruneOptionNames].sort()).toEqual(Object.keys(pruneNames).sort());
   expect([...studyOptionNames].sort()).toEqual(Object.keys(studyNames).sort());
 });

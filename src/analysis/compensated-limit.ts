@@ -10,6 +10,8 @@ import { openProblem } from './problem.js';
 import { openPruningOracle } from './pruning-oracle.js';
 import { resourceScope } from './resources.js';
 import { askedStages } from './stages.js';
+import { type AnalysisState, resultKey } from './state/analysis-state.js';
+import { numbersForm } from './state/kept-evaluation.js';
 
 /** Examples that compensation works with at most: it needs a gradient of each, at every stage. */
 const MOST_EXAMPLES = 500;
@@ -39,6 +41,8 @@ export interface CompensationSetting {
   denseLoss: number;
   /** Pruned fraction that passes without. */
   atOnce: number;
+  /** Keeps the losses; null: they are not kept. */
+  state: Pick<AnalysisState, 'recall'> | null;
 }
 
 /**
@@ -73,7 +77,7 @@ export async function bisect(
  * @throws what computing on the network throws
  */
 export function measureCompensated(
-  { config, checkpoint, epsilon, denseLoss, atOnce }: CompensationSetting,
+  { config, checkpoint, epsilon, denseLoss, atOnce, state }: CompensationSetting,
   progress: Progress,
 ): Promise<CompensatedLimit> {
   return resourceScope(async (scope) => {
@@ -87,12 +91,19 @@ export function measureCompensated(
       atMost: true,
     });
     const tries: CompensatedTry[] = [];
-    const { largest, anyFailed } = await bisect(grid, async (prunedFraction) => {
+    const compensatedLoss = async (prunedWeights: number): Promise<Float64Array> => {
       const { weights } = await pruningMethods.compensated(
         { weights: network.weights, layers: network.prunable, oracle },
-        { prunedWeights: prunedCount(prunedFraction, network.dimension), seed: 0 },
+        { prunedWeights, seed: 0 },
       );
-      const lossIncrease = (await metered.evaluate(train, weights)).meanLoss - denseLoss;
+      return Float64Array.of((await metered.evaluate(train, weights)).meanLoss);
+    };
+    const { largest, anyFailed } = await bisect(grid, async (prunedFraction) => {
+      const prunedWeights = prunedCount(prunedFraction, network.dimension);
+      const compute = () => compensatedLoss(prunedWeights);
+      const key = resultKey(`compensated loss, ${prunedWeights} pruned`);
+      const [loss] = await (state === null ? compute() : state.recall(key, numbersForm, compute));
+      const lossIncrease = loss - denseLoss;
       tries.push({ prunedFraction, lossIncrease });
       stage.update(tries.length);
       return lossIncrease <= epsilon;

@@ -1,5 +1,5 @@
 /** What removing each layer to each of several counts does, alone and with every other removal. */
-import type { LinearOperator } from '../curvature/linear-operator.js';
+import { type LinearOperator, productSummary } from '../curvature/linear-operator.js';
 import type { AllocationProblem } from '../pruning/allocation.js';
 import { countsByLayer, type LayerSpan } from '../pruning/layer-removal.js';
 import type { MagnitudeRanking } from '../pruning/magnitude.js';
@@ -79,10 +79,15 @@ export async function gridModel(
   counts: readonly (readonly number[])[],
   onProduct: () => void,
 ): Promise<GridModel> {
-  /** d' v of every choice of every layer. */
-  const innerProducts = (vector: Float64Array): Float64Array[] =>
-    counts.map((choices, layer) => {
-      const result = new Float64Array(choices.length);
+  /** Where the choices of each layer begin among those of all. */
+  const starts = counts.map((_, layer) =>
+    counts.slice(0, layer).reduce((sum, { length }) => sum + length, 0),
+  );
+  const choicesOfAll = Float64Array.from(counts.flat());
+  /** d' v of every choice of every layer, one after the other. */
+  const innerProducts = (vector: Float64Array): Float64Array => {
+    const result = new Float64Array(choicesOfAll.length);
+    for (const [layer, choices] of counts.entries()) {
       let sum = 0;
       let place = 0;
       for (const [choice, count] of choices.entries()) {
@@ -90,17 +95,18 @@ export async function gridModel(
           const index = orders[layer][place];
           sum -= weights[index] * vector[index];
         }
-        result[choice] = sum;
+        result[starts[layer] + choice] = sum;
       }
-      return result;
-    });
+    }
+    return result;
+  };
   const gradientTerms = innerProducts(gradient);
   const part = new Float64Array(weights.length);
-  const rows: (Float64Array[] | null)[][] = [];
+  const rows: (Float64Array | null)[][] = [];
   for (const [layer, choices] of counts.entries()) {
     part.fill(0);
     let place = 0;
-    const ofLayer: (Float64Array[] | null)[] = [];
+    const ofLayer: (Float64Array | null)[] = [];
     for (const count of choices) {
       for (; place < count; place++) {
         const index = orders[layer][place];
@@ -110,19 +116,26 @@ export async function gridModel(
         ofLayer.push(null);
         continue;
       }
-      ofLayer.push(innerProducts(await operator.apply(part)));
+      ofLayer.push(
+        await productSummary(operator, part, {
+          name: 'd_k H d_l of all choices',
+          // Each 0 begins a layer.
+          inputs: [choicesOfAll],
+          of: innerProducts,
+        }),
+      );
       onProduct();
     }
     rows.push(ofLayer);
   }
   const entry = (layer: number, choice: number, other: number, otherChoice: number): number =>
-    rows[layer][choice]?.[other][otherChoice] ?? 0;
+    rows[layer][choice]?.[starts[other] + otherChoice] ?? 0;
   return {
     counts,
     predictedAlone: counts.map((choices, layer) =>
       Float64Array.from(
         choices,
-        (_, choice) => gradientTerms[layer][choice] + entry(layer, choice, layer, choice) / 2,
+        (_, choice) => gradientTerms[starts[layer] + choice] + entry(layer, choice, layer, choice) / 2,
       ),
     ),
     // The two differ by the rounding of products.

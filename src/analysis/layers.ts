@@ -1,6 +1,6 @@
 /** What each prunable weight contributes to the loss increase of pruning, in the quadratic model of the loss. */
 import type { AnalyzeConfig } from '../config.js';
-import type { LinearOperator } from '../curvature/linear-operator.js';
+import { type LinearOperator, productSummary } from '../curvature/linear-operator.js';
 import type { PrunableWeight } from '../network/network.js';
 import type { Progress } from '../progress.js';
 import { type MagnitudeRanking, pruningDisplacement, removedCount } from '../pruning/magnitude.js';
@@ -84,14 +84,17 @@ export async function interactionMatrix(
   layers: readonly LayerPlace[],
   onProduct: (done: number) => void = () => {},
 ): Promise<Float64Array[]> {
-  const rows = layers.map(() => new Float64Array(layers.length));
+  const rows: Float64Array[] = layers.map(() => new Float64Array(layers.length));
   const part = new Float64Array(displacement.length);
   for (const [done, index] of displacedLayers(displacement, layers).entries()) {
     const { offset, size } = layers[index];
     part.set(displacement.subarray(offset, offset + size), offset);
-    const product = await operator.apply(part);
+    rows[index] = await productSummary(operator, part, {
+      name: 'd_k H d_l of all layers k',
+      inputs: [displacement],
+      of: (product) => Float64Array.from(layers, (other) => innerProduct(displacement, product, other)),
+    });
     part.fill(0, offset, offset + size);
-    rows[index] = Float64Array.from(layers, (other) => innerProduct(displacement, product, other));
     onProduct(done + 1);
   }
   return rows;

@@ -22,7 +22,7 @@ export function countedMeasure(
 
 /** Estimates the spectrum until the limit that bounds the kept ratio is settled. */
 export async function estimateLimits(
-  { curvature, createVectors, lanczos }: Pick<OpenedComputation, 'curvature' | 'createVectors' | 'lanczos'>,
+  computation: Pick<OpenedComputation, 'curvature' | 'createVectors' | 'lanczos' | 'keeper'>,
   ranking: MagnitudeRanking,
   epsilon: number,
   config: AnalyzeConfig,
@@ -30,7 +30,16 @@ export async function estimateLimits(
 ): Promise<LimitSpectrum> {
   const radius = (prunedFraction: number): number => continuousRadiusSquared(ranking, prunedFraction);
   const counted = (measure: SpectralMeasure): SpectralMeasure => countedMeasure(measure, config.negative);
-  const stage = progress.stage(analysisStages.spectrum, lanczos.products, { atMost: true });
+  const { curvature, createVectors, lanczos, keeper } = computation;
+  const known = Array.from({ length: lanczos.probes }, (_, probe) => keeper?.knownSteps(probe) ?? 0);
+  const before = Math.min(...(await Promise.all(known)), config.steps);
+  const stage = progress.stage(analysisStages.spectrum, lanczos.products, {
+    atMost: true,
+    before: lanczos.probes * before,
+  });
+  if (before > 0) {
+    progress.note(`${analysisStages.spectrum}: resumed at step ${before}`);
+  }
   const spectrum = await estimateSpectrum(curvature, {
     seed: config.seed,
     probes: lanczos.probes,
@@ -39,6 +48,7 @@ export async function estimateLimits(
     maximumProducts: lanczos.products,
     reorthogonalization: lanczos.reorthogonalization,
     createVectors,
+    ...(keeper && { keeper }),
     negativeEigenvalues: config.negative,
     functionals: {
       gaussianWidth: (measure) => gaussianWidthLimit(counted(measure), radius, epsilon),

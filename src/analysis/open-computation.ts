@@ -9,6 +9,7 @@ import { InputError } from '../errors.js';
 import { prepareLossPrograms } from '../programs/loss-programs.js';
 import { AGREEMENT_TOLERANCE } from '../programs/rounding.js';
 import type { Progress } from '../progress.js';
+import type { LanczosKeeper } from '../spectrum/lanczos-record.js';
 import { UnwrittenFileError, writeWholeFiles } from '../whole-files.js';
 import { compareComputations } from './agreement.js';
 import { chooseWorkSizes, type LanczosSizes } from './budget.js';
@@ -21,8 +22,24 @@ import type { ResourceScope } from './resources.js';
 /** The computation that was opened, and how its work is cut. */
 export interface OpenedComputation extends Computation {
   lanczos: LanczosSizes;
+  /** How the work is cut, in words, as far as last digits hang on it. */
+  arithmetic: { evaluations: string; products: string };
+  /** Keeps Lanczos runs; left out: none are kept. */
+  keeper?: LanczosKeeper & { knownSteps(probe: number): Promise<number> };
   /** Null: tfjs computes, operation by operation. */
   plan: ProductPlan | null;
+}
+
+/** Sums are taken batch by batch; whole programs, and images that are unfolded or not, round otherwise. */
+function compiledArithmetic(plan: ProductPlan): OpenedComputation['arithmetic'] {
+  const { name, batchSize, batches, keptBatches, unfoldedBatches, recomputesUnfolded } = plan;
+  const rest = recomputesUnfolded ? batches - keptBatches : 0;
+  const split =
+    rest + unfoldedBatches === batches
+      ? 'split, all unfolded'
+      : `split, the first ${unfoldedBatches} and last ${rest} of ${batches} unfolded`;
+  const evaluations = `compiled, in batches of ${batchSize}`;
+  return { evaluations, products: `${evaluations}, ${name === 'whole' ? name : split}` };
 }
 
 /** Writes programs into a folder, as ONNX files, up to the first that cannot be written. */
@@ -83,7 +100,7 @@ async function openCompiled(
   // From here on tfjs computes nothing.
   network.dispose();
   releaseWasmBackend();
-  return { ...computation, lanczos, plan };
+  return { ...computation, lanczos, plan, arithmetic: compiledArithmetic(plan) };
 }
 
 async function openUncompiled(
@@ -99,7 +116,11 @@ async function openUncompiled(
   const programs = await prepareLossPrograms(tfjsExecutor, network, loss, kind, train);
   const setting = { executor: tfjsExecutor, programs, kind, plan: null };
   const computation = await createComputation(problem, { ...sizes, ...setting }, scope);
-  return { ...computation, lanczos: sizes, plan: null };
+  const arithmetic = {
+    evaluations: `by tfjs in batches of ${sizes.productBatch} and ${sizes.evaluationBatch}`,
+    products: `by tfjs in batches of ${sizes.productBatch}`,
+  };
+  return { ...computation, lanczos: sizes, plan: null, arithmetic };
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { LinearOperator } from '../curvature/linear-operator.js';
+import { type LinearOperator, productSummary } from '../curvature/linear-operator.js';
 import { displacementTo } from '../pruning/layer-removal.js';
 
 /**
@@ -13,6 +13,12 @@ export async function removalIncrease(
   pruned: Float32Array,
 ): Promise<number> {
   const displacement = displacementTo(weights, pruned);
-  const product = await operator.apply(displacement);
-  return displacement.reduce((sum, entry, i) => sum + entry * (gradient[i] + product[i] / 2), 0);
+  const [increase] = await productSummary(operator, displacement, {
+    name: 'g d and half of d H d',
+    of: (product) =>
+      Float64Array.of(
+        displacement.reduce((sum, entry, i) => sum + entry * (gradient[i] + product[i] / 2), 0),
+      ),
+  });
+  return increase;
 }

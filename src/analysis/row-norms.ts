@@ -1,5 +1,5 @@
 /** L1 norms of rows of the curvature: which weights it does not see (the paper's figure 6). */
-import type { LinearOperator } from '../curvature/linear-operator.js';
+import { type LinearOperator, productSummary } from '../curvature/linear-operator.js';
 import type { Network } from '../network/network.js';
 import type { Progress } from '../progress.js';
 import type { MagnitudeRanking } from '../pruning/magnitude.js';
@@ -79,11 +79,11 @@ export async function measureRowNorms(
       distinct.slice(start, start + SHARED).map(async (index) => {
         const unit = new Float64Array(weights.length);
         unit[index] = 1;
-        const row = await curvature.apply(unit);
-        norms.set(
-          index,
-          row.reduce((sum, entry) => sum + Math.abs(entry), 0),
-        );
+        const [norm] = await productSummary(curvature, unit, {
+          name: 'L1 norm',
+          of: (row) => Float64Array.of(row.reduce((sum, entry) => sum + Math.abs(entry), 0)),
+        });
+        norms.set(index, norm);
       }),
     );
     stage.update(norms.size);

@@ -1,3 +1,4 @@
+import { productSummary } from '../curvature/linear-operator.js';
 import type { CurvatureOperator } from '../curvature/products.js';
 import type { SearchedLimit, Tried } from '../geometry/first-failure.js';
 import { searchSlice } from '../geometry/slice-limit.js';
@@ -34,14 +35,13 @@ export function increasePredictor(
       return { gradientTerm: 0, curvatureTerm: 0 };
     }
     const displacement = pruningDisplacement(weights, ranking, count);
-    const product = await operator.apply(displacement);
+    const [curvatureTerm] = await productSummary(operator, displacement, {
+      name: 'half of d H d',
+      of: (product) =>
+        Float64Array.of(displacement.reduce((sum, entry, i) => sum + (entry * product[i]) / 2, 0)),
+    });
     onProduct();
-    let gradientTerm = 0;
-    let curvatureTerm = 0;
-    for (let i = 0; i < displacement.length; i++) {
-      gradientTerm += gradient[i] * displacement[i];
-      curvatureTerm += (displacement[i] * product[i]) / 2;
-    }
+    const gradientTerm = displacement.reduce((sum, entry, i) => sum + gradient[i] * entry, 0);
     return { gradientTerm, curvatureTerm };
   };
   return (prunedFraction) => {

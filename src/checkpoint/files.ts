@@ -161,6 +161,8 @@ export interface NewFile {
   /** May lead into a folder below, with slashes; that is made, too. */
   name: string;
   data: Uint8Array | string;
+  /** As of a `WholeFile`. */
+  flushed?: true;
 }
 
 /**
@@ -170,7 +172,7 @@ export interface NewFile {
  * @throws InputError `checkpoint/cannot-write`
  */
 export async function writeFilesAtomically(directory: string, files: readonly NewFile[]): Promise<string[]> {
-  const whole = files.map(({ name, data }) => ({ path: join(directory, name), data }));
+  const whole = files.map(({ name, ...file }) => ({ path: join(directory, name), ...file }));
   try {
     await writeWholeFiles(whole);
   } catch (error) {

@@ -7,6 +7,7 @@ import { addOutputOptions, outputFormat } from './options.js';
 import { checkApart, stdoutOutput } from './output.js';
 import { deliverReport, type ReportOutputFlags, reportFileOptions, reportOutputs } from './render-report.js';
 import type { Flags } from './resolve-config.js';
+import { addResumeOptions, endResume, readResume, resumeOutputs } from './resume-options.js';
 import { readFlags } from './settings.js';
 import { pathOptions, refuseStdin, refuseStdout } from './standard-streams.js';
 
@@ -18,16 +19,18 @@ async function runAnalyze(model: string, flags: Flags & OutputFlags, context: Co
   readFlags(analyzeSettings, flags); // before anything is read: a bad value is the first thing to say
   refuseStdin({ '<model>': model, ...pathOptions(flags, ['data', 'weights']) });
   refuseStdout(pathOptions(flags, ['dumpGraph', 'plots']));
+  const resume = readResume(flags, context.cwd);
   const outputs = await reportOutputs(flags, context.cwd);
-  await checkApart([...stdoutOutput(context.host), ...outputs.written], []);
+  await checkApart([...stdoutOutput(context.host), ...outputs.written, ...resumeOutputs(resume)], []);
   const progress = await context.progress(flags.quiet === true, modelAnalysisStages);
-  const report = await analyzeModel(model, flags, context, progress, outputs.written, []);
+  const report = await analyzeModel(model, flags, context, progress, outputs.written, [], resume);
   if (outputs.format === 'json') {
     for (const warning of report.warnings) {
       progress.note(`warning: ${warning}`); // a table shows them itself
     }
   }
   await deliverReport(report, outputs, progress, context);
+  await endResume(resume);
 }
 
 /** Adds the command `analyze` to the program. */
@@ -44,6 +47,7 @@ export function addAnalyzeCommand(program: Command, context: Context): void {
       'ONNX model, model.json of a TensorFlow.js layers model, or the folder that holds it',
     );
   addAnalyzeOptions(command);
+  addResumeOptions(command, 'Running:');
   addOutputOptions(command, outputFormat, reportFileOptions);
   addHelpAfter(command, {
     paragraphs: [
@@ -56,6 +60,7 @@ export function addAnalyzeCommand(program: Command, context: Context): void {
       'prune-limit analyze models/mlp --epsilon 1% --examples all --tolerance 0.2',
       'prune-limit analyze models/mlp --exclude "dense_3/*" --json report.json --markdown report.md',
       'prune-limit analyze models/mlp --html report.html --plots pictures',
+      'prune-limit analyze resnet20.onnx --data cifar-10-batches-bin --resume resnet20.state',
       'prune-limit analyze models/mlp --format json --quiet | jq .limits',
     ],
   });

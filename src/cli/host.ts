@@ -1,7 +1,7 @@
 /** What the command line needs from the outside: a process, and the work itself. Tests inject both. */
 import type { Writable } from 'node:stream';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
-import type { AnalyzeConfig, PruneConfig, TrainConfig } from '../config.js';
+import type { AnalyzeConfig, PruneConfig, ResumeOptions, TrainConfig } from '../config.js';
 import type { Progress } from '../progress.js';
 import type { DoctorReport } from '../report/doctor-report.js';
 import type { Inspection } from '../report/inspection.js';
@@ -25,6 +25,9 @@ export interface Host {
   exit(code: number): void;
   on(event: 'uncaughtException', listener: (error: unknown) => void): unknown;
   off(event: 'uncaughtException', listener: (error: unknown) => void): unknown;
+  /** Of a process that another one watches over. */
+  send?(message: string): unknown;
+  connected?: boolean;
 }
 
 /** What the commands do. */
@@ -36,7 +39,12 @@ export interface Work {
     checkpoint: Checkpoint,
     output: string | null,
   ): Promise<{ read: readonly string[]; written: readonly string[] }>;
-  analyze(config: AnalyzeConfig, progress: Progress, checkpoint: Checkpoint): Promise<Report>;
+  analyze(
+    config: AnalyzeConfig,
+    progress: Progress,
+    checkpoint: Checkpoint,
+    resume?: ResumeOptions | null,
+  ): Promise<Report>;
   prune(config: PruneConfig, progress: Progress, checkpoint: Checkpoint): Promise<PruneSummary>;
   train(config: TrainConfig, progress: Progress, given: Checkpoint | null): Promise<TrainSummary>;
   study(config: StudyConfig, progress: Progress): Promise<StudyResult>;

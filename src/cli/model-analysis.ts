@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { analysisStages } from '../analysis/stages.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
-import type { AnalyzeConfig } from '../config.js';
+import type { AnalyzeConfig, ResumeOptions } from '../config.js';
 import type { Progress } from '../progress.js';
 import type { Report } from '../report/schema.js';
 import { analyzeSettings, configSetting, weightsSetting } from './analyze-settings.js';
@@ -12,6 +12,7 @@ import { addOption, addOptionGroup } from './options.js';
 import { checkApart, checkOutput, folderOutput, type Output, stdoutOutput } from './output.js';
 import { readingStage, readModel } from './read-model.js';
 import { type Flags, pathFrom, readWeightsOption, resolveAnalyzeConfig } from './resolve-config.js';
+import { resumeOutputs } from './resume-options.js';
 import type { Setting } from './settings.js';
 
 /** The stages of the progress of `analyzeModel`. */
@@ -67,9 +68,10 @@ export async function analyzePrepared(
   { checkpoint, config }: PreparedAnalysis,
   context: Surroundings,
   progress: Progress,
+  resume: ResumeOptions | null = null,
 ): Promise<Report> {
   const { validateReport } = await import('../report/schema.js');
-  return validateReport(await context.work.analyze(config, progress, checkpoint));
+  return validateReport(await context.work.analyze(config, progress, checkpoint, resume));
 }
 
 /** Reads and analyses a model, as `prepareAnalysis` and `analyzePrepared`. */
@@ -80,9 +82,11 @@ export async function analyzeModel(
   progress: Progress,
   outputs: readonly Output[],
   inputs: readonly Input[],
+  resume: ResumeOptions | null = null,
 ): Promise<Report> {
-  const prepared = await prepareAnalysis(model, flags, context, progress, outputs, inputs);
-  return analyzePrepared(prepared, context, progress);
+  const written = [...outputs, ...resumeOutputs(resume)];
+  const prepared = await prepareAnalysis(model, flags, context, progress, written, inputs);
+  return analyzePrepared(prepared, context, progress, resume);
 }
 
 /** Adds the options of an analysis to a command, in the groups of its help. */

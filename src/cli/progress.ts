@@ -34,11 +34,12 @@ function namer(plan: readonly string[]): Namer {
 }
 
 function newState(total: number, options: StageOptions | undefined, now: number): StageState {
-  return { total, atMost: options?.atMost === true, done: 0, expected: null, start: now };
+  const { atMost = false, before = 0 } = options ?? {};
+  return { total, atMost, done: before, before, expected: null, start: now };
 }
 
 function advance(state: StageState, done: number, expected: number | null | undefined): void {
-  state.done = Math.min(done, state.total);
+  state.done = Math.min(Math.max(done, state.before), state.total);
   state.expected = expected ?? null;
 }
 

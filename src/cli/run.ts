@@ -56,12 +56,14 @@ export async function run(host: Host, work: Work = lazyWork): Promise<void> {
     },
     progress: async (quiet, plan) => {
       const { createProgress } = await import('./progress.js');
-      progress = createProgress({
+      const { toldProgress } = await import('./whereabouts.js');
+      const shown = createProgress({
         stream: host.stderr,
         quiet,
         plan,
         width: () => pageOf(host.stderr, host.env).width,
       });
+      progress = toldProgress(shown, host);
       return progress;
     },
     page: pageOf(host.stdout, host.env),

@@ -6,6 +6,8 @@ export interface StageState {
   /** The total is an upper bound. */
   atMost: boolean;
   done: number;
+  /** What of it an earlier run has done. */
+  before: number;
   /** How much there will be in all, where that can be told; less than the total. */
   expected: number | null;
   /** Milliseconds. */
@@ -32,12 +34,13 @@ export function duration(seconds: number): string {
  * @param now milliseconds
  */
 export function stageWords(state: StageState, now: number): string {
-  const { done, expected, total, atMost } = state;
+  const { done, before, expected, total, atMost } = state;
   if (total <= 1) {
     return '...';
   }
   const inAll = expected === null ? total : Math.max(expected, done);
-  const rest = done === 0 ? null : duration((((now - state.start) / 1000) * (inAll - done)) / done);
+  const own = done - before;
+  const rest = own === 0 ? null : duration((((now - state.start) / 1000) * (inAll - done)) / own);
   if (expected !== null) {
     return `${done} of about ${Math.round(inAll)}${rest === null ? '' : `, ${rest} left`}`;
   }

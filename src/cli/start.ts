@@ -1,7 +1,8 @@
 /** What the executable calls. It imports next to nothing, so that it can tell where even that is too much. */
 import nodeModule from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { supervise } from './supervision.js';
+import { interruptedAnalysis } from './interruption.js';
+import { type InterruptedWords, supervise } from './supervision.js';
 
 /** Commands that compute for longer than anyone should wait for a Ctrl-C. */
 const COMPUTING_COMMANDS = ['analyze', 'prune', 'train', 'study', 'gate', 'doctor'];
@@ -41,7 +42,9 @@ export async function start(host: NodeJS.Process): Promise<void> {
     COMPUTING_COMMANDS.includes(command) && !options.some((option) => /^(-h|--help)$/.test(option));
   const script = fileURLToPath(new URL('./computing-process.js', import.meta.url));
   const argv = [...host.execArgv, script, ...host.argv.slice(2)];
-  if (!computes || !(await supervise(host, argv))) {
+  const words: InterruptedWords = (...run) =>
+    command === 'analyze' ? interruptedAnalysis(options, ...run) : '';
+  if (!computes || !(await supervise(host, argv, words))) {
     await runHere(host);
   }
 }

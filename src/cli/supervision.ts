@@ -24,7 +24,14 @@ export interface Watcher {
 /** Clears a line that a bar of progress was left on. */
 const CLEAR_LINE = '\r\u001b[2K';
 
-/** What to say of a process that a signal ended which nobody asked for. */
+/**
+ * What follows on `interrupted` of a process that was asked to end.
+ *
+ * @param where what it sent last, where it sends strings; null: nothing
+ */
+export type InterruptedWords = (seconds: number, where: string | null) => string;
+
+/** What to say of a process that a signal ended. */
 function endedBy(signal: NodeJS.Signals): string {
   switch (signal) {
     case 'SIGINT':
@@ -60,13 +67,22 @@ function started(child: ChildProcess): Promise<ChildProcess | null> {
  * @param argv options of Node, the script and its arguments
  * @returns false where no process could be started
  */
-export async function supervise(watcher: Watcher, argv: readonly string[]): Promise<boolean> {
+export async function supervise(
+  watcher: Watcher,
+  argv: readonly string[],
+  interruptedWords: InterruptedWords = () => '',
+): Promise<boolean> {
+  const start = performance.now();
   const child = await started(
     spawn(process.execPath, argv, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] }),
   );
   if (child === null) {
     return false;
   }
+  let where: string | null = null;
+  child.on('message', (message) => {
+    where = typeof message === 'string' ? message : where;
+  });
   let asked: EndingSignal | null = null;
   let deadline: NodeJS.Timeout | undefined;
   const hangUp = (): void => {}; // a terminal that is gone takes no words
@@ -96,6 +112,8 @@ export async function supervise(watcher: Watcher, argv: readonly string[]): Prom
   }
   const cause: NodeJS.Signals = asked ?? signal;
   watcher.exitCode = 128 + constants.signals[cause];
-  watcher.stderr.write(`${watcher.stderr.isTTY ? CLEAR_LINE : ''}prune-limit: ${endedBy(cause)}\n`);
+  const interrupted = asked === 'SIGINT' || asked === 'SIGTERM';
+  const more = interrupted ? interruptedWords((performance.now() - start) / 1000, where) : '';
+  watcher.stderr.write(`${watcher.stderr.isTTY ? CLEAR_LINE : ''}prune-limit: ${endedBy(cause)}${more}\n`);
   return true;
 }

@@ -20,6 +20,8 @@ export interface LanczosVectors {
    * @returns a new array
    */
   combination(coefficients: Float64Array): Float64Array | null;
+  /** The vector that was added after so many others; it must be among those that are kept. */
+  vector(index: number): LanczosVector;
 }
 
 /**
@@ -69,7 +71,12 @@ export function projectedVectors(
   const blocks: Float32Array[] = [];
   let newest: Float32Array = new Float32Array(0);
   let added = 0;
+  const vector = (index: number): Float32Array => {
+    const start = (index % blockVectors) * stride;
+    return blocks[Math.floor(index / blockVectors)].subarray(start, start + length);
+  };
   return {
+    vector,
     add: () => {
       const inBlock = added % blockVectors;
       if (inBlock === 0) {
@@ -95,10 +102,7 @@ export function projectedVectors(
     combination: (coefficients) =>
       combined(
         length,
-        Array.from(coefficients, (_, j) => {
-          const start = (j % blockVectors) * stride;
-          return blocks[Math.floor(j / blockVectors)].subarray(start, start + length);
-        }),
+        Array.from(coefficients, (_, j) => vector(j)),
         coefficients,
       ),
   };
@@ -151,6 +155,7 @@ export function plainVectors(length: number, precision: 'float64' | 'float32'): 
       return overlaps;
     },
     combination: (coefficients) => combined(length, vectors.slice(0, coefficients.length), coefficients),
+    vector: (index) => vectors[index],
   };
 }
 
@@ -164,5 +169,10 @@ export function recentVectors(length: number, precision: 'float64' | 'float32'):
       throw new Error('recentVectors: older vectors are not kept');
     },
     combination: () => null,
+    vector: (index) => recent[index % recent.length],
   };
 }
+
+/** Vectors in float64, in plain loops. */
+export const vectorsInFloat64: LanczosVectorsFactory = (length, keep) =>
+  keep === 'all' ? plainVectors(length, 'float64') : recentVectors(length, 'float64');

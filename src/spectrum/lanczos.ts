@@ -1,15 +1,20 @@
 import type { LinearOperator } from '../curvature/linear-operator.js';
 import {
-  type LanczosVectors,
-  type LanczosVectorsFactory,
-  plainVectors,
-  recentVectors,
-} from './lanczos-vectors.js';
+  type FollowedRecord,
+  followRecord,
+  type KeptRun,
+  type LanczosPosition,
+  type LanczosRecord,
+  positionAt,
+} from './lanczos-record.js';
+import { type LanczosVectors, type LanczosVectorsFactory, vectorsInFloat64 } from './lanczos-vectors.js';
 import { monitorOrthogonality, type OrthogonalityMonitor } from './orthogonality.js';
+import { productRounding } from './product-rounding.js';
 import {
   differenceNorm,
   dot,
   type LanczosVector,
+  largestMagnitude,
   scale,
   subtractAndMeasure,
   subtractAndScale,
@@ -48,6 +53,11 @@ export interface LanczosOptions {
   reorthogonalization?: Reorthogonalization;
   /** Keeps the vectors. Default: in float64, and plain loops. */
   createVectors?: LanczosVectorsFactory;
+  /**
+   * The same run as it was carried out before, of the same operator, start vector and options: its steps cost no
+   * product, and those beyond come out to the same bits. Null: there is none, the default.
+   */
+  record?: LanczosRecord | null;
 }
 
 /**
@@ -75,12 +85,6 @@ const NOISE_FACTOR = 8;
 const MEASURE_AGAIN_BELOW = 10 * NOISE_FACTOR;
 
 /**
- * A vector times this rounds differently in every operation. No power of two,
- * which would change exponents only.
- */
-const OTHER_SCALE = 0.7;
-
-/**
  * The norm of a residual is the difference of two squares as long as it is not
  * less than this share of them; below, digits would be lost.
  */
@@ -95,11 +99,8 @@ const NEGLIGIBLE_NORM_ERROR = 1e-9;
 /** Repeat the orthogonalisation when it removed this much of the vector ("twice is enough": Parlett 1980, section 6-9). */
 const REPEAT_BELOW = Math.SQRT1_2;
 
-const inFloat64: LanczosVectorsFactory = (length, keep) =>
-  keep === 'all' ? plainVectors(length, 'float64') : recentVectors(length, 'float64');
-
 /** Symmetric Lanczos (Golub & Van Loan, section 10.1), one step a call, so that a run can be continued. */
-export class LanczosRun implements LanczosCoefficients {
+export class LanczosRun implements LanczosCoefficients, KeptRun {
   readonly alpha: number[] = [];
   readonly beta: number[] = [];
   /** True once the Krylov space is invariant: the quadrature of this run is exact. */
@@ -107,7 +108,9 @@ export class LanczosRun implements LanczosCoefficients {
 
   readonly reorthogonalization: Reorthogonalization;
   readonly #operator: LinearOperator;
-  readonly #monitor: OrthogonalityMonitor | null;
+  /** Null once it is followed to its end. */
+  #record: FollowedRecord | null;
+  #monitor: OrthogonalityMonitor | null;
   readonly #vectors: LanczosVectors;
   #current: LanczosVector;
   /** 1, but for rounding. */
@@ -132,7 +135,8 @@ export class LanczosRun implements LanczosCoefficients {
     this.reorthogonalization = options.reorthogonalization ?? 'full';
     const full = this.reorthogonalization === 'full';
     this.#monitor = full ? monitorOrthogonality() : null;
-    this.#vectors = (options.createVectors ?? inFloat64)(operator.dim, full ? 'all' : 'recent');
+    this.#vectors = (options.createVectors ?? vectorsInFloat64)(operator.dim, full ? 'all' : 'recent');
+    this.#record = options.record ? followRecord(options.record, this.#vectors, full) : null;
     this.#current = this.#vectors.add();
     this.#current.set(start);
     this.#currentSquaredNorm = dot(this.#current, this.#current);
@@ -143,11 +147,74 @@ export class LanczosRun implements LanczosCoefficients {
     return this.alpha.length;
   }
 
-  /** Adds one pair of coefficients, at the cost of one product; does nothing once exhausted. */
+  /** Adds one pair of coefficients, at the cost of a product where no record has them; does nothing once exhausted. */
   async step(): Promise<void> {
     if (this.exhausted) {
       return;
     }
+    const record = this.#record;
+    if (record !== null && this.steps < record.steps) {
+      const [alpha, beta] = record.coefficients(this.steps);
+      this.alpha.push(alpha);
+      this.beta.push(beta);
+      this.exhausted = record.exhausted && this.steps === record.steps;
+      return;
+    }
+    if (record !== null) {
+      await this.#leave(record);
+    }
+    await this.#advance();
+  }
+
+  /**
+   * Makes sure that `combination` has the vectors of all steps so far, where they are kept: takes them from the record
+   * that the run follows, or does the steps again that it has none of.
+   */
+  async takeVectors(): Promise<void> {
+    const record = this.#record;
+    if (record === null || this.#monitor === null) {
+      return;
+    }
+    if (record.newest >= this.steps - 1) {
+      await record.load(this.steps - 1);
+    } else {
+      await this.#leave(record);
+    }
+  }
+
+  /** Takes the position of the record up, and does the steps from there to the present one again. */
+  async #leave(record: FollowedRecord): Promise<void> {
+    const { steps } = this;
+    this.#record = null;
+    this.exhausted = false;
+    const known = await record.position();
+    this.alpha.length = known?.steps ?? 0;
+    this.beta.length = this.alpha.length;
+    if (known !== null) {
+      this.#current = this.#vectors.vector(known.steps);
+      this.#previous = this.#vectors.vector(known.steps - 1);
+      this.#currentSquaredNorm = known.squaredNorm;
+      this.#scale = known.scale;
+      this.#rounding = known.rounding;
+      this.#monitor = known.monitor;
+    }
+    while (this.steps < steps && !this.exhausted) {
+      await this.#advance();
+    }
+  }
+
+  position(): LanczosPosition | null {
+    if (this.#record !== null || this.exhausted || this.steps === 0) {
+      return null;
+    }
+    return positionAt(this.steps, this.#currentSquaredNorm, this.#scale, this.#rounding, this.#monitor);
+  }
+
+  vector(index: number): LanczosVector {
+    return this.#vectors.vector(index);
+  }
+
+  async #advance(): Promise<void> {
     const current = this.#current;
     const residual = await this.#operator.apply(current);
     if (residual.length !== current.length) {
@@ -267,34 +334,15 @@ export class LanczosRun implements LanczosCoefficients {
       return false;
     }
     if (this.#rounding === null || norm <= MEASURE_AGAIN_BELOW * this.#rounding) {
-      this.#rounding = await this.#measureRounding(residual, couplingBefore);
+      const current = this.#current;
+      const previous = this.#previous ?? current;
+      this.#rounding = await productRounding(this.#operator, current, previous, couplingBefore, residual);
     }
     return norm <= NOISE_FACTOR * this.#rounding;
-  }
-
-  /** Norm of the difference between two products with the current vector that round differently. */
-  async #measureRounding(residual: Float64Array, couplingBefore: number): Promise<number> {
-    const current = this.#current;
-    const other = await this.#operator.apply(current.map((entry) => OTHER_SCALE * entry));
-    const previous = this.#previous ?? current;
-    let squares = 0;
-    for (let i = 0; i < other.length; i++) {
-      const difference = other[i] / OTHER_SCALE - couplingBefore * previous[i] - residual[i];
-      squares += difference * difference;
-    }
-    return Math.sqrt(squares);
   }
 
   #finish(): void {
     this.beta[this.steps - 1] = 0;
     this.exhausted = true;
   }
-}
-
-function largestMagnitude(values: Float64Array): number {
-  let largest = 0;
-  for (const value of values) {
-    largest = Math.max(largest, Math.abs(value));
-  }
-  return largest;
 }

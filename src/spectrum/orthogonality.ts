@@ -43,16 +43,29 @@ export interface OrthogonalityMonitor {
   reset(measured: number): void;
   /** Whether a pass that removed overlaps as large as `measured` leaves some well above the rounding errors. */
   needsSecondPass(measured: number): boolean;
+  /** All that it knows, for a monitor that goes on from there; `monitorNumbers` of them. */
+  numbers(): Float64Array;
 }
 
-/** A monitor for one Lanczos run; deterministic, O(steps) work a step. */
-export function monitorOrthogonality(): OrthogonalityMonitor {
-  let rounding = 2 ** -52;
-  let previous: Float64Array = new Float64Array(0);
-  let current: Float64Array = Float64Array.of(1);
-  let relativeScale = 1;
+/** How many numbers a monitor knows after so many steps. */
+export function monitorNumbers(steps: number): number {
+  return 3 + steps + (steps + 1);
+}
+
+/**
+ * A monitor for one Lanczos run; deterministic, O(steps) work a step.
+ *
+ * @param known `numbers` of a monitor to go on from, after `steps` steps; left out: of a run that begins
+ */
+export function monitorOrthogonality(
+  known = Float64Array.of(2 ** -52, 1, 0, 1),
+  steps = 0,
+): OrthogonalityMonitor {
+  let [rounding, relativeScale] = known;
   // Of two successive vectors that are reorthogonalised, the first was.
-  let secondIsDue = false;
+  let secondIsDue = known[2] === 1;
+  let previous = known.slice(3, 3 + steps);
+  let current = known.slice(3 + steps);
   // Semi-orthogonality to the square root of a step's rounding errors keeps the coefficients accurate to them (Simon 1984).
   const threshold = (): number => MARGIN * Math.min(LARGEST_OVERLAP, Math.sqrt(rounding * relativeScale));
   return {
@@ -92,5 +105,6 @@ export function monitorOrthogonality(): OrthogonalityMonitor {
       secondIsDue = !secondIsDue;
     },
     needsSecondPass: (measured) => measured * threshold() > 10 * rounding * relativeScale,
+    numbers: () => Float64Array.of(rounding, relativeScale, secondIsDue ? 1 : 0, ...previous, ...current),
   };
 }

@@ -7,6 +7,7 @@ import type { LinearOperator } from '../curvature/linear-operator.js';
 import { randomStream } from '../random.js';
 import { deflated, deflationOf } from './deflation.js';
 import { type LanczosCoefficients, LanczosRun, type Reorthogonalization } from './lanczos.js';
+import type { LanczosKeeper } from './lanczos-record.js';
 import type { LanczosVectorsFactory } from './lanczos-vectors.js';
 import { leadingEigenvalues, type RitzEigenvalue } from './ritz.js';
 import { antiGaussOrExact, averagedOrExact, gaussOrExact, radauOrExact } from './run-rules.js';
@@ -44,6 +45,8 @@ export interface SpectrumOptions<Name extends string> {
   reorthogonalization?: Reorthogonalization;
   /** Keeps the Lanczos vectors; see `LanczosOptions`. */
   createVectors?: LanczosVectorsFactory;
+  /** Keeps the runs, and has those that were kept before: their steps cost no product. */
+  keeper?: LanczosKeeper;
   /** What negative eigenvalues count as in the functionals. Default `abs`. */
   negativeEigenvalues?: NegativeEigenvalues;
   /** Quantities to estimate, e.g. pruning limits. */
@@ -135,12 +138,16 @@ export async function estimateSpectrum<Name extends string>(
   requirePositiveInteger('checkEvery', checkEvery);
   requirePositiveInteger('dim', operator.dim);
 
-  const newRun = (index: number): LanczosRun =>
+  const { keeper, createVectors } = options;
+  const newRun = async (index: number): Promise<LanczosRun> =>
     new LanczosRun(operator, rademacherProbe(operator.dim, options.seed, index), {
       reorthogonalization,
-      createVectors: options.createVectors,
+      createVectors,
+      record: (await keeper?.load(index)) ?? null,
     });
-  const runs = Array.from({ length: initialProbes }, (_, index) => newRun(index));
+  const newRuns = (first: number, count: number): Promise<LanczosRun[]> =>
+    Promise.all(Array.from({ length: count }, (_, index) => newRun(first + index)));
+  const runs = await newRuns(0, initialProbes);
   const problem = {
     runs,
     dimension: operator.dim,
@@ -176,10 +183,21 @@ export async function estimateSpectrum<Name extends string>(
     const toEnd = endsWithin ? runs.length * operator.dim : Number.POSITIVE_INFINITY;
     return stepsAreLeft ? Math.min(budget * PROBE_BUDGET, toEnd) : Number.POSITIVE_INFINITY;
   };
+  const check = async (counts: boolean): Promise<void> => {
+    if (runs.length > 1) {
+      // What several probes tell of each other takes their vectors.
+      await Promise.all(runs.map((run) => run.takeVectors()));
+    }
+    const exhausted = runs.every((run) => run.exhausted);
+    for (const { watch } of watches) {
+      watch.check(steps, counts, exhausted);
+    }
+  };
   for (;;) {
     await Promise.all(runs.map((run) => run.step()));
     steps++;
     report();
+    await keeper?.save(runs, false);
     const exhausted = runs.every((run) => run.exhausted);
     const due = steps >= minimumSteps && (steps - minimumSteps) % checkEvery === 0;
     if (!due && !isLast()) {
@@ -187,9 +205,7 @@ export async function estimateSpectrum<Name extends string>(
     }
     // Fewer steps than the first check takes say too little to settle anything.
     const counts = exhausted || steps >= minimumSteps;
-    for (const { watch } of watches) {
-      watch.check(steps, counts, exhausted);
-    }
+    await check(counts);
     if (decisive.settled) {
       break;
     }
@@ -198,16 +214,13 @@ export async function estimateSpectrum<Name extends string>(
         ? 0
         : probesToAdd(decisive.estimate, runs.length, options.tolerance, budget, worthOnProbes());
     if (added > 0) {
-      const late = Array.from({ length: added }, (_, index) => newRun(runs.length + index));
-      await Promise.all(late.map((run) => catchUp(run, steps, report)));
+      const late = await newRuns(runs.length, added);
+      await catchUp(late, steps, async () => {
+        report();
+        await keeper?.save([...runs, ...late], false);
+      });
       runs.push(...late);
-      for (const { watch } of watches) {
-        watch.check(
-          steps,
-          counts,
-          runs.every((run) => run.exhausted),
-        );
-      }
+      await check(counts);
       if (decisive.settled) {
         break;
       }
@@ -217,6 +230,7 @@ export async function estimateSpectrum<Name extends string>(
       break;
     }
   }
+  await keeper?.save(runs, true);
   const estimates = Object.fromEntries(watches.map(({ name, watch }) => [name, watch.result()]));
   return {
     ...summarize(operator.dim, runs, steps, reorthogonalization, options.leading ?? 20),
@@ -225,10 +239,15 @@ export async function estimateSpectrum<Name extends string>(
   };
 }
 
-async function catchUp(run: LanczosRun, steps: number, onStep: () => void): Promise<void> {
-  while (run.steps < steps && !run.exhausted) {
-    await run.step();
-    onStep();
+/** Steps of probes that come later, in lockstep. */
+async function catchUp(
+  runs: readonly LanczosRun[],
+  steps: number,
+  onStep: () => Promise<void>,
+): Promise<void> {
+  for (let step = 0; step < steps && !runs.every((run) => run.exhausted); step++) {
+    await Promise.all(runs.map((run) => run.step()));
+    await onStep();
   }
 }
 

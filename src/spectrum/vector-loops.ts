@@ -172,3 +172,12 @@ export function subtractCombination(
     }
   }
 }
+
+/** The largest magnitude of some values; 0 of none. */
+export function largestMagnitude(values: Float64Array): number {
+  let largest = 0;
+  for (const value of values) {
+    largest = Math.max(largest, Math.abs(value));
+  }
+  return largest;
+}

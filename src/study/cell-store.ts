@@ -33,7 +33,7 @@ async function readCell(path: string): Promise<FinishedCell | null> {
 export interface CellStore {
   /** The folder of the model that the cell of a key makes. */
   model(key: string): string;
-  /** The folder of a training's state. */
+  /** The folder of the state of a training or an analysis. */
   state(key: string): string;
   /** The cell, where it is finished and its model is there. */
   find(cell: Cell, key: string): Promise<FinishedCell | null>;

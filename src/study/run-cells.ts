@@ -11,7 +11,7 @@ export interface CellPlace {
   modelPath(source: ModelSource): string | null;
   /** The folder of the model that the cell makes. */
   output: string;
-  /** The folder of its training's state. */
+  /** The folder of the state of its training or analysis. */
   state: string;
 }
 

@@ -87,7 +87,8 @@ export async function writeRunState(
   position: RunPosition,
   run: string,
 ): Promise<void> {
-  await writeFilesAtomically(folder, [{ name: STATE_FILE, data: encodeState(state, position, run) }]);
+  const data = encodeState(state, position, run);
+  await writeFilesAtomically(folder, [{ name: STATE_FILE, data, flushed: true }]);
 }
 
 /**

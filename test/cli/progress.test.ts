@@ -151,8 +151,10 @@ test.each([
   [{ done: 0, atMost: true }, '0 of up to 300'],
   [{ done: 60, atMost: true, expected: 84.5 }, '60 of about 85, 4 s left'],
   [{ done: 60, atMost: true, expected: 50 }, '60 of about 60, 0 s left'],
+  [{ done: 120, before: 100, atMost: true }, '120 of up to 300, up to 1 min 30 s left'],
+  [{ done: 100, before: 100, atMost: true }, '100 of up to 300'],
 ])('stageWords(%j)', (state, expected) => {
-  const start = { total: 300, atMost: false, done: 0, expected: null, start: 1000 };
+  const start = { total: 300, atMost: false, done: 0, before: 0, expected: null, start: 1000 };
   expect(stageWords({ ...start, ...state }, 11_000)).toBe(expected);
 });
 
