@@ -61,6 +61,8 @@ export interface AnalyzeOptions extends DataOptions {
   /** Bytes, or a size such as `"1.5G"`. */
   memoryLimit?: number | string;
   productPlan?: AnalyzeConfig['productPlan'];
+  /** Shards that the examples are cut into. */
+  shards?: number;
   /** Folder for the compiled programs. */
   dumpGraph?: string;
 }

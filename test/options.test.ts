@@ -37,6 +37,7 @@ const analyzeNames: Record<Exclude<keyof AnalyzeOptions, 'model'>, true> = {
   threads: true,
   memoryLimit: true,
   productPlan: true,
+  shards: true,
   dumpGraph: true,
 };
 const pruneNames: Record<Exclude<keyof PruneOptions, keyof AnalyzeOptions>, true> = {

@@ -32,6 +32,8 @@ export function assembleReport(findings: Findings): Report {
   const { config, checkpoint, problem, computation, selfCheck, dense, epsilon, slice, measured } = findings;
   const { engine, dataset, network, loss, train, test } = problem;
   const { spectrum } = findings;
+  // Without the address of workers: no number depends on it, and it may hold a password.
+  const { workers: _, ...options } = config;
   const { gaussianWidth, sharp } = spectrum.estimates;
   const limits = theoryLimits(gaussianWidth, sharp, slice, findings.connected);
   const settled = { gaussianWidth: gaussianWidth.settled, sharp: sharp.settled };
@@ -153,7 +155,7 @@ export function assembleReport(findings: Findings): Report {
       resolution: selfCheck.resolution,
       trainedResolution: selfCheck.trainedResolution,
     },
-    options: config,
+    options: { ...options, shards: computation.sharding?.sums.shards },
     warnings: [],
     timing: findings.seconds,
   };

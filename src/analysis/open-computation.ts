@@ -4,25 +4,80 @@ import { compilingExecutor } from '../compute/compile/onnx-executor.js';
 import { NotCompilableError } from '../compute/compile/trace.js';
 import { tfjsExecutor } from '../compute/tfjs-executor.js';
 import type { AnalyzeConfig } from '../config.js';
-import type { ProductPlan } from '../curvature/product-plan.js';
+import { type ProductPlan, productProgramOf } from '../curvature/product-plan.js';
+import type { ShardSums } from '../curvature/shard-sums.js';
 import { InputError } from '../errors.js';
 import { prepareLossPrograms } from '../programs/loss-programs.js';
 import { AGREEMENT_TOLERANCE } from '../programs/rounding.js';
+import { defaultShards } from '../programs/shards.js';
 import type { Progress } from '../progress.js';
 import { UnwrittenFileError, writeWholeFiles } from '../whole-files.js';
 import { compareComputations } from './agreement.js';
-import { chooseWorkSizes, type LanczosSizes } from './budget.js';
-import { compiledWorkSizes } from './compiled-budget.js';
-import { type Computation, createComputation } from './computation.js';
+import { chooseWorkSizes, type LanczosSizes, type WorkSizes } from './budget.js';
+import { compiledWorkSizes, type ShardArithmetic, type ShardDemand } from './compiled-budget.js';
+import {
+  type Computation,
+  type ComputationSetting,
+  createComputation,
+  vectorsFactory,
+} from './computation.js';
 import { requireRoom } from './memory.js';
 import type { Problem } from './problem.js';
 import type { ResourceScope } from './resources.js';
+import { openShardSums, shardedComputation } from './sharded-computation.js';
+
+/** What a computation is the sum of, where its examples are cut into shards. */
+export interface Sharding {
+  sums: ShardSums;
+  arithmetic: ShardArithmetic;
+}
 
 /** The computation that was opened, and how its work is cut. */
 export interface OpenedComputation extends Computation {
   lanczos: LanczosSizes;
   /** Null: tfjs computes, operation by operation. */
   plan: ProductPlan | null;
+  /** Null: the examples are not cut into shards. */
+  sharding: Sharding | null;
+}
+
+/**
+ * How many shards the examples are cut into; null: they are not.
+ *
+ * @throws InputError where there are fewer examples
+ */
+function shardDemand(
+  { train }: Problem,
+  config: AnalyzeConfig,
+  arithmetic: ShardArithmetic | null,
+): ShardDemand | null {
+  const shards = config.shards ?? (config.workers === null ? null : defaultShards(train.count));
+  if (shards !== null && shards > train.count) {
+    throw new InputError(
+      'usage/shards',
+      `--shards ${shards}: there are ${train.count} training examples; give at most so many shards, or more --examples`,
+    );
+  }
+  return shards === null ? null : { shards, arithmetic };
+}
+
+/** A computation of all examples at once, or of their shards. */
+async function createDemanded(
+  problem: Problem,
+  setting: ComputationSetting,
+  demand: ShardDemand | null,
+  scope: ResourceScope,
+): Promise<Computation & { sharding: Sharding | null }> {
+  if (demand === null) {
+    return { ...(await createComputation(problem, setting, scope)), sharding: null };
+  }
+  const { executor, kind, productBatch, plan } = setting;
+  const sums = await openShardSums(problem, setting, demand.shards, scope);
+  const createVectors = await vectorsFactory(executor, scope);
+  return {
+    ...shardedComputation(problem, sums, kind, createVectors),
+    sharding: { sums, arithmetic: { batchSize: productBatch, program: plan && productProgramOf(plan) } },
+  };
 }
 
 /** Writes programs into a folder, as ONNX files, up to the first that cannot be written. */
@@ -50,6 +105,7 @@ async function openCompiled(
   problem: Problem,
   config: AnalyzeConfig,
   progress: Progress,
+  demand: ShardDemand | null,
   scope: ResourceScope,
 ): Promise<OpenedComputation | null> {
   const { network, loss, train, engine } = problem;
@@ -70,7 +126,7 @@ async function openCompiled(
   if (plans === null) {
     return null;
   }
-  const { plan, keepBytes, leastBytes, ...lanczos } = compiledWorkSizes(problem, config, plans);
+  const { plan, keepBytes, leastBytes, ...lanczos } = compiledWorkSizes(problem, config, plans, demand);
   requireRoom(config, leastBytes);
   const difference = await compareComputations(problem, { kind, executor, programs, plan });
   if (!(difference <= AGREEMENT_TOLERANCE)) {
@@ -79,16 +135,30 @@ async function openCompiled(
   isCompared = true;
   const { batchSize } = plan;
   const sizes = { productBatch: batchSize, evaluationBatch: batchSize, keepBytes };
-  const computation = await createComputation(problem, { executor, programs, kind, plan, ...sizes }, scope);
+  const setting = { executor, programs, kind, plan, ...sizes };
+  const computation = await createDemanded(problem, setting, demand, scope);
   // From here on tfjs computes nothing.
   network.dispose();
   releaseWasmBackend();
   return { ...computation, lanczos, plan };
 }
 
+/** Batches of shards, evened out over the largest one. */
+function shardBatches(
+  { productBatch }: WorkSizes,
+  examples: number,
+  { shards, arithmetic }: ShardDemand,
+): Pick<WorkSizes, 'productBatch' | 'evaluationBatch'> {
+  const largest = Math.ceil(examples / shards);
+  const evened = Math.ceil(largest / Math.ceil(largest / productBatch));
+  const batch = arithmetic?.batchSize ?? evened;
+  return { productBatch: batch, evaluationBatch: batch };
+}
+
 async function openUncompiled(
   problem: Problem,
   config: AnalyzeConfig,
+  demand: ShardDemand | null,
   scope: ResourceScope,
 ): Promise<OpenedComputation> {
   const { network, loss, train } = problem;
@@ -97,8 +167,15 @@ async function openUncompiled(
   // Half of the memory is for a product.
   requireRoom(config, 2 * (sizes.cost.fixedBytes + sizes.cost.bytesPerExample));
   const programs = await prepareLossPrograms(tfjsExecutor, network, loss, kind, train);
+  const { productBatch, evaluationBatch } =
+    demand === null ? sizes : shardBatches(sizes, train.count, demand);
   const setting = { executor: tfjsExecutor, programs, kind, plan: null };
-  const computation = await createComputation(problem, { ...sizes, ...setting }, scope);
+  const computation = await createDemanded(
+    problem,
+    { ...setting, productBatch, evaluationBatch, keepBytes: sizes.keepBytes },
+    demand,
+    scope,
+  );
   return { ...computation, lanczos: sizes, plan: null };
 }
 
@@ -108,15 +185,22 @@ async function openUncompiled(
  * with a note that says why.
  *
  * With compiled programs, the tensors of `problem.network` are freed.
+ *
+ * @param arithmetic how shards have to be computed; null: to be chosen
  */
 export async function openComputation(
   problem: Problem,
   config: AnalyzeConfig,
   progress: Progress,
   scope: ResourceScope,
+  arithmetic: ShardArithmetic | null = null,
 ): Promise<OpenedComputation> {
+  const demand = shardDemand(problem, config, arithmetic);
+  if (arithmetic !== null && arithmetic.program === null) {
+    return openUncompiled(problem, config, demand, scope);
+  }
   try {
-    const compiled = await openCompiled(problem, config, progress, scope);
+    const compiled = await openCompiled(problem, config, progress, demand, scope);
     if (compiled !== null) {
       return compiled;
     }
@@ -126,5 +210,5 @@ export async function openComputation(
     }
     progress.note(`this model cannot be compiled (${error.message}); computing with tfjs`);
   }
-  return openUncompiled(problem, config, scope);
+  return openUncompiled(problem, config, demand, scope);
 }

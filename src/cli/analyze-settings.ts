@@ -4,8 +4,11 @@ import type { Setting, Settings } from './settings.js';
 import { dataSettings, engineSettings } from './shared-settings.js';
 import * as read from './values.js';
 
+/** More shards than machines anyone has, and less than what handing them out would take. */
+const MOST_SHARDS = 4096;
+
 /** What `analyze` can be told, by option, configuration file or metadata. */
-export type AnalyzeSettings = Omit<AnalyzeConfig, 'model' | 'weights'>;
+export type AnalyzeSettings = Omit<AnalyzeConfig, 'model' | 'weights' | 'workers'>;
 
 export const analyzeSettings: Settings<AnalyzeSettings> = {
   ...dataSettings,
@@ -206,6 +209,14 @@ export const analyzeSettings: Settings<AnalyzeSettings> = {
     defaultText: analyzeDefaults.productPlan,
     examples: ['auto', 'recomputed'],
     read: read.oneOf('auto', 'kept', 'recomputed', 'whole'),
+  },
+  shards: {
+    option: 'shards',
+    value: 'N',
+    help: 'cut the examples into N shards, added up along a fixed tree: the same digits whoever computes them',
+    defaultText: 'none',
+    examples: ['16'],
+    read: read.wholeNumber(1, MOST_SHARDS),
   },
   dumpGraph: {
     option: 'dump-graph',

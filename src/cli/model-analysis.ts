@@ -128,6 +128,7 @@ export function addAnalyzeOptions(command: Command): void {
     'threads',
     'memoryLimitBytes',
     'productPlan',
+    'shards',
     'dumpGraph',
   ]);
 }

@@ -196,6 +196,12 @@ const optionsSchema = z.object({
   reorthogonalization: z.enum(['auto', 'full', 'none']),
   productPlan: z.enum(['auto', 'kept', 'recomputed', 'whole']),
   dumpGraph: z.string().nullable(),
+  shards: count
+    .nullable()
+    .optional()
+    .describe(
+      'that the examples were cut into, their sums added along a fixed tree: the same digits whoever computes them',
+    ),
 });
 
 /** The report of `analyze`. */
