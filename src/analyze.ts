@@ -60,9 +60,22 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
       staged(stages.connected, async () => connectedPruning(problem, ranking)),
     );
     const maximumFraction = connected.connectedWhenDense ? connected.prunedFraction : 1;
-    const computation = await watch.time('compile', () =>
+    const opened = await watch.time('compile', () =>
       staged(stages.compile, () => openComputation(problem, config, progress, scope)),
     );
+    const { workers } = config;
+    const computation =
+      workers === null
+        ? opened
+        : await watch.time('workers', async () =>
+            (await import('./distribute.js')).overWorkers(
+              opened,
+              problem,
+              { config, workers, checkpoint },
+              progress,
+              scope,
+            ),
+          );
 
     const { train, epsilonTrain, test, curvature } = computation;
     const dense = await watch.time('dense', async () => {

@@ -65,6 +65,10 @@ export interface AnalyzeOptions extends DataOptions {
   shards?: number;
   /** Folder for the compiled programs. */
   dumpGraph?: string;
+  /** Server at which workers compute the shards, `redis://` or `rediss://`. */
+  workers?: string;
+  /** Workers whose arithmetic differs in the last digits may take part. */
+  allowDrift?: boolean;
 }
 
 /** Options of `prune`: one of `ratio` and `atLimit`, and those of the analysis that finds the limit. */

@@ -38,6 +38,8 @@ const analyzeNames: Record<Exclude<keyof AnalyzeOptions, 'model'>, true> = {
   memoryLimit: true,
   productPlan: true,
   shards: true,
+  workers: true,
+  allowDrift: true,
   dumpGraph: true,
 };
 const pruneNames: Record<Exclude<keyof PruneOptions, keyof AnalyzeOptions>, true> = {

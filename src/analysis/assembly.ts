@@ -48,7 +48,8 @@ export function assembleReport(findings: Findings): Report {
       accuracyTolerance,
     });
   // A model that cannot be compiled is computed by the backend its programs would have come from.
-  const { plan, lanczos } = computation;
+  const { plan, lanczos, sharding } = computation;
+  const helpers = sharding?.workers?.();
   const fellBack = engine.onnx !== null && plan === null;
   const computedBy = fellBack ? ({ backend: 'wasm', threads: 1 } as const) : engine;
   const theorySetting: TheoryCurveSetting = {
@@ -76,6 +77,7 @@ export function assembleReport(findings: Findings): Report {
         unfoldedBatches: plan.unfoldedBatches,
         estimatedBytes: plan.bytes,
       },
+      ...(helpers && { workers: helpers }),
     },
     model: {
       path: config.model,
@@ -155,11 +157,16 @@ export function assembleReport(findings: Findings): Report {
       resolution: selfCheck.resolution,
       trainedResolution: selfCheck.trainedResolution,
     },
-    options: { ...options, shards: computation.sharding?.sums.shards },
+    options: { ...options, shards: sharding?.sums.shards },
     warnings: [],
     timing: findings.seconds,
   };
   report.warnings = [
+    ...(helpers?.drifting
+      ? [
+          `${helpers.drifting} of the workers compute with another arithmetic: another run may differ in the last digits`,
+        ]
+      : []),
     ...dataset.warnings,
     ...problem.lossNotes,
     ...expertWarnings(report, warningFacts(findings, report)),

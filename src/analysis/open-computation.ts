@@ -30,6 +30,8 @@ import { openShardSums, shardedComputation } from './sharded-computation.js';
 export interface Sharding {
   sums: ShardSums;
   arithmetic: ShardArithmetic;
+  /** Who computed them so far; absent where it is this process. */
+  workers?: () => { most: number; drifting: number };
 }
 
 /** The computation that was opened, and how its work is cut. */

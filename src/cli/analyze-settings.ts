@@ -238,6 +238,24 @@ export const weightsSetting: Setting<string> = {
   read: read.text,
 };
 
+/** `--workers`: what it sends goes to that server, so that no file can name it. */
+export const workersSetting: Setting<string> = {
+  option: 'workers',
+  value: 'URL',
+  valueOptional: true,
+  help: 'have the shards computed by every prune-limit worker at this Redis or Valkey server (default: PRUNE_LIMIT_REDIS_URL)',
+  examples: ['redis://queue.example:6379'],
+  read: read.text,
+};
+
+/** `--allow-drift`: with `--workers`. */
+export const allowDriftSetting: Setting<boolean> = {
+  option: 'allow-drift',
+  help: 'workers whose arithmetic differs in the last digits may take part',
+  examples: [''],
+  read: (value) => value === true,
+};
+
 /** `--config`: where the other settings come from, so that no configuration file can name it. */
 export const configSetting: Setting<string> = {
   option: 'config',

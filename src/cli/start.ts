@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { supervise } from './supervision.js';
 
 /** Commands that compute for longer than anyone should wait for a Ctrl-C. */
-const COMPUTING_COMMANDS = ['analyze', 'prune', 'train', 'study', 'gate', 'doctor'];
+const COMPUTING_COMMANDS = ['analyze', 'prune', 'train', 'study', 'gate', 'doctor', 'worker'];
 
 /** Runs the command line in this process. */
 export async function runHere(host: NodeJS.Process): Promise<void> {
