@@ -37,6 +37,10 @@ import { measureTuned, requireTunable } from './tuned-limits.js';
 export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: Checkpoint): Promise<Report> {
   return resourceScope(async (scope) => {
     const watch = stopwatch();
+    const { workers } = config;
+    if (workers !== null) {
+      await (await import('./workers/server.js')).requireServer(workers.url);
+    }
     const staged = <T>(name: string, work: () => Promise<T>): Promise<T> => asStage(progress, name, work);
     const problem = await watch.time('load', () =>
       staged(stages.data, () => openProblem(config, checkpoint, progress, scope)),
@@ -63,7 +67,6 @@ export function analyze(config: AnalyzeConfig, progress: Progress, checkpoint: C
     const opened = await watch.time('compile', () =>
       staged(stages.compile, () => openComputation(problem, config, progress, scope)),
     );
-    const { workers } = config;
     const computation =
       workers === null
         ? opened

@@ -35,6 +35,9 @@ const RETURN_SECONDS = 30;
 /** Seconds without an answer of the server after which a line says so, and again. */
 const SILENCE_SECONDS = 60;
 
+/** Milliseconds that a worker which is to end may take to say so: less than whoever watches over it allows. */
+const GOODBYE_MILLISECONDS = 1500;
+
 /** How a worker takes part. */
 export interface ServeOptions {
   /**
@@ -203,10 +206,18 @@ async function takePart(
   }
 }
 
-/** Takes part in runs until the signal. */
+/** Takes part in runs until the signal; what it has to say to a server that does not answer is left unsaid. */
 export async function serve(server: Server, options: ServeOptions): Promise<void> {
-  const { redis, shown } = server;
+  const { signal } = options;
+  const aborted = new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => setTimeout(resolve, GOODBYE_MILLISECONDS), { once: true });
+  });
+  await Promise.race([serveRuns(server, options), aborted]);
+}
+
+async function serveRuns(server: Server, options: ServeOptions): Promise<void> {
   const { note, signal, withRun } = options;
+  const { redis, shown } = server;
   const host = `${hostname().slice(0, 100)} (process ${globalThis.process.pid})`;
   const self = { worker: randomBytes(6).toString('hex'), host };
   const refused = new Set<string>();

@@ -108,15 +108,13 @@ export async function loadLibraries(): Promise<{
 }
 
 /**
- * Connects to a server.
+ * Asks a server whether it is there, on a connection of its own that is tried once: what is wrong shows best on that.
  *
- * @param url `redis://` or `rediss://`, with user and password where the server wants them
  * @throws InputError where it does not answer within ten seconds, or refuses
  */
-export async function connectServer(url: string): Promise<Server> {
+export async function requireServer(url: string): Promise<void> {
   const { Redis } = await loadLibraries();
   const { shown, options } = optionsOf(url);
-  // What is wrong shows best on a connection that is tried once.
   const probe = new Redis({
     ...options,
     lazyConnect: true,
@@ -142,6 +140,18 @@ export async function connectServer(url: string): Promise<Server> {
     clearTimeout(deadline);
     probe.disconnect();
   }
+}
+
+/**
+ * Connects to a server.
+ *
+ * @param url `redis://` or `rediss://`, with user and password where the server wants them
+ * @throws InputError as {@link requireServer}
+ */
+export async function connectServer(url: string): Promise<Server> {
+  await requireServer(url);
+  const { Redis } = await loadLibraries();
+  const { shown, options } = optionsOf(url);
   const connections: Redis[] = [];
   const kept = (connection: Redis): Redis => {
     connections.push(connection);
