@@ -50,6 +50,10 @@ export function analyze(
 ): Promise<Report> {
   return resourceScope(async (scope) => {
     const watch = stopwatch();
+    const { workers } = config;
+    if (workers !== null) {
+      await (await import('./workers/server.js')).requireServer(workers.url);
+    }
     const staged = <T>(name: string, work: () => Promise<T>): Promise<T> => asStage(progress, name, work);
     const problem = await watch.time('load', () =>
       staged(stages.data, () => openProblem(config, checkpoint, progress, scope)),
@@ -85,7 +89,19 @@ export function analyze(
     const opened = await watch.time('compile', () =>
       staged(stages.compile, () => openComputation(problem, config, progress, scope)),
     );
-    const computation = state === null ? opened : await keptComputation(opened, state, progress);
+    const distributed =
+      workers === null
+        ? opened
+        : await watch.time('workers', async () =>
+            (await import('./distribute.js')).overWorkers(
+              opened,
+              problem,
+              { config, workers, checkpoint },
+              progress,
+              scope,
+            ),
+          );
+    const computation = state === null ? distributed : await keptComputation(distributed, state, progress);
 
     const { train, epsilonTrain, test, curvature } = computation;
     const dense = await watch.time('dense', async () => {

@@ -80,6 +80,18 @@ export interface AnalyzeConfig {
   productPlan: 'auto' | 'kept' | 'recomputed' | 'whole';
   /** Folder for the compiled programs as ONNX files; null: none. */
   dumpGraph: string | null;
+  /** Shards that the training examples are cut into; null: none, or, with `workers`, as many as suit their number. */
+  shards: number | null;
+  /** What computes the shards; null: this process. */
+  workers: WorkersConfig | null;
+}
+
+/** Workers that are met at a Redis or Valkey server. */
+export interface WorkersConfig {
+  /** With user and password, where it has them: never to be shown. */
+  url: string;
+  /** Workers whose arithmetic differs in the last digits may take part. */
+  allowDrift: boolean;
 }
 
 /** Everything of `AnalyzeConfig` that has a default; `model`, `weights` and `data` have none. */
@@ -115,6 +127,8 @@ export const analyzeDefaults: Omit<AnalyzeConfig, 'model' | 'weights' | 'data'> 
   reorthogonalization: 'auto',
   productPlan: 'auto',
   dumpGraph: null,
+  shards: null,
+  workers: null,
 };
 
 /** Where an analysis keeps its results while it runs. */

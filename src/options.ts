@@ -61,12 +61,18 @@ export interface AnalyzeOptions extends DataOptions {
   /** Bytes, or a size such as `"1.5G"`. */
   memoryLimit?: number | string;
   productPlan?: AnalyzeConfig['productPlan'];
+  /** Shards that the examples are cut into. */
+  shards?: number;
   /** Folder for the compiled programs. */
   dumpGraph?: string;
   /** File that results are kept in while the analysis runs, and from which one that was stopped goes on. */
   resume?: string;
   /** That file stays when the analysis has succeeded. */
   keepState?: boolean;
+  /** Server at which workers compute the shards, `redis://` or `rediss://`. */
+  workers?: string;
+  /** Workers whose arithmetic differs in the last digits may take part. */
+  allowDrift?: boolean;
 }
 
 /** Options of `prune`: one of `ratio` and `atLimit`, and those of the analysis that finds the limit. */

@@ -1,15 +1,13 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { analyze } from './analyze.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint/registry.js';
 import { readCheckpointWithWeights } from './checkpoint/weights/assign-weights.js';
 import { prepareBackend } from './compute/backend.js';
 import type { AnalyzeConfig } from './config.js';
+import { dataDigest } from './data-digest.js';
 import { InputError } from './errors.js';
-import { filesBelow } from './files-below.js';
 import { requireLayersModel, trainRound } from './iterative-round.js';
 import { createNetwork } from './network/create-network.js';
 import { scaleWeights } from './network/scaled-weights.js';
@@ -30,23 +28,6 @@ import { outcomesByName } from './study/study.js';
 import { distributionDistances } from './study/weight-distance.js';
 import { toolVersion } from './tool-version.js';
 import { train } from './train.js';
-
-/** What a digest of data is of: names and bytes of its files, in the order of the names. */
-async function dataDigest(path: string): Promise<string> {
-  const files = (await filesBelow(path)).sort();
-  const digest = createHash('sha256');
-  for (const file of files) {
-    const content = createHash('sha256');
-    for await (const chunk of createReadStream(file)) {
-      content.update(chunk as Buffer);
-    }
-    digest.update(`${relative(path, file)}\n${content.digest('hex')}\n`);
-  }
-  if (files.length === 0) {
-    throw new InputError('study/no-data', `--data ${path}: there is no file; say where the data is`);
-  }
-  return digest.digest('hex');
-}
 
 /** @throws InputError `network/not-homogeneous` for models that `scaleWeights` does not take, ONNX models among them */
 function scaled(checkpoint: Checkpoint, factor: number): Checkpoint {
@@ -102,7 +83,11 @@ async function openStudy(config: StudyConfig, progress: Progress): Promise<Opene
       requireTakes(cell, given as Checkpoint);
     }
   }
-  const data = await asStage(progress, STUDY_DATA_STAGE, () => dataDigest(settings.analysis.data));
+  const path = settings.analysis.data;
+  const data = await asStage(progress, STUDY_DATA_STAGE, () => dataDigest(path));
+  if (data === null) {
+    throw new InputError('study/no-data', `--data ${path}: there is no file; say where the data is`);
+  }
   const keys = cellKeys(cells, { version: toolVersion(), data, model: given?.sha256 ?? null });
   return { cells, keys, store: cellStore(output), given };
 }

@@ -32,6 +32,8 @@ export function assembleReport(findings: Findings): Report {
   const { config, checkpoint, problem, computation, selfCheck, dense, epsilon, slice, measured } = findings;
   const { engine, dataset, network, loss, train, test } = problem;
   const { spectrum } = findings;
+  // Without the address of workers: no number depends on it, and it may hold a password.
+  const { workers: _, ...options } = config;
   const { gaussianWidth, sharp } = spectrum.estimates;
   const limits = theoryLimits(gaussianWidth, sharp, slice, findings.connected);
   const settled = { gaussianWidth: gaussianWidth.settled, sharp: sharp.settled };
@@ -46,7 +48,8 @@ export function assembleReport(findings: Findings): Report {
       accuracyTolerance,
     });
   // A model that cannot be compiled is computed by the backend its programs would have come from.
-  const { plan, lanczos } = computation;
+  const { plan, lanczos, sharding } = computation;
+  const helpers = sharding?.workers?.();
   const fellBack = engine.onnx !== null && plan === null;
   const computedBy = fellBack ? ({ backend: 'wasm', threads: 1 } as const) : engine;
   const theorySetting: TheoryCurveSetting = {
@@ -74,6 +77,7 @@ export function assembleReport(findings: Findings): Report {
         unfoldedBatches: plan.unfoldedBatches,
         estimatedBytes: plan.bytes,
       },
+      ...(helpers && { workers: helpers }),
     },
     model: {
       path: config.model,
@@ -153,11 +157,16 @@ export function assembleReport(findings: Findings): Report {
       resolution: selfCheck.resolution,
       trainedResolution: selfCheck.trainedResolution,
     },
-    options: config,
+    options: { ...options, shards: sharding?.sums.shards },
     warnings: [],
     timing: findings.seconds,
   };
   report.warnings = [
+    ...(helpers?.drifting
+      ? [
+          `${helpers.drifting} of the workers compute with another arithmetic: another run may differ in the last digits`,
+        ]
+      : []),
     ...dataset.warnings,
     ...problem.lossNotes,
     ...expertWarnings(report, warningFacts(findings, report)),

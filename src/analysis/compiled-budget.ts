@@ -1,6 +1,11 @@
 import type { ProgramPlans } from '../compute/executor.js';
 import type { AnalyzeConfig } from '../config.js';
-import { type ProductPlan, planProducts } from '../curvature/product-plan.js';
+import {
+  PRODUCT_PROGRAMS,
+  type ProductPlan,
+  type ProductProgram,
+  planProducts,
+} from '../curvature/product-plan.js';
 import { SMALLEST_BATCH, worthwhileBatchSize } from '../programs/batches.js';
 import { vectorInputs } from '../programs/loss-programs.js';
 import { BASIS_OPERATION_COST, chooseLanczosSizes, type LanczosSizes } from './budget.js';
@@ -35,17 +40,37 @@ export interface CompiledWorkSizes extends LanczosSizes {
   leastBytes: number;
 }
 
+/** What has to be the same wherever a shard is computed, as it decides the last digits. */
+export interface ShardArithmetic {
+  /** Examples in a batch, at most. */
+  batchSize: number;
+  /** Null: tfjs computes, operation by operation. */
+  program: ProductProgram | null;
+}
+
+/** How the examples are cut before they are cut into batches. */
+export interface ShardDemand {
+  shards: number;
+  /** Batches and programs that are given; null: to be chosen. */
+  arithmetic: ShardArithmetic | null;
+}
+
 /**
  * Divides the memory limit among compiled programs: batch size and plan of
  * their curvature products, and the Lanczos basis.
  *
  * @param product what is known of the curvature product
+ * @param demanded of a sum over shards; null: over all examples
  */
 export function compiledWorkSizes(
   { network, train }: Pick<Problem, 'network' | 'train'>,
   config: AnalyzeConfig,
   product: ProgramPlans,
+  demanded: ShardDemand | null = null,
 ): CompiledWorkSizes {
+  const shards = demanded?.shards ?? 1;
+  const given = demanded?.arithmetic ?? null;
+  const examplesOfShard = Math.ceil(train.count / shards);
   const limit = tensorMemory(config);
   const variable = vectorInputs(network);
   const [small, large] = MEASURED_BATCHES.map((batchSize) => {
@@ -66,13 +91,14 @@ export function compiledWorkSizes(
   const largest = Math.min(
     fitting,
     worthwhileBatchSize(
-      train.count,
+      examplesOfShard,
       operationsPerExample,
       network.dimension,
       roomyBytes <= workingBytes ? ROOMY_BATCH : SMALLEST_BATCH,
     ),
   );
-  const batchSize = Math.ceil(train.count / Math.ceil(train.count / largest));
+  const batchSize = given?.batchSize ?? Math.ceil(examplesOfShard / Math.ceil(examplesOfShard / largest));
+  const programs = given === null || given.program === null ? PRODUCT_PROGRAMS : [given.program];
 
   const lanczos = chooseLanczosSizes(
     config,
@@ -90,6 +116,7 @@ export function compiledWorkSizes(
     cacheBytes: Math.max(0, limit - passBytes - basisBytes - 2 * INPUT_SHARE * limit),
     workingBytes,
     vectors: lanczos.probes,
+    ...(demanded !== null && { batches: shards * Math.ceil(examplesOfShard / batchSize), programs }),
   };
   return {
     ...lanczos,

@@ -58,6 +58,20 @@ export interface ComputationSetting {
   plan: ProductPlan | null;
 }
 
+/** Keeps Lanczos vectors in the way that is fastest with an executor. */
+export async function vectorsFactory(
+  executor: Executor,
+  scope: ResourceScope,
+): Promise<LanczosVectorsFactory> {
+  const projector = executor.rowProjector === null ? null : scope.own(await executor.rowProjector());
+  return (length, keep) =>
+    keep !== 'all'
+      ? recentVectors(length, 'float32')
+      : projector === null
+        ? plainVectors(length, 'float32')
+        : projectedVectors(length, projector);
+}
+
 /**
  * Sets up everything an analysis computes.
  *
@@ -84,7 +98,7 @@ export async function createComputation(
   });
   const batches = batchesOf(problem.train, productBatch, keepBytes);
   const lossProblem = { network, loss, batches };
-  const projector = executor.rowProjector === null ? null : scope.own(await executor.rowProjector());
+  const createVectors = await vectorsFactory(executor, scope);
   const train = evaluated(batches);
   const { epsilonTrain, test } = problem;
   return {
@@ -96,11 +110,6 @@ export async function createComputation(
     test: test && evaluated(batchesOf(test, evaluationBatch, keepBytes)),
     lossGradient: (weights) => lossGradient(lossProblem, weights, programs.gradient),
     curvature: scope.own(await plannedCurvatureOperator(lossProblem, kind, programs.product, plan)),
-    createVectors: (length, keep) =>
-      keep !== 'all'
-        ? recentVectors(length, 'float32')
-        : projector === null
-          ? plainVectors(length, 'float32')
-          : projectedVectors(length, projector),
+    createVectors,
   };
 }

@@ -22,7 +22,7 @@ export interface Findings {
   config: AnalyzeConfig;
   checkpoint: Checkpoint;
   problem: Problem;
-  computation: Pick<OpenedComputation, 'lanczos' | 'plan'>;
+  computation: Pick<OpenedComputation, 'lanczos' | 'plan' | 'sharding'>;
   selfCheck: SelfCheck;
   /** Null where the order of images that was taken is not known to be wrong. */
   betterOrder: BetterOrder | null;

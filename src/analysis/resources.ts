@@ -1,6 +1,6 @@
 /** Something that holds memory until it is told to let go. */
 export interface Disposable {
-  dispose(): void;
+  dispose(): void | Promise<void>;
 }
 
 /** Owns everything that is handed to it, for the length of one computation. */
@@ -23,7 +23,7 @@ export async function resourceScope<T>(computation: (scope: ResourceScope) => Pr
     });
   } finally {
     for (const resource of owned.reverse()) {
-      resource.dispose();
+      await resource.dispose();
     }
   }
 }

@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
-import { analyzeSettings } from './analyze-settings.js';
+import { allowDriftSetting, analyzeSettings, workersSetting } from './analyze-settings.js';
 import type { Context } from './context.js';
 import { addHelpAfter } from './help.js';
 import { addAnalyzeOptions, analyzeModel, modelAnalysisStages } from './model-analysis.js';
-import { addOutputOptions, outputFormat } from './options.js';
+import { addOption, addOutputOptions, outputFormat } from './options.js';
 import { checkApart, stdoutOutput } from './output.js';
 import { deliverReport, type ReportOutputFlags, reportFileOptions, reportOutputs } from './render-report.js';
 import type { Flags } from './resolve-config.js';
 import { addResumeOptions, endResume, readResume, resumeOutputs } from './resume-options.js';
-import { readFlags } from './settings.js';
+import { readFlags, type Setting } from './settings.js';
 import { pathOptions, refuseStdin, refuseStdout } from './standard-streams.js';
 
 interface OutputFlags extends ReportOutputFlags {
@@ -48,6 +48,8 @@ export function addAnalyzeCommand(program: Command, context: Context): void {
     );
   addAnalyzeOptions(command);
   addResumeOptions(command, 'Running:');
+  addOption(command, workersSetting as Setting<unknown>);
+  addOption(command, allowDriftSetting as Setting<unknown>);
   addOutputOptions(command, outputFormat, reportFileOptions);
   addHelpAfter(command, {
     paragraphs: [

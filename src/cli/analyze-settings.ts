@@ -4,8 +4,11 @@ import type { Setting, Settings } from './settings.js';
 import { dataSettings, engineSettings } from './shared-settings.js';
 import * as read from './values.js';
 
+/** More shards than machines anyone has, and less than what handing them out would take. */
+const MOST_SHARDS = 4096;
+
 /** What `analyze` can be told, by option, configuration file or metadata. */
-export type AnalyzeSettings = Omit<AnalyzeConfig, 'model' | 'weights'>;
+export type AnalyzeSettings = Omit<AnalyzeConfig, 'model' | 'weights' | 'workers'>;
 
 export const analyzeSettings: Settings<AnalyzeSettings> = {
   ...dataSettings,
@@ -207,6 +210,14 @@ export const analyzeSettings: Settings<AnalyzeSettings> = {
     examples: ['auto', 'recomputed'],
     read: read.oneOf('auto', 'kept', 'recomputed', 'whole'),
   },
+  shards: {
+    option: 'shards',
+    value: 'N',
+    help: 'cut the examples into N shards, added up along a fixed tree: the same digits whoever computes them',
+    defaultText: 'none',
+    examples: ['16'],
+    read: read.wholeNumber(1, MOST_SHARDS),
+  },
   dumpGraph: {
     option: 'dump-graph',
     value: 'DIR',
@@ -225,6 +236,24 @@ export const weightsSetting: Setting<string> = {
   defaultText: "the model's own",
   examples: ['model.safetensors'],
   read: read.text,
+};
+
+/** `--workers`: what it sends goes to that server, so that no file can name it. */
+export const workersSetting: Setting<string> = {
+  option: 'workers',
+  value: 'URL',
+  valueOptional: true,
+  help: 'have the shards computed by every prune-limit worker at this Redis or Valkey server (default: PRUNE_LIMIT_REDIS_URL)',
+  examples: ['redis://queue.example:6379'],
+  read: read.text,
+};
+
+/** `--allow-drift`: with `--workers`. */
+export const allowDriftSetting: Setting<boolean> = {
+  option: 'allow-drift',
+  help: 'workers whose arithmetic differs in the last digits may take part',
+  examples: [''],
+  read: (value) => value === true,
 };
 
 /** `--config`: where the other settings come from, so that no configuration file can name it. */

@@ -42,6 +42,7 @@ const valueSchemas: Record<keyof AnalyzeSettings, z.ZodType> = {
   memoryLimitBytes: z.union([count, z.string()]),
   reorthogonalization: z.enum(['auto', 'full', 'none']),
   productPlan: z.enum(['auto', 'kept', 'recomputed', 'whole']),
+  shards: count,
   dumpGraph: z.string(),
 };
 

@@ -11,6 +11,7 @@ import type { StudyResult } from '../report/study-schema.js';
 import type { TrainSummary } from '../report/train-summary.js';
 import type { StudyConfig } from '../study/settings.js';
 import type { PlannedCell } from '../study.js';
+import type { WorkerConfig } from '../worker.js';
 
 export type OutputStream = Writable & { isTTY?: boolean; columns?: number; fd?: number };
 
@@ -50,6 +51,8 @@ export interface Work {
   study(config: StudyConfig, progress: Progress): Promise<StudyResult>;
   /** The cells of a study, none of which is run. */
   planStudy(config: StudyConfig, progress: Progress): Promise<PlannedCell[]>;
+  /** Takes part in analyses with workers until a signal ends the process. */
+  worker(config: WorkerConfig, progress: Progress): Promise<void>;
   diagnose(progress: Progress): Promise<DoctorReport>;
   inspect(path: string): Promise<Inspection>;
   /** Zeros of a compressed model among the prunable weights of its dense one. */
@@ -84,6 +87,7 @@ export const lazyWork: Work = {
   train: async (...args) => (await import('../train.js')).train(...args),
   study: async (...args) => (await import('../study.js')).study(...args),
   planStudy: async (...args) => (await import('../study.js')).planStudy(...args),
+  worker: async (config, progress) => (await import('../worker.js')).workUntilStopped(config, progress),
   diagnose: async (...args) => (await import('../doctor.js')).diagnose(...args),
   inspect: async (...args) => (await import('../inspect.js')).inspect(...args),
   prunedZeros: async (...args) => (await import('../pruned-model.js')).prunedZeros(...args),

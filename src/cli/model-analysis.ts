@@ -132,6 +132,7 @@ export function addAnalyzeOptions(command: Command): void {
     'threads',
     'memoryLimitBytes',
     'productPlan',
+    'shards',
     'dumpGraph',
   ]);
 }

@@ -1,5 +1,11 @@
 /** The options of the commands by the names that programs and configuration files use: in camelCase. */
-import { analyzeSettings, configSetting, weightsSetting } from './analyze-settings.js';
+import {
+  allowDriftSetting,
+  analyzeSettings,
+  configSetting,
+  weightsSetting,
+  workersSetting,
+} from './analyze-settings.js';
 import { settingKey } from './settings.js';
 import { dataSettings, engineSettings } from './shared-settings.js';
 import { studySettings } from './study-settings.js';
@@ -8,6 +14,8 @@ import { studySettings } from './study-settings.js';
 export const analyzeOptionNames: readonly string[] = [
   weightsSetting,
   configSetting,
+  workersSetting,
+  allowDriftSetting,
   ...Object.values(analyzeSettings),
 ].map(settingKey);
 

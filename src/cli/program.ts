@@ -14,6 +14,7 @@ import { addReportCommand } from './report-command.js';
 import { addSchemaCommand } from './schema-command.js';
 import { addStudyCommand } from './study-command.js';
 import { addTrainCommand } from './train-command.js';
+import { addWorkerCommand } from './worker-command.js';
 
 /** The whole command line. Commander neither exits nor prints errors; `run` does. */
 export function createProgram(context: Context): Command {
@@ -41,6 +42,7 @@ export function createProgram(context: Context): Command {
   addPruneCommand(program, context);
   addTrainCommand(program, context);
   addStudyCommand(program, context);
+  addWorkerCommand(program, context);
   addDataCommand(program, context);
   addInspectCommand(program, context);
   addGateCommand(program, context);

@@ -94,6 +94,8 @@ export async function denseOfReport(
       rowNorms: 0,
       tuneEpochs: 0,
       dumpGraph: null,
+      shards: report.options.shards ?? null,
+      workers: null,
     },
   };
 }

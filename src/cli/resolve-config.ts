@@ -1,11 +1,18 @@
 /** Merges options, configuration file, model metadata and defaults, in this order of precedence. */
 import { realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
-import { type AnalyzeConfig, analyzeDefaults } from '../config.js';
+import { type AnalyzeConfig, analyzeDefaults, type WorkersConfig } from '../config.js';
 import { InputError } from '../errors.js';
 import type { Progress } from '../progress.js';
-import { type AnalyzeSettings, analyzeSettings, configSetting, weightsSetting } from './analyze-settings.js';
+import {
+  type AnalyzeSettings,
+  analyzeSettings,
+  configSetting,
+  weightsSetting,
+  workersSetting,
+} from './analyze-settings.js';
 import { readConfigFile } from './config-file.js';
+import { readServerUrl } from './server-url.js';
 import { readSetting, type Setting, settingKey } from './settings.js';
 import { suggestion } from './suggestion.js';
 
@@ -42,6 +49,21 @@ export function workingDirectory(cwd: string): string {
 /** The path that `--weights` names; null without it. */
 export function readWeightsOption(flags: Flags, cwd: string): string | null {
   return flags.weights === undefined ? null : pathFrom(cwd, readSetting(weightsSetting, flags.weights, null));
+}
+
+/** What `--workers` and `--allow-drift` ask for; null without them. */
+function readWorkersOption({ workers, allowDrift }: Flags): WorkersConfig | null {
+  if (workers === undefined) {
+    if (allowDrift === true) {
+      throw new InputError(
+        'usage/allow-drift',
+        '--allow-drift means nothing without --workers; leave it out',
+      );
+    }
+    return null;
+  }
+  const given = workers === true ? undefined : readSetting(workersSetting, workers, null);
+  return { url: readServerUrl(given, process.env, '--workers'), allowDrift: allowDrift === true };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -167,6 +189,7 @@ export async function resolveSettings(
     model: request.modelPath,
     weights: readWeightsOption(request.flags, workingDirectory(request.cwd)),
     data: null,
+    workers: readWorkersOption(request.flags),
   };
   let dataSource: string | null = null;
   for (const [key, setting] of settingEntries) {

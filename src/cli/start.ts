@@ -5,7 +5,7 @@ import { interruptedAnalysis } from './interruption.js';
 import { type InterruptedWords, supervise } from './supervision.js';
 
 /** Commands that compute for longer than anyone should wait for a Ctrl-C. */
-const COMPUTING_COMMANDS = ['analyze', 'prune', 'train', 'study', 'gate', 'doctor'];
+const COMPUTING_COMMANDS = ['analyze', 'prune', 'train', 'study', 'gate', 'doctor', 'worker'];
 
 /**
  * Lets Node keep compiled modules between runs in its own folder of the

@@ -38,6 +38,28 @@ export interface ProductDemand {
   workingBytes: number;
   /** Vectors that share a pass. */
   vectors: number;
+  /** Of `batchSize` at most, where shards cut some shorter; left out: as few as hold the examples. */
+  batches?: number;
+  /** What every batch may go through, all the same; left out: these may be mixed. */
+  programs?: readonly ProductProgram[];
+}
+
+/** What a batch goes through: the whole program, or a split one whose images are unfolded in every product or before. */
+export const PRODUCT_PROGRAMS = ['whole', 'folded', 'unfolded'] as const;
+export type ProductProgram = (typeof PRODUCT_PROGRAMS)[number];
+
+/** What every batch of a plan goes through; null where that depends on which are kept. */
+export function productProgramOf(plan: ProductPlan): ProductProgram | null {
+  const { name, keptBatches, unfoldedBatches, recomputesUnfolded, batches } = plan;
+  if (name === 'whole') {
+    return 'whole';
+  }
+  if (unfoldedBatches === 0 && !recomputesUnfolded) {
+    return 'folded';
+  }
+  return unfoldedBatches === keptBatches && (recomputesUnfolded || keptBatches === batches)
+    ? 'unfolded'
+    : null;
 }
 
 /**
@@ -74,7 +96,7 @@ export function planProducts(
   asked: ProductPlanName | 'auto' = 'auto',
 ): ProductPlan {
   const { examples, batchSize, cacheBytes, vectors } = demand;
-  const batches = Math.ceil(examples / batchSize);
+  const batches = demand.batches ?? Math.ceil(examples / batchSize);
   const whole = product.wholeCost(batchSize);
   const [plain, unfolded] = [false, true].map((keepUnfolded) => {
     const { prologue, step, keptBytes } = product.splitCost(batchSize, variable, keepUnfolded);
@@ -129,9 +151,14 @@ export function planProducts(
       }
     }
   }
-  const named = candidates.filter(({ plan }) => asked === 'auto' || plan.name === asked);
+  const { programs } = demand;
+  const allowed = candidates.filter(({ plan }) => {
+    const program = productProgramOf(plan);
+    return programs === undefined || (program !== null && programs.includes(program));
+  });
+  const named = allowed.filter(({ plan }) => asked === 'auto' || plan.name === asked);
   // `kept` with no room for one batch is `recomputed`.
-  const possible = named.length > 0 ? named : candidates.filter(({ plan }) => plan.name === 'recomputed');
+  const possible = named.length > 0 ? named : allowed.filter(({ plan }) => plan.name === 'recomputed');
   const fitting = possible.filter(({ passBytes }) => passBytes <= demand.workingBytes);
   return (fitting.length > 0 ? fitting : possible).reduce((best, candidate) =>
     candidate.work < best.work ? candidate : best,

@@ -12,6 +12,7 @@ import type { Batch, Batches } from '../programs/batches.js';
 import type { CurvatureKind } from '../programs/curvature-products.js';
 import { accumulate, flatInputs, scaled } from '../programs/flat-weights.js';
 import { gradientProgram, productProgram, vectorInputs } from '../programs/loss-programs.js';
+import type { ShardRange } from '../programs/shards.js';
 import type { LinearOperator } from './linear-operator.js';
 import type { ProductPlan } from './product-plan.js';
 import { sharedPass } from './shared-pass.js';
@@ -31,6 +32,46 @@ export interface LossProblem {
   batches: Batches;
 }
 
+/** Sums of loss and gradient over batches, by a program that is compiled until this is disposed of. */
+export interface GradientSums {
+  /** @param range shards of the batches; left out: all */
+  over(weights: Float32Array | Float64Array, range?: ShardRange): Promise<LossGradient>;
+  dispose(): void;
+}
+
+/**
+ * @param prepared {@link gradientProgram}, where the executor of the batches has it already
+ * @throws NotCompilableError
+ */
+export async function gradientSums(
+  { network, loss, batches }: LossProblem,
+  prepared?: PreparedProgram,
+): Promise<GradientSums> {
+  const { executor, source } = batches;
+  const program = prepared ?? (await executor.prepare(gradientProgram(network, loss, source)));
+  const programs = compiledBySize<CompiledProgram>((batchSize) => program.compile(batchSize));
+  return {
+    over: async (weights, range) => {
+      const fixed = flatInputs(executor, network, 'w', weights);
+      try {
+        const total = new Float64Array(network.dimension);
+        let summed = 0;
+        await batches.forEach(async ({ size, x, y }) => {
+          const compiled = await programs.of(size);
+          const outputs = await compiled.run({ ...fixed, x, y });
+          summed += executor.values(outputs.loss)[0];
+          accumulate(executor, network, outputs, total);
+          executor.release(outputs);
+        }, range);
+        return { loss: summed, gradient: total };
+      } finally {
+        executor.release(fixed);
+      }
+    },
+    dispose: programs.dispose,
+  };
+}
+
 /**
  * Mean loss over all batches and its gradient, by a program that is compiled
  * for this one call: its buffers are as large as a product's.
@@ -40,28 +81,17 @@ export interface LossProblem {
  * @throws NotCompilableError
  */
 export async function lossGradient(
-  { network, loss, batches }: LossProblem,
+  problem: LossProblem,
   weights: Float32Array | Float64Array,
   prepared?: PreparedProgram,
 ): Promise<LossGradient> {
-  const { executor, source } = batches;
-  const program = prepared ?? (await executor.prepare(gradientProgram(network, loss, source)));
-  const programs = compiledBySize<CompiledProgram>((batchSize) => program.compile(batchSize));
-  const fixed = flatInputs(executor, network, 'w', weights);
+  const { examples } = problem.batches;
+  const sums = await gradientSums(problem, prepared);
   try {
-    const total = new Float64Array(network.dimension);
-    let summed = 0;
-    await batches.forEach(async ({ size, x, y }) => {
-      const compiled = await programs.of(size);
-      const outputs = await compiled.run({ ...fixed, x, y });
-      summed += executor.values(outputs.loss)[0];
-      accumulate(executor, network, outputs, total);
-      executor.release(outputs);
-    });
-    return { loss: summed / batches.examples, gradient: scaled(total, 1 / batches.examples) };
+    const { loss, gradient } = await sums.over(weights);
+    return { loss: loss / examples, gradient: scaled(gradient, 1 / examples) };
   } finally {
-    executor.release(fixed);
-    programs.dispose();
+    sums.dispose();
   }
 }
 
@@ -121,7 +151,7 @@ function splitProducts(
     of: async ({ size, x, y }, index) => {
       const { prologue, step } = await splitOf(index).of(size);
       const known = shared.get(index) ?? (await prologue.run({ ...fixed, x, y }));
-      const keeps = index < plan.keptBatches;
+      const keeps = shared.has(index) || shared.size < plan.keptBatches;
       if (keeps) {
         shared.set(index, known);
       }
@@ -146,12 +176,21 @@ function splitProducts(
   };
 }
 
-function operatorBy(
+/** Products of the curvature of the summed loss with vectors, at the weights it was made for. */
+export interface ProductSums {
+  /**
+   * @param vectors of length D; what does not depend on them is computed once for all
+   * @param range shards of the batches; left out: all
+   */
+  over(vectors: readonly (Float32Array | Float64Array)[], range?: ShardRange): Promise<Float64Array[]>;
+  dispose(): void;
+}
+
+function sumsBy(
   { network, batches }: LossProblem,
-  kind: CurvatureKind,
   fixed: ExecutorTensors,
   products: ProductStrategy,
-): CurvatureOperator {
+): ProductSums {
   const { executor } = batches;
   // Written over by the next product: fresh memory of this size costs page faults and collections of garbage.
   let outputs: ExecutorTensors = {};
@@ -160,10 +199,7 @@ function operatorBy(
     outputs = {};
   };
   return {
-    kind,
-    dim: network.dimension,
-    positiveSemidefinite: kind === 'ggn',
-    apply: sharedPass(async (vectors) => {
+    over: async (vectors, range) => {
       const directions = vectors.map((vector) => flatInputs(executor, network, 'v', vector));
       const totals = vectors.map(() => new Float64Array(network.dimension));
       try {
@@ -177,17 +213,33 @@ function operatorBy(
             }
           }
           product.release();
-        });
+        }, range);
       } finally {
         directions.forEach(executor.release);
       }
-      return totals.map((total) => scaled(total, 1 / batches.examples));
-    }),
+      return totals;
+    },
     dispose: () => {
       releaseOutputs();
       executor.release(fixed);
       products.dispose();
     },
+  };
+}
+
+function operatorBy(
+  { network, batches }: LossProblem,
+  kind: CurvatureKind,
+  sums: ProductSums,
+): CurvatureOperator {
+  return {
+    kind,
+    dim: network.dimension,
+    positiveSemidefinite: kind === 'ggn',
+    apply: sharedPass(async (vectors) =>
+      (await sums.over(vectors)).map((total) => scaled(total, 1 / batches.examples)),
+    ),
+    dispose: sums.dispose,
   };
 }
 
@@ -212,7 +264,27 @@ export function curvatureOperator(
     prepared ??= batches.executor.prepare(productProgram(network, loss, kind, batches.source));
     return prepared;
   };
-  return operatorBy(problem, kind, fixed, wholeProducts(program, fixed));
+  return operatorBy(problem, kind, sumsBy(problem, fixed, wholeProducts(program, fixed)));
+}
+
+/**
+ * The products behind {@link plannedCurvatureOperator}, as sums over shards.
+ *
+ * @throws NotCompilableError when the program cannot be compiled
+ */
+export async function plannedProductSums(
+  problem: LossProblem,
+  program: PreparedProgram,
+  plan: ProductPlan | null,
+): Promise<ProductSums> {
+  const { network, batches } = problem;
+  const fixed = flatInputs(batches.executor, network, 'w', network.weights);
+  const products =
+    plan === null || plan.name === 'whole' || program.plans === null
+      ? wholeProducts(async () => program, fixed)
+      : splitProducts(batches, network, program.plans, plan, fixed);
+  await products.compileFirst(Math.min(batches.batchSize, batches.examples));
+  return sumsBy(problem, fixed, products);
 }
 
 /**
@@ -228,12 +300,5 @@ export async function plannedCurvatureOperator(
   program: PreparedProgram,
   plan: ProductPlan | null,
 ): Promise<CurvatureOperator> {
-  const { network, batches } = problem;
-  const fixed = flatInputs(batches.executor, network, 'w', network.weights);
-  const products =
-    plan === null || plan.name === 'whole' || program.plans === null
-      ? wholeProducts(async () => program, fixed)
-      : splitProducts(batches, network, program.plans, plan, fixed);
-  await products.compileFirst(Math.min(batches.batchSize, batches.examples));
-  return operatorBy(problem, kind, fixed, products);
+  return operatorBy(problem, kind, await plannedProductSums(problem, program, plan));
 }

@@ -1,6 +1,7 @@
 import type { Executor, ExecutorTensor } from '../compute/executor.js';
 import { tfjsExecutor } from '../compute/tfjs-executor.js';
 import type { ExampleSource } from '../network/example-source.js';
+import { type ShardRange, shardBounds } from './shards.js';
 
 /** One batch in the memory of an executor: inputs `x` [size, ...shape] and targets `y` [size, outputs]. */
 export interface Batch {
@@ -15,19 +16,44 @@ export interface Batches {
   readonly source: ExampleSource;
   readonly examples: number;
   readonly batchSize: number;
-  /** Runs `visit` on every batch in order; the batch's tensors are valid during the visit only. */
-  forEach(visit: (batch: Batch, index: number) => void | Promise<void>): Promise<void>;
+  /** The examples are cut into so many shards first; no batch lies in two of them. */
+  readonly shards: number;
+  /**
+   * Runs `visit` on every batch in order; the batch's tensors are valid during the visit only.
+   *
+   * @param range only on those of these shards
+   */
+  forEach(visit: (batch: Batch, index: number) => void | Promise<void>, range?: ShardRange): Promise<void>;
   /** Frees the tensors that are kept. */
   dispose(): void;
 }
 
+/** Where a batch is among the examples, and in which shard. */
+interface BatchPlace {
+  start: number;
+  end: number;
+  shard: number;
+}
+
+function batchPlaces(examples: number, batchSize: number, shards: number): BatchPlace[] {
+  const bounds = shardBounds(examples, shards);
+  const places: BatchPlace[] = [];
+  for (let shard = 0; shard < shards; shard++) {
+    for (let start = bounds[shard]; start < bounds[shard + 1]; start += batchSize) {
+      places.push({ start, end: Math.min(bounds[shard + 1], start + batchSize), shard });
+    }
+  }
+  return places;
+}
+
 /**
- * Cuts a source into batches, the last one possibly smaller.
+ * Cuts a source into batches, the last one, or the last of every shard, possibly smaller.
  *
  * @param outputs width of the targets
  * @param keepBytes batches are kept between walks as long as they fit into this
  *   many bytes; the rest is prepared anew at every walk
  * @param executor in whose memory they are
+ * @param shards default 1
  */
 export function createBatches(
   source: ExampleSource,
@@ -36,8 +62,10 @@ export function createBatches(
     batchSize,
     keepBytes,
     executor = tfjsExecutor,
-  }: { batchSize: number; keepBytes: number; executor?: Executor },
+    shards = 1,
+  }: { batchSize: number; keepBytes: number; executor?: Executor; shards?: number },
 ): Batches {
+  const places = batchPlaces(source.count, batchSize, shards);
   const kept = new Map<number, Batch>();
   let keptBytes = 0;
   const release = ({ x, y }: Batch): void => executor.release({ x, y });
@@ -46,14 +74,17 @@ export function createBatches(
     source,
     examples: source.count,
     batchSize,
-    forEach: async (visit) => {
-      for (let start = 0, index = 0; start < source.count; start += batchSize, index++) {
+    shards,
+    forEach: async (visit, range = { start: 0, end: shards }) => {
+      for (const [index, { start, end, shard }] of places.entries()) {
+        if (shard < range.start || shard >= range.end) {
+          continue;
+        }
         const known = kept.get(start);
         if (known !== undefined) {
           await visit(known, index);
           continue;
         }
-        const end = Math.min(source.count, start + batchSize);
         const inputs = source.inputs(start, end);
         const targets = source.targets(start, end);
         const batch = {

@@ -6,6 +6,15 @@ import type { Network } from '../network/network.js';
 import type { Batches } from './batches.js';
 import { flatInputs } from './flat-weights.js';
 import { evaluationProgram } from './loss-programs.js';
+import type { ShardRange } from './shards.js';
+
+/** What a forward pass gives, in the order of the examples. */
+export interface ExampleOutputs {
+  /** Loss of every example. */
+  losses: Float32Array;
+  /** Rows of as many numbers as the network has outputs. */
+  logits: Float32Array;
+}
 
 /** Forward passes over batches. */
 export interface LossEvaluator {
@@ -20,35 +29,80 @@ export interface LossEvaluator {
     weights: Float32Array | Float64Array,
     onExamples?: (done: number) => void,
   ): Promise<Evaluation>;
+  /**
+   * Losses and logits alone.
+   *
+   * @param range shards that are passed
+   */
+  outputs(
+    batches: Batches,
+    weights: Float32Array | Float64Array,
+    range: ShardRange,
+    onExamples?: (done: number) => void,
+  ): Promise<ExampleOutputs>;
   dispose(): void;
+}
+
+/** Parts one after the other. */
+export function concatenated(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** @param program {@link evaluationProgram}, prepared by the executor of the batches */
 export function lossEvaluator(network: Network, loss: LossName, program: PreparedProgram): LossEvaluator {
   const programs = compiledBySize<CompiledProgram>((batchSize) => program.compile(batchSize));
+  /** Visits what a forward pass gives for every batch; it is valid during the visit only. */
+  const forward = async (
+    batches: Batches,
+    weights: Float32Array | Float64Array,
+    range: ShardRange | undefined,
+    visit: (losses: Float32Array, logits: Float32Array, targets: Float32Array) => void,
+  ): Promise<void> => {
+    const { executor } = batches;
+    const fixed = flatInputs(executor, network, 'w', weights);
+    try {
+      await batches.forEach(async ({ size, x, y }) => {
+        const compiled = await programs.of(size);
+        const outputs = await compiled.run({ ...fixed, x, y });
+        visit(executor.values(outputs.losses), executor.values(outputs.logits), executor.values(y));
+        executor.release(outputs);
+      }, range);
+    } finally {
+      executor.release(fixed);
+    }
+  };
   return {
     evaluate: async (batches, weights, onExamples = () => {}) => {
-      const { executor } = batches;
-      const fixed = flatInputs(executor, network, 'w', weights);
       const losses = new Float64Array(batches.examples);
       const logits: Float32Array[] = [];
       const targets: Float32Array[] = [];
       let done = 0;
-      try {
-        await batches.forEach(async ({ size, x, y }) => {
-          const compiled = await programs.of(size);
-          const outputs = await compiled.run({ ...fixed, x, y });
-          losses.set(executor.values(outputs.losses), done);
-          logits.push(executor.values(outputs.logits));
-          targets.push(executor.values(y));
-          executor.release(outputs);
-          done += size;
-          onExamples(done);
-        });
-      } finally {
-        executor.release(fixed);
-      }
+      await forward(batches, weights, undefined, (batchLosses, batchLogits, batchTargets) => {
+        losses.set(batchLosses, done);
+        logits.push(batchLogits);
+        targets.push(batchTargets);
+        done += batchLosses.length;
+        onExamples(done);
+      });
       return summarizeEvaluation(loss, losses, logits, targets, network.outputs, network.decidesClasses);
+    },
+    outputs: async (batches, weights, range, onExamples = () => {}) => {
+      const losses: Float32Array[] = [];
+      const logits: Float32Array[] = [];
+      let done = 0;
+      await forward(batches, weights, range, (batchLosses, batchLogits) => {
+        losses.push(batchLosses.slice());
+        logits.push(batchLogits.slice());
+        done += batchLosses.length;
+        onExamples(done);
+      });
+      return { losses: concatenated(losses), logits: concatenated(logits) };
     },
     dispose: programs.dispose,
   };

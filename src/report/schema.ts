@@ -48,6 +48,13 @@ const engineSchema = z.object({
     .nullable()
     .optional()
     .describe('how compiled curvature products are carried out; null where tfjs computes'),
+  workers: z
+    .object({
+      most: count.describe('at a time'),
+      drifting: count.describe('whose arithmetic differs in the last digits'),
+    })
+    .optional()
+    .describe('that computed the shards; absent where one process did. Varies from run to run'),
 });
 
 const modelSchema = z.object({
@@ -196,6 +203,12 @@ const optionsSchema = z.object({
   reorthogonalization: z.enum(['auto', 'full', 'none']),
   productPlan: z.enum(['auto', 'kept', 'recomputed', 'whole']),
   dumpGraph: z.string().nullable(),
+  shards: count
+    .nullable()
+    .optional()
+    .describe(
+      'that the examples were cut into, their sums added along a fixed tree: the same digits whoever computes them',
+    ),
 });
 
 /** The report of `analyze`. */

@@ -3,7 +3,11 @@ import { type ResourceScope, resourceScope } from '../../src/analysis/resources.
 
 function ownThree(scope: ResourceScope, log: string[]): void {
   for (const name of ['first', 'second', 'third']) {
-    scope.own({ dispose: () => log.push(name) });
+    scope.own({
+      dispose: () => {
+        log.push(name);
+      },
+    });
   }
 }
 

@@ -67,7 +67,7 @@ describe('analyze', () => {
       ...['--tolerance', '0.1', '--accuracy-tolerance', '0', '--ratios', '0.9,0.5', '--seed', '3'],
       ...['--include', 'a/*', '--include', 'b', '--exclude', 'c', '--backend', 'cpu', '--threads', '2'],
       ...['--memory-limit', '1M', '--reorthogonalization', 'full', '--layers'],
-      ...['--product-plan', 'whole', '--dump-graph', 'graphs'],
+      ...['--product-plan', 'whole', '--dump-graph', 'graphs', '--shards', '8'],
     ];
     const { asked } = await runFake(args, { folder });
     expect(asked.analyze).toEqual([
@@ -106,6 +106,8 @@ describe('analyze', () => {
         reorthogonalization: 'full',
         productPlan: 'whole',
         dumpGraph: join(folder, 'graphs'),
+        shards: 8,
+        workers: null,
       },
     ]);
   });

@@ -79,6 +79,7 @@ export interface Asked {
 export function fakeWork(overrides: Partial<Work> = {}, metadata: Record<string, unknown> = {}) {
   const asked: Asked = { analyze: [], prune: [], train: [] };
   const work: Work = {
+    worker: async () => {},
     readCheckpoint: async (path) => fakeCheckpoint(join(path, 'model.json'), metadata),
     checkpointFiles: async ({ path }, output) => ({ read: [path], written: output === null ? [] : [output] }),
     analyze: async (config) => {

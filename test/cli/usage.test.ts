@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { analyzeSettings } from '../../src/cli/analyze-settings.js';
+import { type AnalyzeSettings, analyzeSettings } from '../../src/cli/analyze-settings.js';
 import { type Setting, settingKey } from '../../src/cli/settings.js';
 import { trainSettings } from '../../src/cli/train-settings.js';
 import { analyzeDefaults, trainDefaults } from '../../src/config.js';
@@ -57,7 +57,7 @@ describe('defaults in help are the defaults', () => {
       ([, value]) => value !== null && (!Array.isArray(value) || value.length > 0),
     );
   test.each(literal(analyzeDefaults))('analyze %s', (key, value) => {
-    expect(read(analyzeSettings[key])).toEqual(value);
+    expect(read(analyzeSettings[key as keyof AnalyzeSettings] as Setting<unknown>)).toEqual(value);
   });
   test.each(literal(trainDefaults))('train %s', (key, value) => {
     expect(read(trainSettings[key])).toEqual(value);

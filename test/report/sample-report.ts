@@ -3,7 +3,7 @@ import type { Report } from '../../src/report/schema.js';
 
 /** A report made by hand; its numbers are plausible, not measured. */
 export function sampleReport(): Report {
-  const { labelColumn: _, layout: __, ...options } = analyzeDefaults;
+  const { labelColumn: _, layout: __, shards: ___, workers: ____, ...options } = analyzeDefaults;
   return {
     schemaVersion: 2,
     ok: true,

@@ -1,0 +1,71 @@
+/** The keys of a run: all below one prefix, with a lifetime, removed when it ends. */
+import type { Redis } from 'ioredis';
+
+/** Seconds that keys outlive whoever made them. */
+export const LIFETIME_SECONDS = 900;
+
+/** Identifiers of the runs that take workers, by the second at which they are given up (a sorted set). */
+export const RUNS = 'prune-limit:runs';
+
+/** The queue of a run, as BullMQ names it. */
+export const QUEUE = 'shards';
+
+/** BullMQ's own keys of a queue. */
+const QUEUE_KEYS = [
+  ...['active', 'wait', 'paused', 'id', 'delayed', 'prioritized', 'stalled-check', 'completed', 'failed'],
+  ...['stalled', 'repeat', 'limiter', 'meta', 'events', 'pc', 'marker', 'de', 'waiting-children'],
+];
+
+/** Names of what belongs to a run. */
+export interface RunKeys {
+  readonly id: string;
+  readonly prefix: string;
+  /** What is computed, as `RunDescription`. */
+  readonly run: string;
+  readonly results: string;
+  /** Reasons of workers that do not take part. */
+  readonly refusals: string;
+  /** Identifiers of workers. */
+  readonly members: string;
+  member(worker: string): string;
+  chunk(vector: string, index: number): string;
+}
+
+/** The keys of a run by its identifier. */
+export function runKeys(id: string): RunKeys {
+  const prefix = `prune-limit:${id}`;
+  return {
+    id,
+    prefix,
+    run: `${prefix}:run`,
+    results: `${prefix}:results`,
+    refusals: `${prefix}:refusals`,
+    members: `${prefix}:members`,
+    member: (worker) => `${prefix}:member:${worker}`,
+    chunk: (vector, index) => `${prefix}:vector:${vector}:${index}`,
+  };
+}
+
+/** Lets everything of a run but its vectors, which have theirs, live on. */
+export async function prolong(redis: Redis, keys: RunKeys, jobs: readonly string[]): Promise<void> {
+  const pipeline = redis.pipeline();
+  const queue = [...QUEUE_KEYS, ...jobs].map((name) => `${keys.prefix}:${QUEUE}:${name}`);
+  for (const key of [keys.run, keys.results, keys.refusals, keys.members, ...queue]) {
+    pipeline.expire(key, LIFETIME_SECONDS);
+  }
+  await pipeline.exec();
+}
+
+/** Removes all that is left of a run. */
+export async function removeRun(redis: Redis, keys: RunKeys): Promise<void> {
+  await redis.zrem(RUNS, keys.id);
+  await redis.unlink(keys.run);
+  let cursor = '0';
+  do {
+    const [next, found] = await redis.scan(cursor, 'MATCH', `${keys.prefix}:*`, 'COUNT', 1000);
+    cursor = next;
+    if (found.length > 0) {
+      await redis.unlink(...found);
+    }
+  } while (cursor !== '0');
+}

@@ -1,0 +1,204 @@
+/** A run at a server, from the side of the analysis: announced, watched over, and removed at its end. */
+import { performance } from 'node:perf_hooks';
+import { InputError } from '../errors.js';
+import { LIFETIME_SECONDS, prolong, RUNS, type RunKeys } from './keys.js';
+import { type Member, memberSchema, type RunDescription, readMessage, refusalSchema } from './messages.js';
+import { ifServerFailed, type Server } from './server.js';
+import { prolongVectors, putVector } from './vectors.js';
+
+/** Milliseconds between looks at the server. */
+const LOOK_MILLISECONDS = 1000;
+/** Seconds of silence after which a line says so, and again. */
+const SILENCE_SECONDS = 60;
+/** Seconds after which a server that does not answer is given up. */
+const LOST_SECONDS = 600;
+/** Times the run's keys are prolonged in their lifetime. */
+const PROLONGED = 30;
+
+/** A vector that lies at the server, to be put there again where it is lost. */
+export interface StoredVector {
+  reference: { name: string; length: number; sha256: string };
+  values: Float32Array;
+}
+
+/** What a look at the server found. */
+export interface Look {
+  members: readonly Member[];
+  /** The server had lost the run, which was announced again: jobs and their vectors may be gone, too. */
+  lost: boolean;
+}
+
+/** A run that is announced. */
+export interface AnnouncedRun {
+  /** Workers that took part at the last look. */
+  members(): readonly Member[];
+  /** Most workers at a time, and how many of all differ in the last digits. */
+  facts(): { most: number; drifting: number };
+  /** Says that a worker has answered. */
+  heard(): void;
+  /** Rejects once the run cannot go on. */
+  readonly failed: Promise<never>;
+  fail(error: unknown): void;
+  stop(): void;
+}
+
+/**
+ * Announces a run to workers, and looks after it every second: who takes part, who refuses and why, and whether the
+ * server still has it.
+ *
+ * @param reference vectors that every worker reads
+ * @param jobs names of BullMQ jobs that are to be kept alive
+ * @param onLook called after every look, which it may wait for
+ */
+export async function announceRun(
+  server: Server,
+  keys: RunKeys,
+  description: RunDescription,
+  reference: readonly StoredVector[],
+  {
+    note,
+    jobs,
+    onLook,
+  }: {
+    note: (message: string) => void;
+    jobs: () => readonly string[];
+    onLook: (look: Look) => Promise<void>;
+  },
+): Promise<AnnouncedRun> {
+  const { redis, shown } = server;
+  const startCommand = `start one with: prune-limit worker ${shown}`;
+  const announce = async (): Promise<void> => {
+    for (const {
+      reference: { name },
+      values,
+    } of reference) {
+      await putVector(redis, keys, name, values);
+    }
+    await redis.set(keys.run, JSON.stringify(description), 'EX', LIFETIME_SECONDS);
+  };
+  const enlist = async (): Promise<void> => {
+    await redis.zadd(RUNS, Math.floor(Date.now() / 1000) + LIFETIME_SECONDS, keys.id);
+    await redis.expire(RUNS, LIFETIME_SECONDS);
+  };
+  let reject: (error: unknown) => void = () => {};
+  const failed = new Promise<never>((_, refuse) => {
+    reject = refuse;
+  });
+  failed.catch(() => {});
+  const seconds = (): number => performance.now() / 1000;
+  let present: readonly Member[] = [];
+  let most = 0;
+  const drifting = new Set<string>();
+  const told = new Set<string>();
+  let heardAt = seconds();
+  let silenceToldAt = seconds();
+  let answeredAt = seconds();
+  let prolongedAt = seconds();
+  let looking = false;
+
+  const readMembers = async (): Promise<readonly Member[]> => {
+    const names = await redis.smembers(keys.members);
+    const members: Member[] = [];
+    for (const name of names.filter((name) => /^[\w-]{1,120}$/.test(name))) {
+      const member = readMessage(memberSchema, await redis.get(keys.member(name)));
+      if (member === null) {
+        await redis.srem(keys.members, name);
+      } else {
+        members.push(member);
+      }
+    }
+    return members;
+  };
+  const readRefusals = async (): Promise<void> => {
+    for (let text = await redis.lpop(keys.refusals); text !== null; text = await redis.lpop(keys.refusals)) {
+      const refusal = readMessage(refusalSchema, text);
+      if (refusal !== null && !told.has(refusal.worker)) {
+        told.add(refusal.worker);
+        note(`worker ${refusal.host} does not take part: ${refusal.message}`);
+      }
+    }
+  };
+  const look = async (): Promise<void> => {
+    const lost = (await redis.exists(keys.run)) === 0;
+    if (lost) {
+      note(`${shown}: the server has lost what was there; it is sent again`);
+      await announce();
+    }
+    await enlist();
+    if (seconds() - prolongedAt > LIFETIME_SECONDS / PROLONGED) {
+      prolongedAt = seconds();
+      await prolongVectors(
+        redis,
+        keys,
+        reference.map((vector) => vector.reference),
+      );
+      await prolong(redis, keys, jobs());
+    }
+    present = await readMembers();
+    most = Math.max(most, present.length);
+    for (const { worker, host, drift } of present) {
+      if (drift > 0 && !drifting.has(worker)) {
+        drifting.add(worker);
+        note(
+          `worker ${host} differs in the last digits (by up to ${drift.toExponential(1)}), as --allow-drift allows`,
+        );
+      }
+    }
+    await readRefusals();
+    await onLook({ members: present, lost });
+  };
+  /** Says what has been silent for how long, once a minute. */
+  const tellSilence = (): void => {
+    const now = seconds();
+    const [since, words] =
+      looking && now - answeredAt > LOOK_MILLISECONDS / 250
+        ? [answeredAt, `${shown} has not answered`]
+        : [heardAt, `no worker has answered`];
+    if (looking && now - answeredAt > LOST_SECONDS) {
+      reject(
+        new InputError(
+          'workers/lost',
+          `${shown} has not answered for ${LOST_SECONDS} s; start the server again, and the analysis`,
+        ),
+      );
+    }
+    if (now - Math.max(since, silenceToldAt) >= SILENCE_SECONDS) {
+      silenceToldAt = now;
+      const advice = since === heardAt ? startCommand : 'this run waits for it';
+      note(`${words} for ${Math.round(now - since)} s: ${advice}`);
+    }
+  };
+  const timer = setInterval(() => {
+    tellSilence();
+    if (looking) {
+      return;
+    }
+    looking = true;
+    look()
+      .then(
+        () => {
+          answeredAt = seconds();
+          if (present.length > 0) {
+            heardAt = seconds();
+          }
+        },
+        (error: unknown) => reject(ifServerFailed(shown, error)),
+      )
+      .finally(() => {
+        looking = false;
+      });
+  }, LOOK_MILLISECONDS);
+  await announce();
+  await enlist();
+  note(`waiting for workers at ${shown}; ${startCommand}`);
+  return {
+    members: () => present,
+    facts: () => ({ most, drifting: drifting.size }),
+    heard: () => {
+      heardAt = seconds();
+    },
+    failed,
+    fail: reject,
+    stop: () => clearInterval(timer),
+  };
+}
