@@ -26,7 +26,7 @@ import { rankByMagnitude } from './pruning/magnitude.js';
 import { createPruningMeter } from './pruning/measurement.js';
 import type { Report } from './report/schema.js';
 
-/** Stages that few analyses have, loaded where they are asked for: with what they import they take a tenth of the start. */
+/** Stages that few analyses have, loaded with all that they import where they are asked for. */
 const askedFor = {
   compensated: () => import('./analysis/compensated-limit.js'),
   fullLayers: () => import('./analysis/layers-full.js'),

@@ -34,6 +34,22 @@ test('what others write meanwhile does', async () => {
   expect(lines).toEqual(['error mine']);
 });
 
+test('what others write meanwhile does not, in a process that does nothing else', async () => {
+  const lines = watchedConsole();
+  const finish: (() => void)[] = [];
+  const work = () => new Promise<void>((done) => void finish.push(done));
+  const first = withoutLibraryOutput(work, 'process');
+  const second = withoutLibraryOutput(work, 'process');
+  console.error('a library');
+  finish[0]!();
+  await first;
+  console.warn('another');
+  finish[1]!();
+  await second;
+  console.log('after');
+  expect(lines).toEqual(['log after']);
+});
+
 test('the console is as before, also after an error', async () => {
   const lines = watchedConsole();
   await expect(withoutLibraryOutput(() => Promise.reject(new Error('no')))).rejects.toThrow('no');

@@ -14,7 +14,7 @@ import {
 import { ownLayersFiles } from './layers/own-output.js';
 import { printable, quotedList } from './printable.js';
 
-/** The ONNX format is a third of what reading needs to be loaded; a layers model does without. */
+/** The ONNX format, loaded where a model is in it. */
 const onnx = {
   ownOutput: () => import('./onnx/own-output.js'),
   reader: () => import('./onnx/reader.js'),

@@ -92,7 +92,7 @@ export async function run(host: Host, work: Work = lazyWork): Promise<void> {
 
   host.on('uncaughtException', crash);
   try {
-    await withoutLibraryOutput(() => program.parseAsync(host.argv)).catch(fail);
+    await withoutLibraryOutput(() => program.parseAsync(host.argv), 'process').catch(fail);
     await stdout.settled();
     if (stdout.fault !== null) {
       fail(stdout.fault);
