@@ -76,16 +76,21 @@ async function killed(benchCase, runs, random) {
     const state = join(folder, 'state');
     const report = join(folder, 'report.json');
     const args = [...given, '--resume', state, '--json', report];
-    const kills = Array.from({ length: 1 + random.integer(2) }, () => random.uniform() * undisturbed.seconds);
+    const planned = Array.from(
+      { length: 1 + random.integer(2) },
+      () => random.uniform() * undisturbed.seconds,
+    );
+    const kills = [];
     let total = 0;
     let done = null;
-    for (const after of kills) {
+    for (const after of planned) {
       const ended = await run(args, after);
       total += ended.seconds;
       if (ended.code === 0) {
         done = ended;
         break;
       }
+      kills.push(after);
     }
     if (done === null) {
       done = await run(args);
@@ -93,7 +98,8 @@ async function killed(benchCase, runs, random) {
     }
     mustSucceed(done, args);
     rows.push({
-      killedAt: kills.map((after) => after.toFixed(1)).join(', '),
+      kills: kills.length,
+      killedAt: kills.map((after) => after.toFixed(1)).join(', ') || 'ended before',
       equal: withoutTiming(report) === expected,
       lost: total - undisturbed.seconds,
       resumed:
@@ -119,15 +125,19 @@ async function kills({ count, seed, only }) {
     const share = Math.floor(count / chosen.length) + (index < count % chosen.length ? 1 : 0);
     const { undisturbed, rows } = await killed(benchCase, share, random);
     const table = new Table({
+      style,
       head: ['killed at, s', 'resumed', 'bytes equal', 'state removed', 'seconds lost'],
     });
     for (const { killedAt, resumed, equal, left, lost } of rows) {
       table.push([killedAt, resumed, equal ? 'yes' : 'NO', left ? 'NO' : 'yes', lost.toFixed(1)]);
     }
     different += rows.filter(({ equal, left }) => !equal || left).length;
-    const lost = rows.map((row) => row.lost);
+    const lost = rows.filter((row) => row.kills > 0).map((row) => row.lost);
     console.log(`${benchCase.name}, ${undisturbed.toFixed(1)} s undisturbed\n${table}`);
-    console.log(`seconds lost: median ${median(lost).toFixed(1)}, most ${Math.max(...lost).toFixed(1)}\n`);
+    const signals = rows.reduce((sum, row) => sum + row.kills, 0);
+    console.log(
+      `${signals} SIGKILLs; seconds lost: median ${median(lost).toFixed(1)}, most ${Math.max(...lost).toFixed(1)}\n`,
+    );
   }
   process.exitCode = different > 0 ? 1 : 0;
 }

@@ -96,10 +96,9 @@ function cutInWords(demand: ShardDemand | null): string {
 function compiledArithmetic(plan: ProductPlan, demand: ShardDemand | null): OpenedComputation['arithmetic'] {
   const { name, batchSize, batches, keptBatches, unfoldedBatches, recomputesUnfolded } = plan;
   const rest = recomputesUnfolded ? batches - keptBatches : 0;
-  const split =
-    rest + unfoldedBatches === batches
-      ? 'split, all unfolded'
-      : `split, the first ${unfoldedBatches} and last ${rest} of ${batches} unfolded`;
+  const some = `the first ${unfoldedBatches} and last ${rest}`;
+  const unfolded = rest + unfoldedBatches;
+  const split = `split, ${unfolded === batches ? 'all' : unfolded === 0 ? 'none' : some} of ${batches} unfolded`;
   const evaluations = `compiled, in batches of ${batchSize}${cutInWords(demand)}`;
   return { evaluations, products: `${evaluations}, ${name === 'whole' ? name : split}` };
 }

@@ -161,6 +161,19 @@ it('what still holds is used with other options', async () => {
   expect(progress.notes.filter((note) => /resumed at step/.test(note))).not.toEqual([]);
 });
 
+it('results of another product plan are not taken, which is said', { skip: !hasNative }, async () => {
+  const file = state();
+  const compiled: Partial<AnalyzeConfig> = { backend: 'onnx', layers: 'auto', rowNorms: 0, patterns: [] };
+  await bytes({ ...compiled, productPlan: 'recomputed' }, file);
+  const progress = stoppingAfter(never);
+  const whole: Partial<AnalyzeConfig> = { ...compiled, productPlan: 'whole' };
+  expect(await bytes(whole, file, progress)).toBe(await bytes(whole));
+  expect(progress.notes.join()).toMatch(
+    /--resume: products were computed otherwise before \(compiled, in batches of 64, split, none of 1 unfolded\) than with these options \(compiled, in batches of 64, whole\); they are computed anew/,
+  );
+  expect(progress.notes.join()).not.toMatch(/resumed at step/);
+});
+
 describe('a state of something else', () => {
   let file: string;
   let whole: Buffer;

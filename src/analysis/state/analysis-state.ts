@@ -50,7 +50,7 @@ function decodeSeconds(bytes: Uint8Array): Record<string, number> {
   try {
     const read: unknown = JSON.parse(Buffer.from(bytes).toString());
     const entries = Object.entries(read ?? {}).filter(
-      (entry): entry is [string, number] => typeof entry[1] === 'number' && entry[1] >= 0,
+      (entry): entry is [string, number] => typeof entry[1] === 'number' && entry[1] >= 0 && entry[1] < 1e9,
     );
     return Object.fromEntries(entries);
   } catch {

@@ -46,7 +46,7 @@ export async function keptComputation(
   progress: Pick<Progress, 'note'>,
 ): Promise<OpenedComputation> {
   const { train, epsilonTrain, test, curvature, lossGradient, lanczos, arithmetic } = computation;
-  await tellOtherArithmetic(state, `${arithmetic.evaluations}; ${arithmetic.products}`, progress);
+  await tellOtherArithmetic(state, arithmetic.products, progress);
   const evaluated = (evaluator: ExampleEvaluator, of: string): ExampleEvaluator =>
     keptEvaluator(evaluator, state, `${of} examples, ${arithmetic.evaluations}`);
   const keptTrain = evaluated(train, 'training');
@@ -75,7 +75,7 @@ export async function keptComputation(
 
 const ANY = resultKey('arithmetic');
 
-/** Says where a state holds results that were cut otherwise, and none that were cut like this. */
+/** Says where a state holds products that were cut otherwise, and none that were cut like this. */
 async function tellOtherArithmetic(
   { file }: AnalysisState,
   arithmetic: string,
@@ -85,7 +85,7 @@ async function tellOtherArithmetic(
   const last = await file.read(ANY);
   if (last !== null && file.sizeOf(own) === null) {
     note(
-      `--resume: results were computed in other batches (${Buffer.from(last).toString('utf8', 0, 120)}) than these options take (${arithmetic}); they are computed anew`,
+      `--resume: products were computed otherwise before (${Buffer.from(last).toString('utf8', 0, 80)}) than with these options (${arithmetic}); they are computed anew`,
     );
   }
   file.put(ANY, [Buffer.from(arithmetic)]);

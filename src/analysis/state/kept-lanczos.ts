@@ -113,7 +113,7 @@ export function stateLanczos(
       // No step follows, and nobody asks for the vectors.
       return [];
     }
-    const first = Math.max(firstKept(newest), full ? before.newest + 1 : 0);
+    const first = Math.max(firstKept(newest), before.newest + 1);
     return Array.from({ length: Math.max(0, newest - first + 1) }, (_, i) => first + i);
   };
   const putVectors = (probe: number, run: KeptRun, indices: readonly number[]): void => {
@@ -124,7 +124,8 @@ export function stateLanczos(
         new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength),
       ]);
     }
-    for (let index = (known.get(probe) ?? UNKNOWN).newest - 1; !full && index < indices[0]; index++) {
+    const outdated = full || indices.length === 0 ? 0 : firstKept(newestOf(run));
+    for (let index = Math.max(0, (known.get(probe) ?? UNKNOWN).newest - 1); index < outdated; index++) {
       file.forget(vectorKey(probe, index));
     }
   };

@@ -1,6 +1,6 @@
 /** A file that results are added to while a run goes on, and read from by the next. */
-import { fstatSync } from 'node:fs';
-import { type FileHandle, open, realpath, rm } from 'node:fs/promises';
+import { constants, fstatSync } from 'node:fs';
+import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { InputError } from '../../errors.js';
 import { UnwrittenFileError, writeFault, writeWholeFiles } from '../../whole-files.js';
 import {
@@ -53,9 +53,16 @@ function fault(path: string, reason: string): InputError {
   return new InputError('resume/state', `--resume ${path}: ${reason}; ${REMEDY}`);
 }
 
+/** Writes are on the disk when they are done; 0 where the system has no such flag. */
+const SYNCHRONOUS = constants.O_DSYNC ?? 0;
+
+function openForWriting(path: string): Promise<FileHandle> {
+  return open(path, constants.O_RDWR | SYNCHRONOUS);
+}
+
 async function openExisting(path: string): Promise<FileHandle | null> {
   try {
-    return await open(path, 'r+');
+    return await openForWriting(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') {
@@ -176,7 +183,7 @@ export async function openStateFile(named: string): Promise<StateFile> {
       }));
     const all = [...kept, ...records];
     await writeWholeFiles([{ path, data: frameParts(all), flushed: true }]);
-    file = await open(path, 'r+');
+    file = await openForWriting(path);
     await old?.close();
     place(placesIn(all, 0));
     end = payloadBytes(all) + FRAME_BYTES;
@@ -191,7 +198,9 @@ export async function openStateFile(named: string): Promise<StateFile> {
         await to.truncate(end);
       }
       const at = await writeParts(to, await collected(frameParts(records)), end);
-      await to.datasync();
+      if (SYNCHRONOUS === 0) {
+        await to.datasync();
+      }
       place(placesIn(records, end));
       end = at;
       size = at;
@@ -262,9 +271,4 @@ export async function openStateFile(named: string): Promise<StateFile> {
       file = null;
     },
   };
-}
-
-/** Removes a state file; none is there afterwards. */
-export async function removeStateFile(path: string): Promise<void> {
-  await rm(path, { force: true });
 }

@@ -4,7 +4,7 @@ import { appendFile, chmod, mkdir, readFile, stat, symlink, truncate, writeFile 
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
-import { openStateFile, removeStateFile, type StateFile } from '../../../src/analysis/state/state-file.js';
+import { openStateFile, type StateFile } from '../../../src/analysis/state/state-file.js';
 import { UnwrittenFileError } from '../../../src/whole-files.js';
 import { temporaryFolder } from '../../cli/fake-host.js';
 
@@ -44,7 +44,6 @@ it('property: all that was put and written comes back, the last of each key', as
       }
       expect(file.torn).toBe(false);
       await file.close();
-      await removeStateFile(path);
     }),
     { numRuns: 40 },
   );
@@ -161,6 +160,22 @@ it('what is no state is refused and left as it is', async () => {
   file.put(key('a'), [Buffer.from('1')]);
   await file.write();
   expect(await file.read(key('a'))).toEqual(Buffer.from('1'));
+});
+
+it('many results at once, and empty ones', async () => {
+  const path = join(await temporaryFolder(), 'state');
+  const file = await opened(path);
+  file.put(key('first'), []);
+  await file.write();
+  for (let i = 0; i < 3000; i++) {
+    file.put(key(String(i)), [Buffer.from(`${i}`), new Uint8Array(0), Buffer.from('!')]);
+  }
+  await file.write();
+  await file.close();
+  const again = await opened(path);
+  expect(again.sizeOf(key('first'))).toBe(0);
+  expect(String(await again.read(key('2999')))).toBe('2999!');
+  expect(String(await again.read(key('0')))).toBe('0!');
 });
 
 it('a link is followed, and stays', async () => {
