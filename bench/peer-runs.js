@@ -156,6 +156,7 @@ export async function runPeerRuns(cases, python) {
       cpuSeconds.toFixed(1),
       mebibytes.toFixed(0),
     ];
+    process.stderr.write(`${figures(ours)} and torch ${figures(torch)}: s, CPU s, MiB\n`);
     const ratio = (name) => `${(torch[name] / ours[name]).toFixed(2)}x`;
     table.push([
       benchCase.name,

@@ -10,7 +10,7 @@ import type { LossName } from '../network/loss.js';
 import type { Network } from '../network/network.js';
 import type { Batch, Batches } from '../programs/batches.js';
 import type { CurvatureKind } from '../programs/curvature-products.js';
-import { accumulate, flatInputs, scaled } from '../programs/flat-weights.js';
+import { batchMean, flatInputs } from '../programs/flat-weights.js';
 import { gradientProgram, productProgram, vectorInputs } from '../programs/loss-programs.js';
 import type { LinearOperator } from './linear-operator.js';
 import type { ProductPlan } from './product-plan.js';
@@ -49,16 +49,16 @@ export async function lossGradient(
   const programs = compiledBySize<CompiledProgram>((batchSize) => program.compile(batchSize));
   const fixed = flatInputs(executor, network, 'w', weights);
   try {
-    const total = new Float64Array(network.dimension);
+    const mean = batchMean(batches, network);
     let summed = 0;
     await batches.forEach(async ({ size, x, y }) => {
       const compiled = await programs.of(size);
       const outputs = await compiled.run({ ...fixed, x, y });
       summed += executor.values(outputs.loss)[0];
-      accumulate(executor, network, outputs, total);
+      mean.add(outputs);
       executor.release(outputs);
     });
-    return { loss: summed / batches.examples, gradient: scaled(total, 1 / batches.examples) };
+    return { loss: summed / batches.examples, gradient: mean.values };
   } finally {
     executor.release(fixed);
     programs.dispose();
@@ -155,13 +155,15 @@ function operatorBy(
     positiveSemidefinite: kind === 'ggn',
     apply: sharedPass(async (vectors) => {
       const directions = vectors.map((vector) => flatInputs(executor, network, 'v', vector));
-      const totals = vectors.map(() => new Float64Array(network.dimension));
+      const means = vectors.map(() => batchMean(batches, network));
       try {
         await batches.forEach(async (batch, index) => {
           const product = await products.of(batch, index);
+          // One by one: a step for several vectors, with taller and wider products, takes 0.75 (layers of 40) to 0.9 of their
+          // time (of 300), and as long to compile as it saves in ten products.
           for (const [i, direction] of directions.entries()) {
             const outputs = await product.run(direction);
-            accumulate(executor, network, outputs, totals[i]);
+            means[i].add(outputs);
             executor.release(outputs);
           }
           product.release();
@@ -169,7 +171,7 @@ function operatorBy(
       } finally {
         directions.forEach(executor.release);
       }
-      return totals.map((total) => scaled(total, 1 / batches.examples));
+      return means.map(({ values }) => values);
     }),
     dispose: () => {
       executor.release(fixed);
