@@ -58,15 +58,53 @@ export function batchMean(
       for (const [index, { offset, size }] of network.prunable.entries()) {
         const part = executor.values(parts[index]);
         if (isFirst) {
-          for (let i = 0; i < size; i++) {
-            values[offset + i] = part[i] * factor;
-          }
+          writeScaled(values, offset, part, size, factor);
         } else {
-          for (let i = 0; i < size; i++) {
-            values[offset + i] = (values[offset + i] + part[i]) * factor;
-          }
+          addAndScale(values, offset, part, size, factor);
         }
       }
     },
   };
+}
+
+// Unrolled by hand, as V8 does not: long vectors take 0.5 to 0.7 of the time so.
+
+/** target[offset + i] = part[i] * factor */
+function writeScaled(
+  target: Float64Array,
+  offset: number,
+  part: Float32Array,
+  size: number,
+  factor: number,
+): void {
+  const whole = size & ~3;
+  for (let i = 0, at = offset; i < whole; i += 4, at += 4) {
+    target[at] = part[i] * factor;
+    target[at + 1] = part[i + 1] * factor;
+    target[at + 2] = part[i + 2] * factor;
+    target[at + 3] = part[i + 3] * factor;
+  }
+  for (let i = whole; i < size; i++) {
+    target[offset + i] = part[i] * factor;
+  }
+}
+
+/** target[offset + i] = (target[offset + i] + part[i]) * factor */
+function addAndScale(
+  target: Float64Array,
+  offset: number,
+  part: Float32Array,
+  size: number,
+  factor: number,
+): void {
+  const whole = size & ~3;
+  for (let i = 0, at = offset; i < whole; i += 4, at += 4) {
+    target[at] = (target[at] + part[i]) * factor;
+    target[at + 1] = (target[at + 1] + part[i + 1]) * factor;
+    target[at + 2] = (target[at + 2] + part[i + 2]) * factor;
+    target[at + 3] = (target[at + 3] + part[i + 3]) * factor;
+  }
+  for (let i = whole; i < size; i++) {
+    target[offset + i] = (target[offset + i] + part[i]) * factor;
+  }
 }

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ExecutorTensor, ExecutorTensors } from '../../src/compute/executor.js';
 import { batchMean } from '../../src/programs/flat-weights.js';
@@ -32,6 +33,30 @@ describe('the mean over batches', () => {
       [100, 200, 3],
     ];
     expect([...meanOf(5, 2, sums)]).toEqual([111 * (1 / 5), 182 * (1 / 5), 0]);
+  });
+
+  it('is the same for weights of any sizes', () => {
+    const sizes = fc.array(fc.integer({ min: 0, max: 11 }), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(sizes, fc.integer({ min: 1, max: 3 }), (given, batches) => {
+        const ends = given.map((_, index) => given.slice(0, index + 1).reduce((sum, size) => sum + size, 0));
+        const weights = given.map((size, index) => ({ shape: [size], size, offset: ends[index] - size }));
+        const dimension = ends[ends.length - 1];
+        const of = { dimension, prunable: weights } as never;
+        const mean = batchMean({ executor, examples: 2 * batches, batchSize: 2 }, of);
+        const flat = Array.from({ length: batches }, (_, batch) =>
+          Array.from({ length: dimension }, (_, i) => Math.fround(Math.sin(1 + i + 100 * batch))),
+        );
+        for (const values of flat) {
+          const parts = weights.map(({ offset, size }) => asTensor(values.slice(offset, offset + size)));
+          mean.add(Object.fromEntries(parts.map((part, index) => [`g${index}`, part])));
+        }
+        const sums = Array.from({ length: dimension }, (_, i) =>
+          flat.reduce((sum, values) => sum + values[i], 0),
+        );
+        expect([...mean.values]).toEqual(sums.map((sum) => sum * (1 / (2 * batches))));
+      }),
+    );
   });
 
   it('is summed in float64', () => {
