@@ -71,8 +71,8 @@ function medians(runs) {
   return { seconds: of('seconds'), cpuSeconds: of('cpuSeconds'), mebibytes: of('mebibytes') };
 }
 
-async function compare(benchCase, python) {
-  const { steps, rounds } = RUNS[benchCase.network];
+async function compare(benchCase, python, asked) {
+  const { steps, rounds } = { ...RUNS[benchCase.network], ...asked };
   const folder = mkdtempSync(join(tmpdir(), 'prune-limit-peer-'));
   const command = [
     process.execPath,
@@ -125,8 +125,12 @@ async function compare(benchCase, python) {
   }
 }
 
-/** Prints what whole runs take on both sides. */
-export async function runPeerRuns(cases, python) {
+/**
+ * Prints what whole runs take on both sides.
+ *
+ * @param {{ steps?: number, rounds?: number }} asked in place of what suits a network
+ */
+export async function runPeerRuns(cases, python, asked) {
   const sides = ['s', 'CPU s', 'MiB'];
   const table = new Table({
     head: [
@@ -150,12 +154,13 @@ export async function runPeerRuns(cases, python) {
       continue;
     }
     process.stderr.write(`whole runs of ${benchCase.name}\n`);
-    const { steps, vectors, ours, torch, analysis, difference } = await compare(benchCase, python);
+    const { steps, vectors, ours, torch, analysis, difference } = await compare(benchCase, python, asked);
     const figures = ({ seconds, cpuSeconds, mebibytes }) => [
       seconds.toFixed(1),
       cpuSeconds.toFixed(1),
       mebibytes.toFixed(0),
     ];
+    process.stderr.write(`${figures(ours)} and torch ${figures(torch)}: s, CPU s, MiB\n`);
     const ratio = (name) => `${(torch[name] / ours[name]).toFixed(2)}x`;
     table.push([
       benchCase.name,
@@ -172,6 +177,6 @@ export async function runPeerRuns(cases, python) {
     `\nWhole runs: a process that starts, reads, takes the Lanczos steps of one probe and ends\n${table}`,
   );
   console.log(
-    'medians of runs taken in turn (ResNet20: one); PyTorch with a kept graph and float64 vectors, at the best of its thread settings; difference: the larger of those of mean |eigenvalue| and of the largest; analyze: the whole command with at most as many products for its spectrum, slice, curve and all test examples besides',
+    'medians of runs taken in turn (ResNet20: one, unless asked for); PyTorch with a kept graph and float64 vectors, at the best of its thread settings; difference: the larger of those of mean |eigenvalue| and of the largest; analyze: the whole command with at most as many products for its spectrum, slice, curve and all test examples besides',
   );
 }

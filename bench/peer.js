@@ -5,6 +5,7 @@
  *
  * - `--only TEXT`: networks whose name holds the text; may be given several times
  * - `--part products|runs`: one of the two
+ * - `--steps N`, `--rounds N`: of whole runs
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -110,6 +111,8 @@ export async function runPeerComparison(argumentList) {
       peer: { type: 'boolean' },
       only: { type: 'string', multiple: true, default: [] },
       part: { type: 'string', default: '' },
+      steps: { type: 'string' },
+      rounds: { type: 'string' },
     },
   });
   const python = pythonWithTorch();
@@ -122,7 +125,8 @@ export async function runPeerComparison(argumentList) {
     await compareProducts(cases, python);
   }
   if (values.part !== 'products') {
-    await runPeerRuns(cases, python);
+    const asked = Object.entries(values).filter(([name]) => name === 'steps' || name === 'rounds');
+    await runPeerRuns(cases, python, Object.fromEntries(asked.map(([name, value]) => [name, Number(value)])));
   }
 }
 

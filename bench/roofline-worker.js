@@ -9,7 +9,7 @@ import { compilingExecutor } from '../dist/compute/compile/onnx-executor.js';
 import { analyzeDefaults } from '../dist/config.js';
 import { searchFirstFailures } from '../dist/geometry/first-failure.js';
 import { createBatches } from '../dist/programs/batches.js';
-import { accumulate, flatInputs } from '../dist/programs/flat-weights.js';
+import { flatInputs, flatSum } from '../dist/programs/flat-weights.js';
 import { prepareLossPrograms, vectorInputs } from '../dist/programs/loss-programs.js';
 import { silentProgress } from '../dist/progress.js';
 import { lossWithin } from '../dist/pruning/conditions.js';
@@ -170,12 +170,12 @@ async function measure(benchCase, threads, scope) {
     'gradient',
     async () => {
       const fixed = flatInputs(executor, network, 'w', weights);
-      const total = new Float64Array(dimension);
+      const mean = flatSum(executor, network, 1 / batches.examples);
       await batches.forEach(async ({ size, x, y }) => {
         const compiled = size === plan.batchSize ? gradient : lastGradient;
-        accumulate(executor, network, await compiled.run({ ...fixed, x, y }), total);
+        mean.add(await compiled.run({ ...fixed, x, y }));
       });
-      return total;
+      return mean.values;
     },
     wholeCost(programs.gradient, plan, train.count),
   );

@@ -10,7 +10,7 @@ import type { ExampleSource } from '../network/example-source.js';
 import { accumulateFlat, type Network, weightTensors } from '../network/network.js';
 import { type Batches, createBatches, worthwhileBatchSize } from '../programs/batches.js';
 import { lossEvaluator } from '../programs/evaluation.js';
-import { accumulate, flatInputs, scaled } from '../programs/flat-weights.js';
+import { flatInputs, flatSum } from '../programs/flat-weights.js';
 import { prepareLossPrograms } from '../programs/loss-programs.js';
 import { AGREEMENT_TOLERANCE, agreementOf, neighbourOf } from '../programs/rounding.js';
 import type { ExampleRange, LossOracle } from '../pruning/methods/method.js';
@@ -79,13 +79,13 @@ async function engineOf(problem: Problem, executor: Executor, scope: ResourceSco
     batches: Batches,
     inputs: ExecutorTensors,
   ): Promise<Float64Array> => {
-    const total = new Float64Array(network.dimension);
+    const mean = flatSum(executor, network, 1 / batches.examples);
     await batches.forEach(async ({ size, x, y }) => {
       const outputs = await (await compiled.of(size)).run({ ...inputs, x, y });
-      accumulate(executor, network, outputs, total);
+      mean.add(outputs);
       executor.release(outputs);
     });
-    return scaled(total, 1 / batches.examples);
+    return mean.values;
   };
   return {
     evaluate: (source, weights) =>

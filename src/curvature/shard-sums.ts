@@ -108,7 +108,7 @@ export function localShardSums({
       sumAlongTree(
         node,
         ifShard(async (shard) =>
-          (await products.over(vectors, shard)).map((total) => Float32Array.from(total)),
+          (await products.over(vectors, { range: shard })).map((total) => Float32Array.from(total)),
         ),
         addVectors,
       ),

@@ -119,7 +119,11 @@ const BATCH_OPERATIONS = 2e9;
 /** Operations per weight after which it is large enough to hide that every batch returns a whole gradient. */
 const BATCH_OPERATIONS_PER_WEIGHT = 8192;
 export const SMALLEST_BATCH = 16;
-const LARGEST_BATCH = 1024;
+/**
+ * What a batch takes whatever its size is hidden then: products of MLPNet (784-40-20-10) over 10,000 examples on two
+ * threads took 11 to 22 % less CPU time in batches of 2000 than of 1000, and no less in larger ones.
+ */
+const LARGEST_BATCH = 2048;
 
 /**
  * The largest batch of compiled programs that is worth it, evened out over the examples.

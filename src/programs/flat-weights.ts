@@ -24,30 +24,84 @@ export function flatInputs(
   );
 }
 
-/** Adds the outputs `g0`, `g1`, .. of a program to a flat float64 vector. */
-export function accumulate(
-  executor: Executor,
-  network: Network,
-  outputs: ExecutorTensors,
-  total: Float64Array,
-): void {
-  const parts = collect(outputs, 'g', network.prunable.length);
-  network.prunable.forEach(({ offset, size }, index) => {
-    addTo(total, offset, executor.values(parts[index]), size);
-  });
-}
-
-/** A loop of its own: inside of the callback it takes a tenth more time. */
-function addTo(total: Float64Array, offset: number, values: Float32Array, size: number): void {
-  for (let i = 0; i < size; i++) {
-    total[offset + i] += values[i];
-  }
-}
-
 /** Multiplies a vector in place. */
 export function scaled(total: Float64Array, factor: number): Float64Array {
   for (let i = 0; i < total.length; i++) {
     total[i] *= factor;
   }
   return total;
+}
+
+/** A sum over batches of the outputs `g0`, `g1`, .. of a program, flat, each times a factor. */
+export interface FlatSum {
+  /** Adds the outputs of one batch. */
+  add(outputs: ExecutorTensors): void;
+  /** Length D. */
+  readonly values: Float64Array;
+}
+
+/**
+ * A sum to add batches to: with 1 / examples as the factor their mean. Each batch is one pass over the vector, and the
+ * first one writes it: passes of their own for zeros and the factor take more than twice as long (4 million weights, one
+ * batch, measured).
+ */
+export function flatSum(
+  executor: Pick<Executor, 'values'>,
+  network: Pick<Network, 'prunable' | 'dimension'>,
+  factor = 1,
+): FlatSum {
+  const values = new Float64Array(network.dimension);
+  let isFirst = true;
+  return {
+    values,
+    add: (outputs) => {
+      const parts = collect(outputs, 'g', network.prunable.length);
+      for (const [index, { offset, size }] of network.prunable.entries()) {
+        (isFirst ? writeScaled : addScaled)(values, offset, executor.values(parts[index]), size, factor);
+      }
+      isFirst = false;
+    },
+  };
+}
+
+// Unrolled by hand, as V8 does not: long vectors take 0.5 to 0.7 of the time so.
+
+/** target[offset + i] = part[i] * factor */
+function writeScaled(
+  target: Float64Array,
+  offset: number,
+  part: Float32Array,
+  size: number,
+  factor: number,
+): void {
+  const whole = size & ~3;
+  for (let i = 0, at = offset; i < whole; i += 4, at += 4) {
+    target[at] = part[i] * factor;
+    target[at + 1] = part[i + 1] * factor;
+    target[at + 2] = part[i + 2] * factor;
+    target[at + 3] = part[i + 3] * factor;
+  }
+  for (let i = whole; i < size; i++) {
+    target[offset + i] = part[i] * factor;
+  }
+}
+
+/** target[offset + i] += part[i] * factor */
+function addScaled(
+  target: Float64Array,
+  offset: number,
+  part: Float32Array,
+  size: number,
+  factor: number,
+): void {
+  const whole = size & ~3;
+  for (let i = 0, at = offset; i < whole; i += 4, at += 4) {
+    target[at] += part[i] * factor;
+    target[at + 1] += part[i + 1] * factor;
+    target[at + 2] += part[i + 2] * factor;
+    target[at + 3] += part[i + 3] * factor;
+  }
+  for (let i = whole; i < size; i++) {
+    target[offset + i] += part[i] * factor;
+  }
 }

@@ -382,8 +382,8 @@ describe.skipIf(!hasNative)('compiled programs', () => {
 describe('batch sizes of compiled programs', () => {
   it('hide the overhead of a call and are even', () => {
     expect(worthwhileBatchSize(10, 1, 1)).toBe(10);
-    expect(worthwhileBatchSize(2048, 1, 1)).toBe(1024);
-    expect(worthwhileBatchSize(1025, 1, 1)).toBe(513);
+    expect(worthwhileBatchSize(4096, 1, 1)).toBe(2048);
+    expect(worthwhileBatchSize(2049, 1, 1)).toBe(1025);
     expect(worthwhileBatchSize(1000, 1e12, 1)).toBe(16);
     expect(worthwhileBatchSize(1000, 1e12, 1, 64)).toBe(63);
     expect(worthwhileBatchSize(1000, 2e7, 1)).toBe(100);
