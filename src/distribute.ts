@@ -67,6 +67,7 @@ export async function overWorkers(
         dimension: network.dimension,
         arithmetic,
         backend: engine.backend,
+        threads: engine.threads === 0 ? null : engine.threads,
         allowDrift: workers.allowDrift,
       },
       reference: await firstShard(sums, network.weights),

@@ -15,7 +15,7 @@ import { placeBelow } from './workers/paths.js';
 import { serve } from './workers/serve.js';
 import { connectServer } from './workers/server.js';
 
-/** What a worker is asked to do. */
+/** What a worker is asked to do; without `threads` it takes as many as the analysis, for the same digits. */
 export interface WorkerConfig extends Pick<AnalyzeConfig, 'backend' | 'threads' | 'memoryLimitBytes'> {
   /** With user and password, where it has them: never to be shown. */
   url: string;
@@ -30,10 +30,11 @@ export interface WorkerConfig extends Pick<AnalyzeConfig, 'backend' | 'threads' 
  */
 async function withRun(
   worker: WorkerConfig,
-  { model, data, problem: asked, shards, dimension, arithmetic }: RunDescription,
+  { model, data, problem: asked, shards, dimension, arithmetic, threads: itsThreads }: RunDescription,
   use: (run: OpenedRun) => Promise<void>,
 ): Promise<void> {
-  const { backend, threads, memoryLimitBytes, root } = worker;
+  const { backend, memoryLimitBytes, root } = worker;
+  const threads = worker.threads ?? itsThreads;
   const modelPath = await placeBelow(root, model.path);
   const weights = model.weights === null ? null : await placeBelow(root, model.weights);
   const dataPath = await placeBelow(root, data.path);

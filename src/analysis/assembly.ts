@@ -164,7 +164,7 @@ export function assembleReport(findings: Findings): Report {
   report.warnings = [
     ...(helpers?.drifting
       ? [
-          `${helpers.drifting} of the workers compute with another arithmetic: another run may differ in the last digits`,
+          `${helpers.drifting === 1 ? 'a worker computes' : `${helpers.drifting} workers compute`} with another arithmetic: another run may differ in the last digits`,
         ]
       : []),
     ...dataset.warnings,

@@ -75,7 +75,7 @@ export function shardedComputation(
       const targets = source.targets(0, source.count);
       return summarizeEvaluation(
         loss,
-        Float64Array.from(losses),
+        new Float64Array(losses),
         [logits],
         [targets],
         network.outputs,
@@ -95,14 +95,14 @@ export function shardedComputation(
     test: sets.test && evaluated('test', sets.test),
     lossGradient: async (weights) => {
       const { loss: summed, gradient } = await sums.gradient(weights, all);
-      return { loss: summed * perExample, gradient: scaled(Float64Array.from(gradient), perExample) };
+      return { loss: summed * perExample, gradient: scaled(new Float64Array(gradient), perExample) };
     },
     curvature: {
       kind,
       dim: network.dimension,
       positiveSemidefinite: kind === 'ggn',
       apply: sharedPass(async (vectors) =>
-        (await sums.products(vectors, all)).map((sum) => scaled(Float64Array.from(sum), perExample)),
+        (await sums.products(vectors, all)).map((sum) => scaled(new Float64Array(sum), perExample)),
       ),
       dispose: () => {},
     },

@@ -3,7 +3,7 @@ import type { AnalyzeConfig } from '../config.js';
 import { analyzeSettings } from './analyze-settings.js';
 import type { Context } from './context.js';
 import { addHelpAfter } from './help.js';
-import { addOption, addOptionGroup } from './options.js';
+import { addOption } from './options.js';
 import { pathFrom } from './resolve-config.js';
 import { readServerUrl } from './server-url.js';
 import { readSetting, type Setting } from './settings.js';
@@ -56,7 +56,14 @@ export function addWorkerCommand(program: Command, context: Context): void {
     )
     .argument('[redis-url]', 'the server, redis:// or rediss:// (default: PRUNE_LIMIT_REDIS_URL)');
   addOption(command, rootSetting as Setting<unknown>);
-  addOptionGroup(command, 'Running:', analyzeSettings, ['backend', 'threads', 'memoryLimitBytes']);
+  const { backend, threads, memoryLimitBytes } = analyzeSettings;
+  command.optionsGroup('Running:');
+  addOption(command, backend as Setting<unknown>);
+  addOption(command, {
+    ...threads,
+    defaultText: 'those of the analysis, for the same digits',
+  } as Setting<unknown>);
+  addOption(command, memoryLimitBytes as Setting<unknown>);
   command
     .optionsGroup('Output:')
     .option('-q, --quiet', 'no notes on stderr')

@@ -97,7 +97,7 @@ export function localShardSums({
       try {
         const partOf = ifShard(async (shard) => {
           const { loss, gradient } = await sums.over(weights, shard);
-          return { loss, gradient: Float32Array.from(gradient) };
+          return { loss, gradient: new Float32Array(gradient) };
         });
         return await sumAlongTree(node, partOf, addGradients);
       } finally {
@@ -108,7 +108,7 @@ export function localShardSums({
       sumAlongTree(
         node,
         ifShard(async (shard) =>
-          (await products.over(vectors, { range: shard })).map((total) => Float32Array.from(total)),
+          (await products.over(vectors, { range: shard })).map((total) => new Float32Array(total)),
         ),
         addVectors,
       ),

@@ -109,6 +109,7 @@ export async function openDispatcher(
   queue.on('error', () => {});
   const times = jobTimes();
   let operation: Operation | null = null;
+  let turn: Promise<unknown> = Promise.resolve();
   let operations = 0;
   let handedOut = 0;
   let repeated = 0;
@@ -156,7 +157,8 @@ export async function openDispatcher(
       return;
     }
     const { wait = 0, active = 0, delayed = 0 } = await queue.getJobCounts('wait', 'active', 'delayed');
-    if (wait + active + delayed === 0 && seconds() - current.lastEvent > LOST_JOB_SECONDS) {
+    const answers = await redis.llen(keys.results);
+    if (wait + active + delayed + answers === 0 && seconds() - current.lastEvent > LOST_JOB_SECONDS) {
       current.lastEvent = seconds();
       await handOut(current, [...current.wanted.keys()]);
       return;
@@ -186,7 +188,14 @@ export async function openDispatcher(
       reference: { loss: String(reference.loss), vectors: stored.map((vector) => vector.reference) },
     },
     stored,
-    { note, jobs: () => [...(operation?.jobs.keys() ?? [])], onLook: look },
+    {
+      note,
+      alive: () => ({
+        jobs: [...(operation?.jobs.keys() ?? [])],
+        vectors: operation?.inputs.map((input) => input.reference) ?? [],
+      }),
+      onLook: look,
+    },
   );
 
   /** The part that a result tells of; null where it has to be computed again, or was there before. */
@@ -297,7 +306,10 @@ export async function openDispatcher(
   return {
     perform: async (...asked) => {
       try {
-        return await Promise.race([compute(...asked), run.failed]);
+        // One after the other: results are told apart by the jobs of one sum.
+        const computing = turn.then(() => compute(...asked));
+        turn = computing.catch(() => {});
+        return await Promise.race([computing, run.failed]);
       } catch (error) {
         const failure = ifServerFailed(shown, error);
         run.fail(failure);
@@ -306,11 +318,13 @@ export async function openDispatcher(
     },
     facts: () => ({ ...run.facts(), bytes, repeated }),
     close: async () => {
-      run.stop();
       blocking.disconnect();
       // What cannot be removed in this time goes by its lifetime.
       await Promise.race([
-        removeRun(redis, keys).catch(() => {}),
+        run
+          .stop()
+          .then(() => removeRun(redis, keys))
+          .catch(() => {}),
         new Promise((resolve) => setTimeout(resolve, 1500).unref()),
       ]);
       await queue.close().catch(() => {});

@@ -124,6 +124,8 @@ export const runSchema = z.strictObject({
     program: z.enum(PRODUCT_PROGRAMS).nullable(),
   }),
   backend: shortText,
+  /** Of the analysis, which decide digits, too; null where the backend decides. */
+  threads: z.int().min(1).max(1024).nullable(),
   allowDrift: z.boolean(),
   /** What the analysis itself computed on the first shard, as `shard-check.ts` has it. */
   reference: z.strictObject({ loss: z.string().max(40), vectors: z.array(vectorSchema).max(8) }),

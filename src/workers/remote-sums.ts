@@ -17,7 +17,7 @@ export interface RemoteSums {
 }
 
 function inFloat32(values: Float32Array | Float64Array): Float32Array {
-  return values instanceof Float32Array ? values : Float32Array.from(values);
+  return values instanceof Float32Array ? values : new Float32Array(values);
 }
 
 /**

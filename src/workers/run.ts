@@ -2,7 +2,14 @@
 import { performance } from 'node:perf_hooks';
 import { InputError } from '../errors.js';
 import { LIFETIME_SECONDS, prolong, RUNS, type RunKeys } from './keys.js';
-import { type Member, memberSchema, type RunDescription, readMessage, refusalSchema } from './messages.js';
+import {
+  type Member,
+  memberSchema,
+  type RunDescription,
+  readMessage,
+  refusalSchema,
+  type VectorReference,
+} from './messages.js';
 import { ifServerFailed, type Server } from './server.js';
 import { prolongVectors, putVector } from './vectors.js';
 
@@ -17,7 +24,7 @@ const PROLONGED = 30;
 
 /** A vector that lies at the server, to be put there again where it is lost. */
 export interface StoredVector {
-  reference: { name: string; length: number; sha256: string };
+  reference: VectorReference;
   values: Float32Array;
 }
 
@@ -39,7 +46,8 @@ export interface AnnouncedRun {
   /** Rejects once the run cannot go on. */
   readonly failed: Promise<never>;
   fail(error: unknown): void;
-  stop(): void;
+  /** Ends the looks; none is under way afterwards. */
+  stop(): Promise<void>;
 }
 
 /**
@@ -47,8 +55,9 @@ export interface AnnouncedRun {
  * server still has it.
  *
  * @param reference vectors that every worker reads
- * @param jobs names of BullMQ jobs that are to be kept alive
+ * @param alive names of BullMQ alive, and vectors, that are to be kept alive
  * @param onLook called after every look, which it may wait for
+ * @throws InputError when the server cannot be used
  */
 export async function announceRun(
   server: Server,
@@ -57,11 +66,11 @@ export async function announceRun(
   reference: readonly StoredVector[],
   {
     note,
-    jobs,
+    alive,
     onLook,
   }: {
     note: (message: string) => void;
-    jobs: () => readonly string[];
+    alive: () => { jobs: readonly string[]; vectors: readonly VectorReference[] };
     onLook: (look: Look) => Promise<void>;
   },
 ): Promise<AnnouncedRun> {
@@ -94,7 +103,10 @@ export async function announceRun(
   let silenceToldAt = seconds();
   let answeredAt = seconds();
   let prolongedAt = seconds();
-  let looking = false;
+  // The first look comes after the announcement, which may have to wait for the server like a look.
+  let looking = true;
+  let stopped = false;
+  let lastLook: Promise<void> = Promise.resolve();
 
   const readMembers = async (): Promise<readonly Member[]> => {
     const names = await redis.smembers(keys.members);
@@ -120,6 +132,9 @@ export async function announceRun(
   };
   const look = async (): Promise<void> => {
     const lost = (await redis.exists(keys.run)) === 0;
+    if (stopped) {
+      return;
+    }
     if (lost) {
       note(`${shown}: the server has lost what was there; it is sent again`);
       await announce();
@@ -127,12 +142,9 @@ export async function announceRun(
     await enlist();
     if (seconds() - prolongedAt > LIFETIME_SECONDS / PROLONGED) {
       prolongedAt = seconds();
-      await prolongVectors(
-        redis,
-        keys,
-        reference.map((vector) => vector.reference),
-      );
-      await prolong(redis, keys, jobs());
+      const { jobs, vectors } = alive();
+      await prolongVectors(redis, keys, [...reference.map((vector) => vector.reference), ...vectors]);
+      await prolong(redis, keys, jobs);
     }
     present = await readMembers();
     most = Math.max(most, present.length);
@@ -174,7 +186,7 @@ export async function announceRun(
       return;
     }
     looking = true;
-    look()
+    lastLook = look()
       .then(
         () => {
           answeredAt = seconds();
@@ -188,8 +200,13 @@ export async function announceRun(
         looking = false;
       });
   }, LOOK_MILLISECONDS);
-  await announce();
-  await enlist();
+  try {
+    await Promise.race([failed, announce().then(enlist)]);
+  } catch (error) {
+    clearInterval(timer);
+    throw ifServerFailed(shown, error);
+  }
+  looking = false;
   note(`waiting for workers at ${shown}; ${startCommand}`);
   return {
     members: () => present,
@@ -199,6 +216,10 @@ export async function announceRun(
     },
     failed,
     fail: reject,
-    stop: () => clearInterval(timer),
+    stop: () => {
+      stopped = true;
+      clearInterval(timer);
+      return lastLook;
+    },
   };
 }

@@ -173,25 +173,16 @@ async function takePart(
     returnedAt = performance.now();
   };
   redis.on('ready', onReady);
-  let answeredAt = performance.now();
-  const silence = setInterval(() => {
-    const silent = Math.round((performance.now() - answeredAt) / 1000);
-    if (silent >= SILENCE_SECONDS) {
-      note(`${shown} has not answered for ${silent} s: this worker waits for it`);
-    }
-  }, 1000 * SILENCE_SECONDS);
   try {
     while (!signal.aborted) {
       await present();
       const isThere = (await redis.exists(keys.run)) === 1;
-      answeredAt = performance.now();
       if (!isThere && performance.now() - returnedAt > 1000 * RETURN_SECONDS) {
         break;
       }
       await sleep(LOOK_MILLISECONDS, undefined, { signal }).catch(() => {});
     }
   } finally {
-    clearInterval(silence);
     redis.off('ready', onReady);
     if (signal.aborted && running !== null) {
       await answer(running, performance.now(), { ok: false, reason: 'left', message: 'left' });
@@ -212,7 +203,26 @@ export async function serve(server: Server, options: ServeOptions): Promise<void
   const aborted = new Promise<void>((resolve) => {
     signal.addEventListener('abort', () => setTimeout(resolve, GOODBYE_MILLISECONDS), { once: true });
   });
-  await Promise.race([serveRuns(server, options), aborted]);
+  const { redis, shown } = server;
+  let isAnswered = true;
+  const timer = setInterval(() => {
+    if (!isAnswered) {
+      options.note(`${shown} has not answered for ${SILENCE_SECONDS} s or more: this worker waits for it`);
+      return;
+    }
+    isAnswered = false;
+    redis.ping().then(
+      () => {
+        isAnswered = true;
+      },
+      () => {},
+    );
+  }, 1000 * SILENCE_SECONDS);
+  try {
+    await Promise.race([serveRuns(server, options), aborted]);
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 async function serveRuns(server: Server, options: ServeOptions): Promise<void> {

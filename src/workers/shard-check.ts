@@ -14,7 +14,10 @@ export interface FirstShard {
 export async function firstShard(sums: ShardSums, trained: Float32Array): Promise<FirstShard> {
   const node = { start: 0, end: 1 };
   const random = randomStream(0, 'first shard');
-  const vector = Float32Array.from(trained, () => random.normal());
+  const vector = new Float32Array(trained.length);
+  for (let i = 0; i < vector.length; i++) {
+    vector[i] = random.normal();
+  }
   const { losses, logits } = await sums.outputs('train', trained, node);
   const { loss, gradient } = await sums.gradient(trained, node);
   const [product] = await sums.products([vector], node);

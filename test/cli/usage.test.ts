@@ -13,6 +13,7 @@ describe('help', () => {
     ['train', ['train', '--help']],
     ['schema', ['schema', '--help']],
     ['doctor', ['doctor', '--help']],
+    ['worker', ['worker', '--help']],
   ])('of %s', async (name, arguments_) => {
     const { exitCode, stdout, stderr } = await runFake(arguments_);
     await expect(stdout).toMatchFileSnapshot(`snapshots/help-${name}.txt`);

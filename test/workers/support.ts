@@ -153,6 +153,7 @@ export function description(
     dimension: DIMENSION,
     arithmetic: { batchSize: 16, program: 'folded' },
     backend: 'onnx',
+    threads: 2,
     allowDrift: false,
     ...changes,
   };
