@@ -58,7 +58,8 @@ function analyzeCommand({ checkpoint, data, normalization, examples }, steps) {
     path('../bin/prune-limit.js'),
     'analyze',
     checkpoint,
-    ...['--data', data, '--examples', String(examples), '--sample', 'first'],
+    ...['--data', data, '--examples', String(examples), '--test-examples', String(examples)],
+    ...['--sample', 'first'],
     ...['--probes', '1', '--steps', String(steps), '--format', 'json', '--quiet'],
     ...(normalization === null
       ? []
@@ -177,6 +178,6 @@ export async function runPeerRuns(cases, python, asked) {
     `\nWhole runs: a process that starts, reads, takes the Lanczos steps of one probe and ends\n${table}`,
   );
   console.log(
-    'medians of runs taken in turn (ResNet20: one, unless asked for); PyTorch with a kept graph and float64 vectors, at the best of its thread settings; difference: the larger of those of mean |eigenvalue| and of the largest; analyze: the whole command with at most as many products for its spectrum, slice, curve and all test examples besides',
+    'medians of runs taken in turn (ResNet20: one, unless asked for); PyTorch with a kept graph and float64 vectors, at the best of its thread settings; difference: the larger of those of mean |eigenvalue| and of the largest; analyze: the whole command with at most as many products for its spectrum, slice, curve and as many test examples besides',
   );
 }
