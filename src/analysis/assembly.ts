@@ -157,7 +157,7 @@ export function assembleReport(findings: Findings): Report {
       resolution: selfCheck.resolution,
       trainedResolution: selfCheck.trainedResolution,
     },
-    options: { ...options, shards: sharding?.sums.shards },
+    options: { ...options, ...(sharding && { shards: sharding.sums.shards }) },
     warnings: [],
     timing: findings.seconds,
   };

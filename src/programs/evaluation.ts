@@ -57,7 +57,7 @@ export function concatenated(parts: readonly Float32Array[]): Float32Array {
 /** @param program {@link evaluationProgram}, prepared by the executor of the batches */
 export function lossEvaluator(network: Network, loss: LossName, program: PreparedProgram): LossEvaluator {
   const programs = compiledBySize<CompiledProgram>((batchSize) => program.compile(batchSize));
-  /** Visits what a forward pass gives for every batch; it is valid during the visit only. */
+  /** Visits what a forward pass gives for every batch. */
   const forward = async (
     batches: Batches,
     weights: Float32Array | Float64Array,
@@ -70,8 +70,9 @@ export function lossEvaluator(network: Network, loss: LossName, program: Prepare
       await batches.forEach(async ({ size, x, y }) => {
         const compiled = await programs.of(size);
         const outputs = await compiled.run({ ...fixed, x, y });
-        visit(executor.values(outputs.losses), executor.values(outputs.logits), executor.values(y));
+        const [losses, logits] = [executor.values(outputs.losses), executor.values(outputs.logits)];
         executor.release(outputs);
+        visit(losses, logits, executor.values(y));
       }, range);
     } finally {
       executor.release(fixed);
@@ -97,8 +98,8 @@ export function lossEvaluator(network: Network, loss: LossName, program: Prepare
       const logits: Float32Array[] = [];
       let done = 0;
       await forward(batches, weights, range, (batchLosses, batchLogits) => {
-        losses.push(batchLosses.slice());
-        logits.push(batchLogits.slice());
+        losses.push(batchLosses);
+        logits.push(batchLogits);
         done += batchLosses.length;
         onExamples(done);
       });

@@ -101,7 +101,7 @@ export async function loadLibraries(): Promise<{
   } catch (cause) {
     throw new InputError(
       'workers/not-installed',
-      'workers need the packages bullmq and ioredis, which are not installed; install them with npm install bullmq ioredis',
+      'workers need the packages bullmq and ioredis, which are not installed; install them beside prune-limit: npm i bullmq ioredis (-g where it is global)',
       { cause },
     );
   }
