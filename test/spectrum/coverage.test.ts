@@ -12,9 +12,11 @@ import type { Disposable, ResourceScope } from '../../src/analysis/resources.js'
 import { gaussianWidthLimit } from '../../src/geometry/gaussian-width.js';
 import { sharpLimit } from '../../src/geometry/sharp-limit.js';
 import type { CurvatureKind } from '../../src/programs/curvature-products.js';
+import type { LanczosKeeper, LanczosRecord } from '../../src/spectrum/lanczos-record.js';
 import { estimateSpectrum, type SpectrumOptions } from '../../src/spectrum/slq.js';
 import { clippedMeasure, type SpectralMeasure } from '../../src/spectrum/spectral-measure.js';
 import { sufficientProbes } from '../../src/spectrum/uncertainty.js';
+import { keeperIn } from './kept-runs.js';
 import { rotatedOperator, syntheticProblem } from './operators.js';
 import {
   type CurvatureProblem,
@@ -88,6 +90,15 @@ function syntheticCurvature(seed: number): Record<CurvatureKind, CurvatureProble
   };
 }
 
+/** Runs of the quick form by matrix, seed and probe: sets of options that have them in common carry them out once. */
+const keptRuns = new Map<string, Map<number, LanczosRecord>>();
+
+function keeperOf(key: string): LanczosKeeper {
+  const kept = keptRuns.get(key) ?? new Map<number, LanczosRecord>();
+  keptRuns.set(key, kept);
+  return keeperIn(kept, { atEndAlone: true });
+}
+
 async function coverageOf(
   set: OptionSet,
   problems: readonly Record<CurvatureKind, CurvatureProblem>[],
@@ -109,6 +120,7 @@ async function coverageOf(
       (set.limit ?? gaussianWidthLimit)(counted(measure), radiusSquared, epsilon);
     const exact = known.exact(limit, set.options?.negativeEigenvalues ?? 'abs');
     const tolerance = set.options?.tolerance ?? TOLERANCE;
+    const matrix = `${index} ${set.curvature ?? 'hessian'} ${set.options?.reorthogonalization ?? 'full'}`;
     const seeds = createVectors === undefined ? SEEDS.formed : SEEDS.large;
     for (let seed = 0; seed < seeds; seed++) {
       const { estimates, products } = await estimateSpectrum(operator, {
@@ -116,6 +128,7 @@ async function coverageOf(
         probes: sufficientProbes(operator.dim, tolerance),
         tolerance,
         createVectors,
+        ...(!thorough && { keeper: keeperOf(`${matrix} ${seed}`) }),
         ...set.options,
         functionals: { limit },
         decisive: 'limit',

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { LinearOperator } from '../../src/curvature/linear-operator.js';
 import { randomStream } from '../../src/random.js';
-import type { KeptRun, LanczosKeeper, LanczosRecord } from '../../src/spectrum/lanczos-record.js';
+import type { LanczosRecord } from '../../src/spectrum/lanczos-record.js';
 import {
   type LanczosVectorsFactory,
   plainVectors,
@@ -11,6 +11,7 @@ import {
 } from '../../src/spectrum/lanczos-vectors.js';
 import { estimateSpectrum, type SpectrumOptions } from '../../src/spectrum/slq.js';
 import { spectralAverage } from '../../src/spectrum/spectral-measure.js';
+import { keeperIn } from './kept-runs.js';
 import { denseOperator, diagonalOperator, orthogonalRows } from './operators.js';
 
 /** Products in float32, as those of a network, counted; fails after so many. */
@@ -41,41 +42,6 @@ function mixedOperator(): LinearOperator {
     ),
   );
   return denseOperator(matrix);
-}
-
-/** Keeps what a file would: copies, and of `none` no vectors but the last two; or coefficients alone. */
-function keeperIn(kept: Map<number, LanczosRecord>, coefficientsAlone = false): LanczosKeeper {
-  return {
-    load: async (probe) => kept.get(probe) ?? null,
-    save: async (runs) => {
-      for (const [probe, run] of runs.entries()) {
-        const old = kept.get(probe);
-        if (old !== undefined && old.alpha.length >= run.alpha.length) {
-          continue;
-        }
-        const coefficients = {
-          alpha: Float64Array.from(run.alpha),
-          beta: Float64Array.from(run.beta),
-          exhausted: run.exhausted,
-        };
-        const vectors = coefficientsAlone
-          ? { position: old?.position ?? null, newest: old?.newest ?? 0, vector: old?.vector ?? noVector }
-          : { position: run.position() ?? old?.position ?? null, ...vectorsOf(run) };
-        kept.set(probe, { ...coefficients, ...vectors });
-      }
-    },
-  };
-}
-
-const noVector = async (): Promise<Float32Array> => new Float32Array(0);
-
-function vectorsOf(run: KeptRun): Pick<LanczosRecord, 'newest' | 'vector'> {
-  const newest = run.exhausted ? run.alpha.length - 1 : run.alpha.length;
-  const first = run.reorthogonalization === 'full' ? 1 : Math.max(0, newest - 1);
-  const copies = new Map(
-    Array.from({ length: newest - first + 1 }, (_, i) => [first + i, run.vector(first + i).slice()]),
-  );
-  return { newest, vector: async (index) => copies.get(index)! };
 }
 
 const inFloat32: LanczosVectorsFactory = (length, keep) =>
@@ -178,7 +144,7 @@ it.each([1, 2])('coefficients that are ahead of the vectors: %i probes', async (
     () => {},
   );
   const kept = new Map(early);
-  const before = await estimateSpectrum(operator32(mixed), { ...asked, keeper: keeperIn(kept, true) });
+  const before = await estimateSpectrum(operator32(mixed), { ...asked, keeper: keeperIn(kept, { coefficientsAlone: true }) });
   expect(kept.get(0)!.alpha.length).toBeGreaterThan(kept.get(0)!.position!.steps);
   const again = counted(mixed);
   expect(await estimateSpectrum(again.operator, { ...asked, keeper: keeperIn(new Map(kept)) })).toEqual(
