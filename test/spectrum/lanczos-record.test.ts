@@ -144,7 +144,10 @@ it.each([1, 2])('coefficients that are ahead of the vectors: %i probes', async (
     () => {},
   );
   const kept = new Map(early);
-  const before = await estimateSpectrum(operator32(mixed), { ...asked, keeper: keeperIn(kept, { coefficientsAlone: true }) });
+  const before = await estimateSpectrum(operator32(mixed), {
+    ...asked,
+    keeper: keeperIn(kept, { coefficientsAlone: true }),
+  });
   expect(kept.get(0)!.alpha.length).toBeGreaterThan(kept.get(0)!.position!.steps);
   const again = counted(mixed);
   expect(await estimateSpectrum(again.operator, { ...asked, keeper: keeperIn(new Map(kept)) })).toEqual(
