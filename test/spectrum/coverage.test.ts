@@ -30,7 +30,7 @@ import {
 /** Set by the benchmark. */
 const thorough = process.env.PRUNE_LIMIT_COVERAGE === 'thorough';
 const NETWORKS = thorough ? networkCases : [networkCases[0], networkCases[2]];
-const SYNTHETIC = thorough ? { problems: 3, dimension: 2048 } : { problems: 1, dimension: 1024 };
+const SYNTHETIC = thorough ? { problems: 3, dimension: 2048 } : { problems: 1, dimension: 512 };
 const LARGE = thorough ? largeCases.filter(({ checkpoint }) => existsSync(checkpoint)) : [];
 /** Seeds a problem; fewer where the matrix is not formed. */
 const SEEDS = thorough ? { formed: 20, large: 12 } : { formed: 5, large: 0 };
