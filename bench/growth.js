@@ -19,7 +19,7 @@ const ROUNDS = 3;
 /** The setting that is grown in one of its parts. */
 const BASE = { examples: 1000, probes: 1, steps: 10 };
 
-/** Perceptrons of 31,760, 266,200, 2,081,000 and 24,916,800 weights. */
+/** Perceptrons of 31,760, 266,200, 2,082,000 and 24,916,800 weights. */
 const HIDDEN = [[40], [300, 100], [1500, 600], [5200, 4000]];
 /** Of their Lanczos runs; few, for the largest takes seconds a step. */
 const BY_WEIGHTS = { examples: 250, probes: 1, steps: 3 };

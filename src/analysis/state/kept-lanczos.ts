@@ -1,4 +1,5 @@
 /** Lanczos runs in the state of an analysis. */
+import { InputError } from '../../errors.js';
 import type { KeptRun, LanczosKeeper, LanczosRecord } from '../../spectrum/lanczos-record.js';
 import type { LanczosVector } from '../../spectrum/vector-loops.js';
 import { type AnalysisState, resultKey } from './analysis-state.js';
@@ -88,7 +89,10 @@ export function stateLanczos(
     async (index: number): Promise<LanczosVector> => {
       const bytes = await file.read(vectorKey(probe, index));
       if (bytes?.length !== 4 * dimension) {
-        throw new Error('a Lanczos vector cannot be read any more from the file of --resume');
+        throw new InputError(
+          'resume/state',
+          '--resume: a Lanczos vector cannot be read any more from the file; remove it to begin anew',
+        );
       }
       return new Float32Array(new Uint8Array(bytes).buffer);
     };
