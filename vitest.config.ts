@@ -1,11 +1,31 @@
 import { defineConfig } from 'vitest/config';
 
+/**
+ * Tests that need a process of their own: they compute at length or replace modules, or they
+ * build models with tfjs-layers, which numbers unnamed layers over the whole process.
+ */
+const ownProcess = [
+  'test/{analysis,curvature,end-to-end,package,programs,retraining,study,training,workers}/**/*.test.ts',
+  'test/{compute,network}/*.test.ts',
+  'test/checkpoint/onnx/prune.test.ts',
+  'test/dataset/images/without-sharp.test.ts',
+  'test/spectrum/coverage.test.ts',
+];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     setupFiles: ['test/support/setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,
+    // In the order of their names; the second fills up what the long files of the first leave of the processors.
+    projects: [
+      { extends: true, test: { name: 'own process', include: ownProcess } },
+      // Starting a process and importing the same modules again takes longer than most of these tests.
+      {
+        extends: true,
+        test: { name: 'shared process', include: ['test/**/*.test.ts'], exclude: ownProcess, isolate: false },
+      },
+    ],
   },
 });

@@ -1,22 +1,14 @@
 /** Checkpoints built in memory and written to temporary directories. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterAll, expect } from 'vitest';
+import { expect } from 'vitest';
 import { InputError } from '../../src/errors.js';
-
-const made: string[] = [];
+import { temporaryFolder } from '../support/folders.js';
 
 /** A new directory, removed after the file's tests. */
 export function temporaryDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'prune-limit-checkpoint-'));
-  made.push(directory);
-  return directory;
+  return temporaryFolder('prune-limit-checkpoint-');
 }
-
-afterAll(() => {
-  for (const directory of made) rmSync(directory, { recursive: true, force: true });
-});
 
 export const TOPOLOGY = { class_name: 'Sequential', config: { name: 'net', layers: [] }, backend: 'tfjs' };
 

@@ -1,32 +1,22 @@
 /** The command line with the real work, on small models and data in temporary folders. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
 import { lazyWork } from '../../src/cli/host.js';
 import { randomStream } from '../../src/random.js';
 import { parseReport } from '../../src/report/parse-report.js';
 import type { Report } from '../../src/report/schema.js';
 import { runFake } from '../cli/fake-host.js';
 import { idx, npy, npz } from '../dataset/support.js';
+import { temporaryFolder } from '../support/folders.js';
 
 /** The root of the repository. */
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
-const made: string[] = [];
-afterAll(() => {
-  for (const folder of made) {
-    rmSync(folder, { recursive: true, force: true });
-  }
-});
-
 /** A new folder, removed after the tests of the file. */
 export function newFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'prune-limit-e2e-'));
-  made.push(folder);
-  return folder;
+  return temporaryFolder('prune-limit-e2e-');
 }
 
 /** Runs a command line with the real work. */
