@@ -5,7 +5,7 @@
  * Network: A Fundamental Limit Perspective", NeurIPS 2024 (arXiv 2306.05857).
  * Fractions are pruned fractions, in [0, 1].
  */
-import { type SpectralMeasure, spectralAverage } from '../spectrum/spectral-measure.js';
+import type { SpectralMeasure } from '../spectrum/spectral-measure.js';
 
 /** Squared projection distance `R^2(p)` of one-shot pruning at the pruned fraction p; not decreasing. */
 export type RadiusSquared = (prunedFraction: number) => number;
@@ -15,7 +15,13 @@ const FRACTION_RESOLUTION = 1e-10;
 
 /** `s(mu) = <1/(1 + mu |lambda|)>`, falling in mu from 1 to the share of zero eigenvalues. */
 export function resolventAverage(measure: SpectralMeasure, mu: number): number {
-  return spectralAverage(measure, (node) => 1 / (1 + mu * Math.abs(node)));
+  // Not by spectralAverage: searches call this some ten thousand times, and a call a node takes longer than the sum.
+  const { nodes, weights } = measure;
+  let sum = 0;
+  for (let i = 0; i < nodes.length; i++) {
+    sum += weights[i] * (1 / (1 + mu * Math.abs(nodes[i])));
+  }
+  return sum;
 }
 
 /**

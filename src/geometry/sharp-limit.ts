@@ -52,8 +52,17 @@ function crossing(holds: (mu: number) => boolean): number {
  * ratio). With p = s(mu) it equals `(1 - p) / (p mu)`.
  */
 export function freeCurvature(measure: SpectralMeasure, mu: number): number {
-  const weighted = spectralAverage(measure, (node) => Math.abs(node) / (1 + mu * Math.abs(node)));
-  return weighted / resolventAverage(measure, mu);
+  return freeMagnitude(measure, mu) / resolventAverage(measure, mu);
+}
+
+/** `<|lambda| / (1 + mu |lambda|)>`, a loop of its own as that of {@link resolventAverage}. */
+function freeMagnitude({ nodes, weights }: SpectralMeasure, mu: number): number {
+  let sum = 0;
+  for (let i = 0; i < nodes.length; i++) {
+    const magnitude = Math.abs(nodes[i]);
+    sum += weights[i] * (magnitude / (1 + mu * magnitude));
+  }
+  return sum;
 }
 
 /**
@@ -90,8 +99,11 @@ export function reachableIncrease(
  */
 export function sharpLimit(measure: SpectralMeasure, radiusSquared: RadiusSquared, epsilon: number): number {
   requirePositive('epsilon', epsilon);
-  const fraction = (mu: number): number => Math.min(1, Math.max(0, resolventAverage(measure, mu)));
-  const exceeds = (mu: number): boolean =>
-    (radiusSquared(fraction(mu)) / 2) * freeCurvature(measure, mu) > epsilon;
-  return exceeds(0) ? fraction(crossing(exceeds)) : 1;
+  const fractionOf = (resolvent: number): number => Math.min(1, Math.max(0, resolvent));
+  const exceeds = (mu: number): boolean => {
+    const resolvent = resolventAverage(measure, mu);
+    const curvature = freeMagnitude(measure, mu) / resolvent;
+    return (radiusSquared(fractionOf(resolvent)) / 2) * curvature > epsilon;
+  };
+  return exceeds(0) ? fractionOf(resolventAverage(measure, crossing(exceeds))) : 1;
 }

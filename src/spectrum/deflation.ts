@@ -89,13 +89,18 @@ export function deflated(rule: SpectralMeasure, deflation: Deflation, dimension:
   if (eigenvalues.length === 0) {
     return rule;
   }
-  return {
-    nodes: Float64Array.of(...rule.nodes, ...eigenvalues),
-    weights: Float64Array.of(
-      ...rule.weights.map((weight) => restScale * weight),
-      ...weights.map((weight) => 1 / dimension - restScale * weight),
-    ),
-  };
+  const { length } = rule.nodes;
+  const nodes = new Float64Array(length + eigenvalues.length);
+  const shares = new Float64Array(nodes.length);
+  nodes.set(rule.nodes);
+  nodes.set(eigenvalues, length);
+  for (let i = 0; i < length; i++) {
+    shares[i] = restScale * rule.weights[i];
+  }
+  for (let i = 0; i < weights.length; i++) {
+    shares[length + i] = 1 / dimension - restScale * weights[i];
+  }
+  return { nodes, weights: shares };
 }
 
 /** The nodes of the run's Gauss rule that are no deflated eigenvalue, with their weights after scaling. */

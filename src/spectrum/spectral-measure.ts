@@ -48,11 +48,12 @@ export function mixMeasures(
   let offset = 0;
   measures.forEach((measure, index) => {
     const share = coefficients === undefined ? 1 / measures.length : coefficients[index];
+    const own = measure.weights;
     nodes.set(measure.nodes, offset);
-    for (let i = 0; i < measure.weights.length; i++) {
-      weights[offset + i] = share * measure.weights[i];
+    for (let i = 0; i < own.length; i++) {
+      weights[offset + i] = share * own[i];
     }
-    offset += measure.nodes.length;
+    offset += own.length;
   });
   return { nodes, weights };
 }
