@@ -1,14 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
-/**
- * Tests that need a process of their own: they compute at length or replace modules, or they
- * build models with tfjs-layers, which numbers unnamed layers over the whole process.
- */
+/** Tests that have a process of their own: they compute at length, replace modules, or are about what a process holds. */
 const ownProcess = [
-  'test/{analysis,curvature,end-to-end,package,programs,retraining,study,training,workers}/**/*.test.ts',
-  'test/{compute,network}/*.test.ts',
+  'test/{analysis,curvature,end-to-end,package,workers}/**/*.test.ts',
+  'test/compute/*.test.ts',
   'test/checkpoint/onnx/prune.test.ts',
   'test/dataset/images/without-sharp.test.ts',
+  // Initial weights are drawn by the names of layers, which tfjs-layers numbers over the whole process.
   'test/spectrum/coverage.test.ts',
 ];
 
