@@ -143,12 +143,12 @@ const furtherCases: ModelCase[] = [
           layers.bidirectional({
             layer: layers.lstm({ units: 2, recurrentInitializer: 'glorotUniform' }) as RNN,
             mergeMode: 'concat',
-            inputShape: [4, 3],
+            inputShape: [3, 3],
           }),
           layers.dense({ units: 3 }),
         ],
       }),
-    shape: [4, 3],
+    shape: [3, 3],
     outputs: 3,
     loss: 'cross-entropy',
   },
@@ -176,12 +176,12 @@ const furtherCases: ModelCase[] = [
     build: () =>
       sequential({
         layers: [
-          layers.masking({ maskValue: 0, inputShape: [4, 3] }),
+          layers.masking({ maskValue: 0, inputShape: [3, 3] }),
           layers.gru({ units: 2, recurrentInitializer: 'glorotUniform' }),
           layers.dense({ units: 3 }),
         ],
       }),
-    shape: [4, 3],
+    shape: [3, 3],
     outputs: 3,
     loss: 'cross-entropy',
   },

@@ -7,6 +7,8 @@ type ActivationName = NonNullable<Parameters<typeof layers.dense>[0]['activation
 
 const IMAGE = [6, 5, 2];
 const SEQUENCE = [7, 3];
+/** A first step, one between, and a last one: every step is traced by itself. */
+const RECURRENT = [3, 3];
 
 function apply(layer: unknown, ...inputs: SymbolicTensor[]): SymbolicTensor {
   return (layer as Layer).apply(inputs.length === 1 ? inputs[0] : inputs) as SymbolicTensor;
@@ -37,14 +39,18 @@ function imageCase(name: string, ...middle: (() => unknown)[]): ModelCase {
 }
 
 function sequenceCase(name: string, ...middle: (() => unknown)[]): ModelCase {
+  return caseOf(SEQUENCE, name, ...middle);
+}
+
+function caseOf(shape: number[], name: string, ...middle: (() => unknown)[]): ModelCase {
   return {
     name,
     build: () => {
-      const x = input({ shape: [7, 3] });
+      const x = input({ shape });
       const last = middle.reduce<SymbolicTensor>((at, make) => apply(make(), at), x);
       return model({ inputs: x, outputs: apply(layers.dense({ units: 3, activation: 'softmax' }), last) });
     },
-    shape: SEQUENCE,
+    shape,
     outputs: 3,
     loss: 'cross-entropy',
   };
@@ -123,9 +129,9 @@ export const sequenceCases: ModelCase[] = [
     () => layers.conv1d({ filters: 4, kernelSize: 2, activation: 'tanh' }),
     () => layers.globalMaxPooling1d(),
   ),
-  sequenceCase('LSTM', () => layers.lstm({ units: 3, ...glorot })),
-  sequenceCase('GRU', () => layers.gru({ units: 3, ...glorot })),
-  sequenceCase('SimpleRNN', () => layers.simpleRNN({ units: 3, ...glorot })),
+  caseOf(RECURRENT, 'LSTM', () => layers.lstm({ units: 3, ...glorot })),
+  caseOf(RECURRENT, 'GRU', () => layers.gru({ units: 3, ...glorot })),
+  caseOf(RECURRENT, 'SimpleRNN', () => layers.simpleRNN({ units: 3, ...glorot })),
   sequenceCase(
     'TimeDistributed dense',
     () => layers.timeDistributed({ layer: layers.dense({ units: 3, activation: 'tanh' }) }),
