@@ -204,7 +204,8 @@ describe('a native program that fails under way', () => {
 
 describe.skipIf(!hasNative)('a whole analysis', () => {
   it('is native for a network that is sure of nearly all examples', async () => {
-    const { engine } = await analyzed(join(root, 'fixtures/mnist-dense/model.json'), '--steps', '2');
+    const few = ['--steps', '2', '--probes', '1', '--test-examples', '100', '--ratios', '0.5'];
+    const { engine } = await analyzed(join(root, 'fixtures/mnist-dense/model.json'), ...few);
     expect(engine).toMatchObject({ backend: 'onnx', products: { batches: 2 } });
   });
 
