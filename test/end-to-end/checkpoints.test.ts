@@ -6,7 +6,7 @@ import { analyzed, quick, root } from './support.js';
 describe('the fixtures', () => {
   it('a network trained with an l1 penalty prunes further than without, and theory says so', async () => {
     const budget = ['--examples', '512', '--test-examples', '256', '--steps', '20', '--ratios', '0.5,0.9'];
-    const options = [...quick, ...budget];
+    const options = [...quick, ...budget, '--backend', 'auto'];
     const lomp = await analyzed(join(root, 'fixtures/mnist-lomp'), ...options);
     const dense = await analyzed(join(root, 'fixtures/mnist-dense'), ...options);
     for (const report of [lomp, dense]) {
@@ -31,7 +31,8 @@ if (absent) {
 }
 
 describe.skipIf(absent)('MLPNet 784-40-20-10, trained on MNIST elsewhere', () => {
-  const options = [mlpnet, '--data', mnist, '--normalize', '0.1307/0.3081', ...quick];
+  // By compiled programs, where there are any.
+  const options = [mlpnet, '--data', mnist, '--normalize', '0.1307/0.3081', ...quick, '--backend', 'auto'];
 
   it('test accuracy, dense and pruned, as measured by others', async () => {
     const measured = { 0.5: 93.93, 0.6: 93.78, 0.7: 93.62, 0.8: 92.88, 0.9: 90.28, 0.95: 83.64, 0.98: 33.07 };
@@ -51,8 +52,7 @@ describe.skipIf(absent)('MLPNet 784-40-20-10, trained on MNIST elsewhere', () =>
 
   it('leading eigenvalues of the Hessian, as found by others', async () => {
     const budget = ['--examples', '10000', '--sample', 'first', '--test-examples', '100', '--steps', '25'];
-    // Ten thousand examples: by compiled programs, where there are any.
-    const report = await analyzed(...options, ...budget, '--ratios', '0.5', '--backend', 'auto');
+    const report = await analyzed(...options, ...budget, '--ratios', '0.5');
     expect(Math.abs(report.curvature.lambdaMax - 17.025)).toBeLessThan(0.02);
     expect(Math.abs(report.spectrum.leadingEigenvalues[1] - 15.123)).toBeLessThan(0.02);
   });
