@@ -16,6 +16,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     // In the order of their names; the second fills up what the long files of the first leave of the processors.
     projects: [
       { extends: true, test: { name: 'own process', include: ownProcess } },
