@@ -6,7 +6,7 @@ import { NotCompilableError } from '../compute/compile/trace.js';
 import type { CompiledProgram, Executor, ExecutorTensors, ProgramPlans } from '../compute/executor.js';
 import { tfjsExecutor } from '../compute/tfjs-executor.js';
 import type { Evaluation } from '../network/evaluation.js';
-import type { ExampleSource } from '../network/example-source.js';
+import { type ExampleSource, examplesBetween } from '../network/example-source.js';
 import { accumulateFlat, type Network, weightTensors } from '../network/network.js';
 import { type Batches, createBatches, worthwhileBatchSize } from '../programs/batches.js';
 import { lossEvaluator } from '../programs/evaluation.js';
@@ -19,6 +19,7 @@ import { dispose, grads, ones, type Scalar, sum, type Tensor, tidy } from '../tf
 import { layerInputMoments } from './layer-inputs.js';
 import type { Problem } from './problem.js';
 import type { ResourceScope } from './resources.js';
+import { meanSquaredGradients } from './squared-gradients.js';
 
 /** Bytes of batches that are kept between passes over one range. */
 const KEEP_BYTES = 2 ** 28;
@@ -29,18 +30,9 @@ const COMPARED_EXAMPLES = 8;
 /** Two batch sizes from which the work of others follows; it grows linearly. */
 const MEASURED_BATCHES = [16, 32] as const;
 
-/** Examples [start, end) of a source, numbered from 0. */
-function rangeOf(source: ExampleSource, { start, end }: ExampleRange): ExampleSource {
-  return {
-    count: end - start,
-    shape: source.shape,
-    inputs: (from, to) => source.inputs(start + from, start + to),
-    targets: (from, to) => source.targets(start + from, start + to),
-  };
-}
-
 /** Loss programs at any weights on any examples. */
-interface Engine extends Pick<LossOracle, 'gradient' | 'gaussNewton' | 'gradientRows'> {
+interface Engine
+  extends Pick<LossOracle, 'gradient' | 'gaussNewton' | 'gradientRows' | 'meanSquaredGradient'> {
   evaluate(source: ExampleSource, weights: Float32Array): Promise<Evaluation>;
 }
 
@@ -87,11 +79,30 @@ async function engineOf(problem: Problem, executor: Executor, scope: ResourceSco
     });
     return mean.values;
   };
+  const gradientRows: Engine['gradientRows'] = async (weights, { batchSize, count }, visit) => {
+    const program = await gradients.of(batchSize);
+    const fixed = flatInputs(executor, network, 'w', weights);
+    const row = new Float32Array(network.dimension);
+    await within(examplesBetween(train, 0, batchSize * count), batchSize, (batches) =>
+      batches.forEach(async ({ x, y }, index) => {
+        const outputs = await program.run({ ...fixed, x, y });
+        network.prunable.forEach(({ offset }, layer) => {
+          row.set(executor.values(outputs[`g${layer}`]), offset);
+        });
+        executor.release(outputs);
+        visit(batchSize === 1 ? row : row.map((value) => value / batchSize), index);
+      }),
+    );
+    executor.release(fixed);
+  };
+  const meanSquaredGradient = meanSquaredGradients({ problem, executor, gradientRows, batchSizeFor }, scope);
   return {
+    gradientRows,
+    meanSquaredGradient,
     evaluate: (source, weights) =>
       within(source, batchSizeFor(source.count), (batches) => evaluator.evaluate(batches, weights)),
     gradient: (weights, range) => {
-      const source = rangeOf(train, range);
+      const source = examplesBetween(train, range.start, range.end);
       return within(source, batchSizeFor(source.count), async (batches) => {
         const fixed = flatInputs(executor, network, 'w', weights);
         const gradient = await meanOf(gradients, batches, fixed);
@@ -100,7 +111,7 @@ async function engineOf(problem: Problem, executor: Executor, scope: ResourceSco
       });
     },
     gaussNewton: async (weights, range) => {
-      const source = rangeOf(train, range);
+      const source = examplesBetween(train, range.start, range.end);
       const batches = createBatches(source, network.outputs, {
         batchSize: batchSizeFor(source.count),
         keepBytes: KEEP_BYTES,
@@ -120,22 +131,6 @@ async function engineOf(problem: Problem, executor: Executor, scope: ResourceSco
         },
       };
     },
-    gradientRows: async (weights, { batchSize, count }, visit) => {
-      const program = await gradients.of(batchSize);
-      const fixed = flatInputs(executor, network, 'w', weights);
-      const row = new Float32Array(network.dimension);
-      await within(rangeOf(train, { start: 0, end: batchSize * count }), batchSize, (batches) =>
-        batches.forEach(async ({ x, y }, index) => {
-          const outputs = await program.run({ ...fixed, x, y });
-          network.prunable.forEach(({ offset }, layer) => {
-            row.set(executor.values(outputs[`g${layer}`]), offset);
-          });
-          executor.release(outputs);
-          visit(batchSize === 1 ? row : row.map((value) => value / batchSize), index);
-        }),
-      );
-      executor.release(fixed);
-    },
   };
 }
 
@@ -150,7 +145,7 @@ async function resultsOf(
   const product = await engine.gaussNewton(weights, range);
   try {
     return [
-      (await engine.evaluate(rangeOf(train, range), weights)).losses,
+      (await engine.evaluate(examplesBetween(train, range.start, range.end), weights)).losses,
       await engine.gradient(weights, range),
       await product.apply(Float64Array.from(weights, () => random.normal())),
     ];
@@ -250,7 +245,7 @@ export async function openPruningOracle(
       examples: train.count,
       loss: async (weights, range) => {
         count(range, 1 / 3);
-        return (await engine.evaluate(rangeOf(train, range), weights)).meanLoss;
+        return (await engine.evaluate(examplesBetween(train, range.start, range.end), weights)).meanLoss;
       },
       gradient: (weights, range) => {
         count(range, 1);
@@ -270,9 +265,13 @@ export async function openPruningOracle(
         count({ start: 0, end: options.batchSize * options.count }, 1);
         return engine.gradientRows(weights, options, visit);
       },
+      meanSquaredGradient: (weights, examples) => {
+        count({ start: 0, end: examples }, 1);
+        return engine.meanSquaredGradient(weights, examples);
+      },
       layerInputs: async (weights, range) => {
         count(range, 1 / 3);
-        return layerInputMoments(network, rangeOf(train, range), weights);
+        return layerInputMoments(network, examplesBetween(train, range.start, range.end), weights);
       },
       summedOutputGradient: async (weights) => summedOutputGradient(network, train.shape, weights),
     },

@@ -9,6 +9,16 @@ export interface ExampleSource {
   targets(start: number, end: number): Float32Array;
 }
 
+/** Examples [start, end) of a source, numbered from 0. */
+export function examplesBetween(source: ExampleSource, start: number, end: number): ExampleSource {
+  return {
+    count: end - start,
+    shape: source.shape,
+    inputs: (from, to) => source.inputs(start + from, start + to),
+    targets: (from, to) => source.targets(start + from, start + to),
+  };
+}
+
 /** The examples of a source at the given places, in that order. */
 export function examplesAt(source: ExampleSource, places: readonly number[]): ExampleSource {
   const joined = (

@@ -43,6 +43,8 @@ export interface LossOracle {
     options: { batchSize: number; count: number },
     visit: (row: Float32Array, index: number) => void,
   ): Promise<void>;
+  /** Mean, over the first examples, of the squares of the gradients of single examples; length D, float64. */
+  meanSquaredGradient(weights: Float32Array, examples: number): Promise<Float64Array>;
   /** Of each prunable weight, the moments of its layer's inputs over a range; null where the layer is not dense. */
   layerInputs(weights: Float32Array, range: ExampleRange): Promise<(LayerInputs | null)[]>;
   /** Gradient, in the weights, of the summed outputs for one input of ones; length D, float64. */

@@ -59,6 +59,15 @@ export function leastSquares(
           visit(Float32Array.from(mean(range, (i) => residual(at, i))), index);
         }
       },
+      meanSquaredGradient: async (at, examples) => {
+        const total = new Float64Array(weights.length);
+        for (let i = 0; i < examples; i++) {
+          rows[i].forEach((x, j) => {
+            total[j] += (residual(at, i) * x) ** 2 / examples;
+          });
+        }
+        return total;
+      },
       layerInputs: async () => sizes.map(() => null),
       summedOutputGradient: async (at) => Float64Array.from(at, () => 1),
     },
