@@ -8,12 +8,13 @@ import { tfjsExecutor } from '../compute/tfjs-executor.js';
 import type { Evaluation } from '../network/evaluation.js';
 import { type ExampleSource, examplesBetween } from '../network/example-source.js';
 import { accumulateFlat, type Network, weightTensors } from '../network/network.js';
+import { outputTargets } from '../network/output-targets.js';
 import { type Batches, createBatches, worthwhileBatchSize } from '../programs/batches.js';
 import { lossEvaluator } from '../programs/evaluation.js';
 import { flatInputs, flatSum } from '../programs/flat-weights.js';
 import { prepareLossPrograms } from '../programs/loss-programs.js';
 import { AGREEMENT_TOLERANCE, agreementOf, neighbourOf } from '../programs/rounding.js';
-import type { ExampleRange, LossOracle } from '../pruning/methods/method.js';
+import type { ExampleRange, LossOracle, PruningCurvature } from '../pruning/methods/method.js';
 import { randomStream } from '../random.js';
 import { dispose, grads, ones, type Scalar, sum, type Tensor, tidy } from '../tfjs-core.js';
 import { layerInputMoments } from './layer-inputs.js';
@@ -31,9 +32,20 @@ const COMPARED_EXAMPLES = 8;
 const MEASURED_BATCHES = [16, 32] as const;
 
 /** Loss programs at any weights on any examples. */
-interface Engine
-  extends Pick<LossOracle, 'gradient' | 'gaussNewton' | 'gradientRows' | 'meanSquaredGradient'> {
+export interface Engine {
   evaluate(source: ExampleSource, weights: Float32Array): Promise<Evaluation>;
+  /** Rows of the network's outputs, as the loss takes them. */
+  logits(source: ExampleSource, weights: Float32Array): Promise<Float32Array>;
+  gradient(source: ExampleSource, weights: Float32Array): Promise<Float64Array>;
+  gaussNewton(source: ExampleSource, weights: Float32Array): Promise<PruningCurvature>;
+  /** Of batches of that size, and a smaller one at the end. */
+  gradientRows(
+    source: ExampleSource,
+    weights: Float32Array,
+    batchSize: number,
+    visit: (row: Float32Array, index: number) => void,
+  ): Promise<void>;
+  meanSquaredGradient(source: ExampleSource, weights: Float32Array): Promise<Float64Array>;
 }
 
 /** Operations of a curvature product of one example. */
@@ -79,39 +91,39 @@ async function engineOf(problem: Problem, executor: Executor, scope: ResourceSco
     });
     return mean.values;
   };
-  const gradientRows: Engine['gradientRows'] = async (weights, { batchSize, count }, visit) => {
-    const program = await gradients.of(batchSize);
+  const gradientRows: Engine['gradientRows'] = async (source, weights, batchSize, visit) => {
     const fixed = flatInputs(executor, network, 'w', weights);
     const row = new Float32Array(network.dimension);
-    await within(examplesBetween(train, 0, batchSize * count), batchSize, (batches) =>
-      batches.forEach(async ({ x, y }, index) => {
-        const outputs = await program.run({ ...fixed, x, y });
+    await within(source, batchSize, (batches) =>
+      batches.forEach(async ({ size, x, y }, index) => {
+        const outputs = await (await gradients.of(size)).run({ ...fixed, x, y });
         network.prunable.forEach(({ offset }, layer) => {
           row.set(executor.values(outputs[`g${layer}`]), offset);
         });
         executor.release(outputs);
-        visit(batchSize === 1 ? row : row.map((value) => value / batchSize), index);
+        visit(size === 1 ? row : row.map((value) => value / size), index);
       }),
     );
     executor.release(fixed);
   };
-  const meanSquaredGradient = meanSquaredGradients({ problem, executor, gradientRows, batchSizeFor }, scope);
   return {
     gradientRows,
-    meanSquaredGradient,
+    meanSquaredGradient: meanSquaredGradients({ problem, executor, gradientRows, batchSizeFor }, scope),
     evaluate: (source, weights) =>
       within(source, batchSizeFor(source.count), (batches) => evaluator.evaluate(batches, weights)),
-    gradient: (weights, range) => {
-      const source = examplesBetween(train, range.start, range.end);
-      return within(source, batchSizeFor(source.count), async (batches) => {
+    logits: (source, weights) =>
+      within(source, batchSizeFor(source.count), async (batches) => {
+        const { logits } = await evaluator.outputs(batches, weights, { start: 0, end: batches.shards });
+        return logits;
+      }),
+    gradient: (source, weights) =>
+      within(source, batchSizeFor(source.count), async (batches) => {
         const fixed = flatInputs(executor, network, 'w', weights);
         const gradient = await meanOf(gradients, batches, fixed);
         executor.release(fixed);
         return gradient;
-      });
-    },
-    gaussNewton: async (weights, range) => {
-      const source = examplesBetween(train, range.start, range.end);
+      }),
+    gaussNewton: async (source, weights) => {
       const batches = createBatches(source, network.outputs, {
         batchSize: batchSizeFor(source.count),
         keepBytes: KEEP_BYTES,
@@ -140,13 +152,13 @@ async function resultsOf(
   train: ExampleSource,
   weights: Float32Array,
 ): Promise<ArrayLike<number>[]> {
-  const range = { start: 0, end: Math.min(COMPARED_EXAMPLES, train.count) };
+  const source = examplesBetween(train, 0, Math.min(COMPARED_EXAMPLES, train.count));
   const random = randomStream(0, 'comparison');
-  const product = await engine.gaussNewton(weights, range);
+  const product = await engine.gaussNewton(source, weights);
   try {
     return [
-      (await engine.evaluate(examplesBetween(train, range.start, range.end), weights)).losses,
-      await engine.gradient(weights, range),
+      (await engine.evaluate(source, weights)).losses,
+      await engine.gradient(source, weights),
       await product.apply(Float64Array.from(weights, () => random.normal())),
     ];
   } finally {
@@ -230,7 +242,7 @@ export async function openPruningOracle(
   scope: ResourceScope,
   note: (message: string) => void,
 ): Promise<MeteredOracle> {
-  const { network, train } = problem;
+  const { network, loss, train } = problem;
   const engine = await openEngine(problem, scope, note);
   const seen = new Uint8Array(train.count);
   let gradients = 0;
@@ -238,21 +250,21 @@ export async function openPruningOracle(
     seen.fill(1, start, end);
     gradients += each * (end - start);
   };
-  return {
-    cost: () => ({ gradients, distinctExamples: seen.reduce((total, one) => total + one, 0) }),
-    evaluate: engine.evaluate,
-    oracle: {
-      examples: train.count,
+  const oracleOf = (source: ExampleSource): LossOracle => {
+    const of = ({ start, end }: ExampleRange): ExampleSource => examplesBetween(source, start, end);
+    const first = (examples: number): ExampleRange => ({ start: 0, end: examples });
+    return {
+      examples: source.count,
       loss: async (weights, range) => {
         count(range, 1 / 3);
-        return (await engine.evaluate(examplesBetween(train, range.start, range.end), weights)).meanLoss;
+        return (await engine.evaluate(of(range), weights)).meanLoss;
       },
       gradient: (weights, range) => {
         count(range, 1);
-        return engine.gradient(weights, range);
+        return engine.gradient(of(range), weights);
       },
       gaussNewton: async (weights, range) => {
-        const { apply, dispose } = await engine.gaussNewton(weights, range);
+        const { apply, dispose } = await engine.gaussNewton(of(range), weights);
         return {
           apply: (vector) => {
             count(range, 4 / 3);
@@ -261,19 +273,33 @@ export async function openPruningOracle(
           dispose,
         };
       },
-      gradientRows: (weights, options, visit) => {
-        count({ start: 0, end: options.batchSize * options.count }, 1);
-        return engine.gradientRows(weights, options, visit);
+      gradientRows: (weights, { batchSize, count: rows }, visit) => {
+        count(first(batchSize * rows), 1);
+        return engine.gradientRows(of(first(batchSize * rows)), weights, batchSize, visit);
       },
       meanSquaredGradient: (weights, examples) => {
-        count({ start: 0, end: examples }, 1);
-        return engine.meanSquaredGradient(weights, examples);
+        count(first(examples), 1);
+        return engine.meanSquaredGradient(of(first(examples)), weights);
+      },
+      towards: async (weights, examples) => {
+        count(first(examples), 1 / 3);
+        const answered = of(first(examples));
+        const targets = outputTargets(loss, await engine.logits(answered, weights), network.outputs);
+        return oracleOf({
+          ...answered,
+          targets: (start, end) => targets.subarray(start * network.outputs, end * network.outputs),
+        });
       },
       layerInputs: async (weights, range) => {
         count(range, 1 / 3);
-        return layerInputMoments(network, examplesBetween(train, range.start, range.end), weights);
+        return layerInputMoments(network, of(range), weights);
       },
       summedOutputGradient: async (weights) => summedOutputGradient(network, train.shape, weights),
-    },
+    };
+  };
+  return {
+    cost: () => ({ gradients, distinctExamples: seen.reduce((total, one) => total + one, 0) }),
+    evaluate: engine.evaluate,
+    oracle: oracleOf(train),
   };
 }

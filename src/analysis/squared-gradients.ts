@@ -3,12 +3,11 @@
 import { compiledBySize } from '../compute/compile/compiled-by-size.js';
 import { NotCompilableError } from '../compute/compile/trace.js';
 import type { CompiledProgram, Executor } from '../compute/executor.js';
-import { examplesBetween } from '../network/example-source.js';
+import { type ExampleSource, examplesBetween } from '../network/example-source.js';
 import { createBatches } from '../programs/batches.js';
 import { flatInputs, flatSum } from '../programs/flat-weights.js';
 import { squaredGradientProgram } from '../programs/loss-programs.js';
 import { AGREEMENT_TOLERANCE, relativeDifference } from '../programs/rounding.js';
-import type { LossOracle } from '../pruning/methods/method.js';
 import type { Problem } from './problem.js';
 import type { ResourceScope } from './resources.js';
 
@@ -19,25 +18,33 @@ const LARGEST_UNFOLDED_BATCH = 16;
 /** Most numbers of the gradients of one such weight for all examples of a batch: 64 MiB. */
 const MOST_GRADIENT_NUMBERS = 2 ** 24;
 
+/** Visits the gradients of batches of examples. */
+type GradientRows = (
+  source: ExampleSource,
+  weights: Float32Array,
+  batchSize: number,
+  visit: (row: Float32Array, index: number) => void,
+) => Promise<void>;
+
 /** What mean squares are computed with. */
 export interface SquaredGradientSetting {
   problem: Problem;
   executor: Executor;
   /** Gradients of single examples, where batches do not do. */
-  gradientRows: LossOracle['gradientRows'];
+  gradientRows: GradientRows;
   /** The batch size for so many examples of a gradient. */
   batchSizeFor: (examples: number) => number;
 }
 
-type MeanSquares = LossOracle['meanSquaredGradient'];
+type MeanSquares = (source: ExampleSource, weights: Float32Array) => Promise<Float64Array>;
 
 /** By single examples. */
-function meanOfRows(gradientRows: LossOracle['gradientRows']): MeanSquares {
-  return async (weights, examples) => {
+function meanOfRows(gradientRows: GradientRows): MeanSquares {
+  return async (source, weights) => {
     const mean = new Float64Array(weights.length);
-    await gradientRows(weights, { batchSize: 1, count: examples }, (row) => {
+    await gradientRows(source, weights, 1, (row) => {
       for (let i = 0; i < row.length; i++) {
-        mean[i] += row[i] ** 2 / examples;
+        mean[i] += row[i] ** 2 / source.count;
       }
     });
     return mean;
@@ -49,21 +56,17 @@ function meanOfBatches(
   { problem, executor, batchSizeFor }: SquaredGradientSetting,
   programs: { of(batchSize: number): Promise<CompiledProgram> },
 ): MeanSquares {
-  const { network, train } = problem;
+  const { network } = problem;
   const others = network.prunable.filter(({ shape }) => shape.length !== 2).map(({ size }) => size);
   const most =
     others.length === 0
       ? Number.POSITIVE_INFINITY
       : Math.min(LARGEST_UNFOLDED_BATCH, Math.floor(MOST_GRADIENT_NUMBERS / Math.max(...others)));
-  return async (weights, examples) => {
-    const batchSize = Math.max(1, Math.min(most, batchSizeFor(examples)));
-    const batches = createBatches(examplesBetween(train, 0, examples), network.outputs, {
-      batchSize,
-      keepBytes: 0,
-      executor,
-    });
+  return async (source, weights) => {
+    const batchSize = Math.max(1, Math.min(most, batchSizeFor(source.count)));
+    const batches = createBatches(source, network.outputs, { batchSize, keepBytes: 0, executor });
     const fixed = flatInputs(executor, network, 'w', weights);
-    const mean = flatSum(executor, network, 1 / examples);
+    const mean = flatSum(executor, network, 1 / source.count);
     try {
       await batches.forEach(async ({ size, x, y }) => {
         const outputs = await (await programs.of(size)).run({ ...fixed, x, y });
@@ -91,8 +94,8 @@ export function meanSquaredGradients(setting: SquaredGradientSetting, scope: Res
       const prepared = await executor.prepare(squaredGradientProgram(network, loss, train));
       const programs = scope.own(compiledBySize<CompiledProgram>((size) => prepared.compile(size)));
       const byBatches = meanOfBatches(setting, programs);
-      const compared = Math.min(COMPARED_EXAMPLES, train.count);
-      const [found, reference] = [await byBatches(weights, compared), await byRows(weights, compared)];
+      const compared = examplesBetween(train, 0, Math.min(COMPARED_EXAMPLES, train.count));
+      const [found, reference] = [await byBatches(compared, weights), await byRows(compared, weights)];
       return relativeDifference(found, reference) <= AGREEMENT_TOLERANCE ? byBatches : byRows;
     } catch (error) {
       if (error instanceof NotCompilableError) {
@@ -102,8 +105,8 @@ export function meanSquaredGradients(setting: SquaredGradientSetting, scope: Res
     }
   };
   let chosen: Promise<MeanSquares> | null = null;
-  return async (weights, examples) => {
+  return async (source, weights) => {
     chosen ??= choose(weights);
-    return (await chosen)(weights, examples);
+    return (await chosen)(source, weights);
   };
 }

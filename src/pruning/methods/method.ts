@@ -45,6 +45,11 @@ export interface LossOracle {
   ): Promise<void>;
   /** Mean, over the first examples, of the squares of the gradients of single examples; length D, float64. */
   meanSquaredGradient(weights: Float32Array, examples: number): Promise<Float64Array>;
+  /**
+   * The same over the first examples with the network's own outputs at some weights in place of their labels: a loss that
+   * is smallest, and has the gradient 0, where the outputs are these.
+   */
+  towards(weights: Float32Array, examples: number): Promise<LossOracle>;
   /** Of each prunable weight, the moments of its layer's inputs over a range; null where the layer is not dense. */
   layerInputs(weights: Float32Array, range: ExampleRange): Promise<(LayerInputs | null)[]>;
   /** Gradient, in the weights, of the summed outputs for one input of ones; length D, float64. */
