@@ -281,13 +281,15 @@ export async function openPruningOracle(
         count(first(examples), 1);
         return engine.meanSquaredGradient(of(first(examples)), weights);
       },
-      towards: async (weights, examples) => {
+      towards: async (weights, examples, labelShare) => {
         count(first(examples), 1 / 3);
         const answered = of(first(examples));
-        const targets = outputTargets(loss, await engine.logits(answered, weights), network.outputs);
+        const outputs = outputTargets(loss, await engine.logits(answered, weights), network.outputs);
+        const labels = answered.targets(0, examples);
+        const mixed = outputs.map((value, i) => (1 - labelShare) * value + labelShare * labels[i]);
         return oracleOf({
           ...answered,
-          targets: (start, end) => targets.subarray(start * network.outputs, end * network.outputs),
+          targets: (start, end) => mixed.subarray(start * network.outputs, end * network.outputs),
         });
       },
       layerInputs: async (weights, range) => {

@@ -4,7 +4,7 @@ import type { ExampleRange, LossOracle, PrunedNetwork, PruningMethod } from './m
 import { diagonalScores, fisherDiagonal } from './saliency.js';
 import { cubicStages } from './stages.js';
 
-const STAGES = 10;
+const STAGES = 20;
 const FIRST_SHARE = 0.1;
 /** Products of a stage. */
 const ITERATIONS = 10;
@@ -12,8 +12,11 @@ const ITERATIONS = 10;
 const LENGTHS = [1, 0.7, 0.5, 0.3, 0.1, 0] as const;
 /** Damping at first, added to the Gauss-Newton matrix; halved after long, doubled after short steps. */
 const FIRST_DAMPING = 1e-2;
-/** Of the examples, those that only choose the length of a step where steps follow labels. */
-const JUDGING_SHARE = 0.2;
+/**
+ * Examples at which `newton` mixes labels and outputs in equal shares. On MLPNet with 1,000 examples a share of .3 was
+ * better than none up to 90 % pruned, and than labels alone throughout.
+ */
+const EXAMPLES_OF_EQUAL_SHARE = 2000;
 /**
  * Scores have w^2 (F_ii + c mean F), since few examples say little of a single F_ii. On MLPNet with 100 examples and 95 %
  * pruned c = 1 gave 85.0 %, c = 10 gave 87.2 %; with 1,000 both gave the same.
@@ -73,28 +76,23 @@ function moved(weights: Float32Array, mask: Uint8Array, step: Float64Array, leng
   );
 }
 
-/** What the kept weights follow. */
-interface Aim {
-  /** Of the loss that steps minimise. */
-  oracle: LossOracle;
-  /** Examples of curvature and gradient. */
-  fitted: ExampleRange;
-  /** Examples whose loss chooses the length of a step. */
-  judging: ExampleRange;
-}
-
 /**
  * Prunes in stages by the cubic rule. At each: the mask by w^2 (F_ii + c mean F), F the empirical Fisher matrix of the
- * network as it is; the kept weights by `keptStep`; the length of the step by the measured loss.
+ * network as it is; the kept weights by `keptStep` of a loss whose targets are the outputs of the network as it was,
+ * mixed with the labels; the length of the step by that loss as measured. Of an example all outputs count, not
+ * the label alone, so that few examples say much.
  *
- * @param labelled the oracle of the labels, which F is of
+ * @param labelShare of the labels in the targets
  */
 async function pruneInStages(
   labelled: LossOracle,
   weights: Float32Array,
   prunedWeights: number,
-  { oracle, fitted, judging }: Aim,
+  labelShare: number,
 ): Promise<PrunedNetwork> {
+  const { examples } = labelled;
+  const range = { start: 0, end: examples };
+  const oracle = await labelled.towards(weights, examples, labelShare);
   let current: Float32Array = weights.slice();
   let mask: Uint8Array = new Uint8Array(weights.length).fill(1);
   let damping = FIRST_DAMPING;
@@ -114,7 +112,7 @@ async function pruneInStages(
     );
     const step = await keptStep({
       oracle,
-      range: fitted,
+      range,
       weights: current,
       mask,
       damping,
@@ -124,7 +122,7 @@ async function pruneInStages(
     let best = { length: 0, loss: Number.POSITIVE_INFINITY, weights: masked(current, mask) };
     for (const length of LENGTHS) {
       const tried = moved(current, mask, step, length);
-      const loss = await oracle.loss(tried, judging);
+      const loss = await oracle.loss(tried, range);
       if (loss < best.loss) {
         best = { length, loss, weights: tried };
       }
@@ -136,28 +134,20 @@ async function pruneInStages(
 }
 
 /**
- * Second-order pruning in stages whose steps lower the loss of the labels, which trains: for checkpoints that are no
- * minimum, and many examples. The length of steps is chosen on examples that they did not see, so that few labels are
- * not fitted.
+ * Second-order pruning in stages that also lowers the loss of the labels, that is, trains: for checkpoints that are no
+ * minimum. The more examples there are, the more labels count.
  */
-export const newton: PruningMethod = ({ weights, oracle }, { prunedWeights }) => {
-  const fitted = Math.max(1, Math.floor(oracle.examples * (1 - JUDGING_SHARE)));
-  const range = { start: 0, end: fitted };
-  return pruneInStages(oracle, weights, prunedWeights, {
+export const newton: PruningMethod = ({ weights, oracle }, { prunedWeights }) =>
+  pruneInStages(
     oracle,
-    fitted: range,
-    judging: fitted < oracle.examples ? { start: fitted, end: oracle.examples } : range,
-  });
-};
+    weights,
+    prunedWeights,
+    oracle.examples / (oracle.examples + EXAMPLES_OF_EQUAL_SHARE),
+  );
 
 /**
- * The same, but the kept weights make up for the pruned ones: steps lower the distance of the outputs from those of the
- * network as it was, whose labels they do not see. At first its gradient is 0, and the step the joint OBS update; at
- * later stages it also mends what earlier ones left. Of an example all outputs count and not one label, so
- * that few examples do.
+ * The same without labels: the kept weights only make up for the pruned ones. At first the gradient is 0, and the step the
+ * joint OBS update; at later stages it also mends what earlier ones left.
  */
-export const compensated: PruningMethod = async ({ weights, oracle }, { prunedWeights }) => {
-  const whole = { start: 0, end: oracle.examples };
-  const outputs = await oracle.towards(weights, oracle.examples);
-  return pruneInStages(oracle, weights, prunedWeights, { oracle: outputs, fitted: whole, judging: whole });
-};
+export const compensated: PruningMethod = ({ weights, oracle }, { prunedWeights }) =>
+  pruneInStages(oracle, weights, prunedWeights, 0);

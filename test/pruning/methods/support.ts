@@ -68,8 +68,13 @@ export function leastSquares(
         }
         return total;
       },
-      towards: async (at, examples) => {
-        const answers = rows.slice(0, examples).map((row) => row.reduce((sum, x, j) => sum + x * at[j], 0));
+      towards: async (at, examples, labelShare) => {
+        const answers = rows
+          .slice(0, examples)
+          .map(
+            (row, i) =>
+              (1 - labelShare) * row.reduce((sum, x, j) => sum + x * at[j], 0) + labelShare * targets[i],
+          );
         return leastSquares(rows.slice(0, examples), answers, weights, sizes).oracle;
       },
       layerInputs: async () => sizes.map(() => null),
