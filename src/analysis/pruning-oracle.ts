@@ -6,7 +6,7 @@ import { NotCompilableError } from '../compute/compile/trace.js';
 import type { CompiledProgram, Executor, ExecutorTensors, ProgramPlans } from '../compute/executor.js';
 import { tfjsExecutor } from '../compute/tfjs-executor.js';
 import type { Evaluation } from '../network/evaluation.js';
-import { type ExampleSource, examplesBetween } from '../network/example-source.js';
+import { type ExampleSource, examplesBetween, preparedOnce } from '../network/example-source.js';
 import { accumulateFlat, type Network, weightTensors } from '../network/network.js';
 import { outputTargets } from '../network/output-targets.js';
 import { type Batches, createBatches, worthwhileBatchSize } from '../programs/batches.js';
@@ -22,7 +22,7 @@ import type { Problem } from './problem.js';
 import type { ResourceScope } from './resources.js';
 import { meanSquaredGradients } from './squared-gradients.js';
 
-/** Bytes of batches that are kept between passes over one range. */
+/** Bytes of batches that are kept between passes over one range, and of prepared inputs. */
 const KEEP_BYTES = 2 ** 28;
 /** Examples at once where programs are not compiled. */
 const UNCOMPILED_BATCH = 64;
@@ -242,7 +242,8 @@ export async function openPruningOracle(
   scope: ResourceScope,
   note: (message: string) => void,
 ): Promise<MeteredOracle> {
-  const { network, loss, train } = problem;
+  const { network, loss } = problem;
+  const train = preparedOnce(problem.train, KEEP_BYTES);
   const engine = await openEngine(problem, scope, note);
   const seen = new Uint8Array(train.count);
   let gradients = 0;
