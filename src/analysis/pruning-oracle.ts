@@ -6,21 +6,23 @@ import { NotCompilableError } from '../compute/compile/trace.js';
 import type { CompiledProgram, Executor, ExecutorTensors, ProgramPlans } from '../compute/executor.js';
 import { tfjsExecutor } from '../compute/tfjs-executor.js';
 import type { Evaluation } from '../network/evaluation.js';
-import type { ExampleSource } from '../network/example-source.js';
+import { type ExampleSource, examplesBetween, preparedOnce } from '../network/example-source.js';
 import { accumulateFlat, type Network, weightTensors } from '../network/network.js';
+import { outputTargets } from '../network/output-targets.js';
 import { type Batches, createBatches, worthwhileBatchSize } from '../programs/batches.js';
 import { lossEvaluator } from '../programs/evaluation.js';
 import { flatInputs, flatSum } from '../programs/flat-weights.js';
 import { prepareLossPrograms } from '../programs/loss-programs.js';
 import { AGREEMENT_TOLERANCE, agreementOf, neighbourOf } from '../programs/rounding.js';
-import type { ExampleRange, LossOracle } from '../pruning/methods/method.js';
+import type { ExampleRange, LossOracle, PruningCurvature } from '../pruning/methods/method.js';
 import { randomStream } from '../random.js';
 import { dispose, grads, ones, type Scalar, sum, type Tensor, tidy } from '../tfjs-core.js';
 import { layerInputMoments } from './layer-inputs.js';
 import type { Problem } from './problem.js';
 import type { ResourceScope } from './resources.js';
+import { meanSquaredGradients } from './squared-gradients.js';
 
-/** Bytes of batches that are kept between passes over one range. */
+/** Bytes of batches that are kept between passes over one range, and of prepared inputs. */
 const KEEP_BYTES = 2 ** 28;
 /** Examples at once where programs are not compiled. */
 const UNCOMPILED_BATCH = 64;
@@ -29,19 +31,21 @@ const COMPARED_EXAMPLES = 8;
 /** Two batch sizes from which the work of others follows; it grows linearly. */
 const MEASURED_BATCHES = [16, 32] as const;
 
-/** Examples [start, end) of a source, numbered from 0. */
-function rangeOf(source: ExampleSource, { start, end }: ExampleRange): ExampleSource {
-  return {
-    count: end - start,
-    shape: source.shape,
-    inputs: (from, to) => source.inputs(start + from, start + to),
-    targets: (from, to) => source.targets(start + from, start + to),
-  };
-}
-
 /** Loss programs at any weights on any examples. */
-interface Engine extends Pick<LossOracle, 'gradient' | 'gaussNewton' | 'gradientRows'> {
+export interface Engine {
   evaluate(source: ExampleSource, weights: Float32Array): Promise<Evaluation>;
+  /** Rows of the network's outputs, as the loss takes them. */
+  logits(source: ExampleSource, weights: Float32Array): Promise<Float32Array>;
+  gradient(source: ExampleSource, weights: Float32Array): Promise<Float64Array>;
+  gaussNewton(source: ExampleSource, weights: Float32Array): Promise<PruningCurvature>;
+  /** Of batches of that size, and a smaller one at the end. */
+  gradientRows(
+    source: ExampleSource,
+    weights: Float32Array,
+    batchSize: number,
+    visit: (row: Float32Array, index: number) => void,
+  ): Promise<void>;
+  meanSquaredGradient(source: ExampleSource, weights: Float32Array): Promise<Float64Array>;
 }
 
 /** Operations of a curvature product of one example. */
@@ -87,20 +91,39 @@ async function engineOf(problem: Problem, executor: Executor, scope: ResourceSco
     });
     return mean.values;
   };
+  const gradientRows: Engine['gradientRows'] = async (source, weights, batchSize, visit) => {
+    const fixed = flatInputs(executor, network, 'w', weights);
+    const row = new Float32Array(network.dimension);
+    await within(source, batchSize, (batches) =>
+      batches.forEach(async ({ size, x, y }, index) => {
+        const outputs = await (await gradients.of(size)).run({ ...fixed, x, y });
+        network.prunable.forEach(({ offset }, layer) => {
+          row.set(executor.values(outputs[`g${layer}`]), offset);
+        });
+        executor.release(outputs);
+        visit(size === 1 ? row : row.map((value) => value / size), index);
+      }),
+    );
+    executor.release(fixed);
+  };
   return {
+    gradientRows,
+    meanSquaredGradient: meanSquaredGradients({ problem, executor, gradientRows, batchSizeFor }, scope),
     evaluate: (source, weights) =>
       within(source, batchSizeFor(source.count), (batches) => evaluator.evaluate(batches, weights)),
-    gradient: (weights, range) => {
-      const source = rangeOf(train, range);
-      return within(source, batchSizeFor(source.count), async (batches) => {
+    logits: (source, weights) =>
+      within(source, batchSizeFor(source.count), async (batches) => {
+        const { logits } = await evaluator.outputs(batches, weights, { start: 0, end: batches.shards });
+        return logits;
+      }),
+    gradient: (source, weights) =>
+      within(source, batchSizeFor(source.count), async (batches) => {
         const fixed = flatInputs(executor, network, 'w', weights);
         const gradient = await meanOf(gradients, batches, fixed);
         executor.release(fixed);
         return gradient;
-      });
-    },
-    gaussNewton: async (weights, range) => {
-      const source = rangeOf(train, range);
+      }),
+    gaussNewton: async (source, weights) => {
       const batches = createBatches(source, network.outputs, {
         batchSize: batchSizeFor(source.count),
         keepBytes: KEEP_BYTES,
@@ -120,22 +143,6 @@ async function engineOf(problem: Problem, executor: Executor, scope: ResourceSco
         },
       };
     },
-    gradientRows: async (weights, { batchSize, count }, visit) => {
-      const program = await gradients.of(batchSize);
-      const fixed = flatInputs(executor, network, 'w', weights);
-      const row = new Float32Array(network.dimension);
-      await within(rangeOf(train, { start: 0, end: batchSize * count }), batchSize, (batches) =>
-        batches.forEach(async ({ x, y }, index) => {
-          const outputs = await program.run({ ...fixed, x, y });
-          network.prunable.forEach(({ offset }, layer) => {
-            row.set(executor.values(outputs[`g${layer}`]), offset);
-          });
-          executor.release(outputs);
-          visit(batchSize === 1 ? row : row.map((value) => value / batchSize), index);
-        }),
-      );
-      executor.release(fixed);
-    },
   };
 }
 
@@ -145,13 +152,13 @@ async function resultsOf(
   train: ExampleSource,
   weights: Float32Array,
 ): Promise<ArrayLike<number>[]> {
-  const range = { start: 0, end: Math.min(COMPARED_EXAMPLES, train.count) };
+  const source = examplesBetween(train, 0, Math.min(COMPARED_EXAMPLES, train.count));
   const random = randomStream(0, 'comparison');
-  const product = await engine.gaussNewton(weights, range);
+  const product = await engine.gaussNewton(source, weights);
   try {
     return [
-      (await engine.evaluate(rangeOf(train, range), weights)).losses,
-      await engine.gradient(weights, range),
+      (await engine.evaluate(source, weights)).losses,
+      await engine.gradient(source, weights),
       await product.apply(Float64Array.from(weights, () => random.normal())),
     ];
   } finally {
@@ -235,7 +242,8 @@ export async function openPruningOracle(
   scope: ResourceScope,
   note: (message: string) => void,
 ): Promise<MeteredOracle> {
-  const { network, train } = problem;
+  const { network, loss } = problem;
+  const train = preparedOnce(problem.train, KEEP_BYTES);
   const engine = await openEngine(problem, scope, note);
   const seen = new Uint8Array(train.count);
   let gradients = 0;
@@ -243,21 +251,21 @@ export async function openPruningOracle(
     seen.fill(1, start, end);
     gradients += each * (end - start);
   };
-  return {
-    cost: () => ({ gradients, distinctExamples: seen.reduce((total, one) => total + one, 0) }),
-    evaluate: engine.evaluate,
-    oracle: {
-      examples: train.count,
+  const oracleOf = (source: ExampleSource): LossOracle => {
+    const of = ({ start, end }: ExampleRange): ExampleSource => examplesBetween(source, start, end);
+    const first = (examples: number): ExampleRange => ({ start: 0, end: examples });
+    return {
+      examples: source.count,
       loss: async (weights, range) => {
         count(range, 1 / 3);
-        return (await engine.evaluate(rangeOf(train, range), weights)).meanLoss;
+        return (await engine.evaluate(of(range), weights)).meanLoss;
       },
       gradient: (weights, range) => {
         count(range, 1);
-        return engine.gradient(weights, range);
+        return engine.gradient(of(range), weights);
       },
       gaussNewton: async (weights, range) => {
-        const { apply, dispose } = await engine.gaussNewton(weights, range);
+        const { apply, dispose } = await engine.gaussNewton(of(range), weights);
         return {
           apply: (vector) => {
             count(range, 4 / 3);
@@ -266,15 +274,35 @@ export async function openPruningOracle(
           dispose,
         };
       },
-      gradientRows: (weights, options, visit) => {
-        count({ start: 0, end: options.batchSize * options.count }, 1);
-        return engine.gradientRows(weights, options, visit);
+      gradientRows: (weights, { batchSize, count: rows }, visit) => {
+        count(first(batchSize * rows), 1);
+        return engine.gradientRows(of(first(batchSize * rows)), weights, batchSize, visit);
+      },
+      meanSquaredGradient: (weights, examples) => {
+        count(first(examples), 1);
+        return engine.meanSquaredGradient(of(first(examples)), weights);
+      },
+      towards: async (weights, examples, labelShare) => {
+        count(first(examples), 1 / 3);
+        const answered = of(first(examples));
+        const outputs = outputTargets(loss, await engine.logits(answered, weights), network.outputs);
+        const labels = answered.targets(0, examples);
+        const mixed = outputs.map((value, i) => (1 - labelShare) * value + labelShare * labels[i]);
+        return oracleOf({
+          ...answered,
+          targets: (start, end) => mixed.subarray(start * network.outputs, end * network.outputs),
+        });
       },
       layerInputs: async (weights, range) => {
         count(range, 1 / 3);
-        return layerInputMoments(network, rangeOf(train, range), weights);
+        return layerInputMoments(network, of(range), weights);
       },
       summedOutputGradient: async (weights) => summedOutputGradient(network, train.shape, weights),
-    },
+    };
+  };
+  return {
+    cost: () => ({ gradients, distinctExamples: seen.reduce((total, one) => total + one, 0) }),
+    evaluate: engine.evaluate,
+    oracle: oracleOf(train),
   };
 }

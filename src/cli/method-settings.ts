@@ -170,6 +170,15 @@ export async function readMethod(
     );
   }
   const budgetEpochs = asked(budgetSetting, flags.budget, 1);
+  const neverTrains =
+    tuneEpochs === 0 && !isTrainingMethod(name) && !(name === AUTO_METHOD && budgetEpochs > 0);
+  const unused = (['learningRate', 'augment'] as const).find((key) => flags[key] !== undefined);
+  if (neverTrains && unused !== undefined) {
+    throw new InputError(
+      'usage/training',
+      `--${trainingSettings[unused].option} is of training, and nothing is trained here; use --tune 1 to train afterwards, or leave it out`,
+    );
+  }
   if (isTrainingMethod(name) && budgetEpochs === 0) {
     throw new InputError(
       'usage/training',

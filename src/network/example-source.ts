@@ -9,6 +9,35 @@ export interface ExampleSource {
   targets(start: number, end: number): Float32Array;
 }
 
+/** Examples [start, end) of a source, numbered from 0. */
+export function examplesBetween(source: ExampleSource, start: number, end: number): ExampleSource {
+  return {
+    count: end - start,
+    shape: source.shape,
+    inputs: (from, to) => source.inputs(start + from, start + to),
+    targets: (from, to) => source.targets(start + from, start + to),
+  };
+}
+
+/**
+ * A source that prepares its inputs once, when they are first asked for, where all of them take at most so many bytes; a
+ * larger one as it is. Its inputs are not to be changed.
+ */
+export function preparedOnce(source: ExampleSource, mostBytes: number): ExampleSource {
+  const size = source.shape.reduce((product, extent) => product * extent, 1);
+  if (source.count * size * Float32Array.BYTES_PER_ELEMENT > mostBytes) {
+    return source;
+  }
+  let inputs: Float32Array | null = null;
+  return {
+    ...source,
+    inputs: (start, end) => {
+      inputs ??= source.inputs(0, source.count);
+      return inputs.subarray(start * size, end * size);
+    },
+  };
+}
+
 /** The examples of a source at the given places, in that order. */
 export function examplesAt(source: ExampleSource, places: readonly number[]): ExampleSource {
   const joined = (

@@ -7,11 +7,12 @@
 
 import { NotCompilableError, TEMPLATE_BATCHES } from '../compute/compile/trace.js';
 import type { Executor, PreparedProgram } from '../compute/executor.js';
+import { squaredGradients } from '../compute/squared-gradients.js';
 import { collect, numbered, type ProgramInputs, type TensorProgram } from '../compute/tensor-program.js';
 import type { ExampleSource } from '../network/example-source.js';
 import { exampleLosses, type LossName } from '../network/loss.js';
 import { type Network, weightTensors } from '../network/network.js';
-import { type Tensor, tensor, tensor2d, valueAndGrads } from '../tfjs-core.js';
+import { grads, type Tensor, tensor, tensor2d, valueAndGrads } from '../tfjs-core.js';
 import { batchProducts, type CurvatureKind, summedLoss } from './curvature-products.js';
 
 /** The inputs of a product that change between products. */
@@ -62,6 +63,33 @@ export function gradientProgram(network: Network, loss: LossName, source: Exampl
         summedLoss(network, loss, { inputs: x, targets: y }, weights),
       )(collect(inputs, 'w', network.prunable.length));
       return { loss: value, ...numbered('g', grads) };
+    },
+    sampleInputs: samples(network, source, false),
+  };
+}
+
+/**
+ * Sums over the batch of the squares of the gradients of single examples: outputs `g0`, `g1`, ..
+ *
+ * Running or preparing it throws NotCompilableError where a weight is used in another way than once, by a dense layer or
+ * a convolution ({@link squaredGradients}).
+ */
+export function squaredGradientProgram(
+  network: Network,
+  loss: LossName,
+  source: ExampleSource,
+): TensorProgram {
+  return {
+    name: 'squared-gradient',
+    run: ({ x, y, ...inputs }) => {
+      const gradient = grads((...weights: Tensor[]) =>
+        summedLoss(network, loss, { inputs: x, targets: y }, weights),
+      );
+      const weights = collect(inputs, 'w', network.prunable.length);
+      return numbered(
+        'g',
+        squaredGradients(() => gradient(weights), x.shape[0]),
+      );
     },
     sampleInputs: samples(network, source, false),
   };

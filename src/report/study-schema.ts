@@ -35,7 +35,14 @@ const pictureSchema = z.object({
     z.object({
       name: z.string(),
       mark: z.enum(['line', 'dots']),
-      points: z.array(z.object({ x: z.number(), y: z.number() })),
+      points: z.array(
+        z.object({
+          x: z.number(),
+          y: z.number(),
+          low: z.number().optional().describe('the lowest of what y is the mean of'),
+          high: z.number().optional().describe('the highest'),
+        }),
+      ),
     }),
   ),
   caption: z.string(),

@@ -434,6 +434,9 @@ describe('a method', () => {
     [['--method', 'gradual', '--budget', '0'], /--budget 0/],
     [['--augment', 'flip'], /--augment is for methods that train/],
     [['--learning-rate', '0.1'], /--learning-rate is for methods that train/],
+    [['--method', 'saliency', '--learning-rate', '0.1'], /--learning-rate is of training, and nothing is/],
+    [['--method', 'saliency', '--learning-rate', 'auto'], /--learning-rate is of training, and nothing is/],
+    [['--method', 'auto', '--budget', '0', '--augment', 'flip'], /--augment is of training, and nothing is/],
     [
       ['--method', 'imp', '--learning-rate', 'auto'],
       /--learning-rate auto is for --method gradual and for --tune/,

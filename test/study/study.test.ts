@@ -57,6 +57,14 @@ describe('study pruners', () => {
     ]);
     expect(accuracies.rows[0]['0.5']).toBeGreaterThan(0.8);
     expect(spread.rows.map(({ method }) => method)).toEqual(['random']);
+    // The point is the mean, the bar as long as the table of ranges says; magnitude has one seed and none.
+    const [fixed, drawn] = result.pictures[0].series;
+    expect(fixed.points.every(({ low, high }) => low === undefined && high === undefined)).toBe(true);
+    for (const { x, y, low, high } of drawn.points) {
+      const key = x === 0.5 ? '0.5' : '0.8';
+      expect((low! + high!) / 2).toBeCloseTo(y, 9);
+      expect(100 * (high! - low!)).toBeCloseTo(Number(spread.rows[0][key]), 9);
+    }
     const again = await study(config, silentProgress);
     expect(again.tables).toEqual(result.tables);
     expect(again.cells.every(({ reused }) => reused)).toBe(true);

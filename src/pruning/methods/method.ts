@@ -43,6 +43,15 @@ export interface LossOracle {
     options: { batchSize: number; count: number },
     visit: (row: Float32Array, index: number) => void,
   ): Promise<void>;
+  /** Mean, over the first examples, of the squares of the gradients of single examples; length D, float64. */
+  meanSquaredGradient(weights: Float32Array, examples: number): Promise<Float64Array>;
+  /**
+   * The same over the first examples with other targets: the network's own outputs at some weights, mixed with the
+   * labels. Without labels the loss is smallest, and has the gradient 0, where the outputs are these.
+   *
+   * @param labelShare of the labels in the targets, 0 to 1
+   */
+  towards(weights: Float32Array, examples: number, labelShare: number): Promise<LossOracle>;
   /** Of each prunable weight, the moments of its layer's inputs over a range; null where the layer is not dense. */
   layerInputs(weights: Float32Array, range: ExampleRange): Promise<(LayerInputs | null)[]>;
   /** Gradient, in the weights, of the summed outputs for one input of ones; length D, float64. */

@@ -6,15 +6,8 @@ import type { LossOracle, PruningMethod } from './method.js';
  *
  * @returns length D, float64
  */
-export async function fisherDiagonal(oracle: LossOracle, weights: Float32Array): Promise<Float64Array> {
-  const diagonal = new Float64Array(weights.length);
-  const { examples } = oracle;
-  await oracle.gradientRows(weights, { batchSize: 1, count: examples }, (row) => {
-    for (let i = 0; i < row.length; i++) {
-      diagonal[i] += row[i] * row[i];
-    }
-  });
-  return diagonal.map((sum) => sum / examples);
+export function fisherDiagonal(oracle: LossOracle, weights: Float32Array): Promise<Float64Array> {
+  return oracle.meanSquaredGradient(weights, oracle.examples);
 }
 
 /** w^2 times a diagonal, the loss that the quadratic model (doubled) ascribes to a weight alone. */

@@ -13,6 +13,14 @@ const COLORS = ['slice', 'gaussian-width', 'measured', 'sharp', 'epsilon', 'text
 /** Lines of one colour are told apart by these. */
 const SHAPES = ['line', 'dashed', 'dotted'] as const;
 const DASHES = { line: undefined, dashed: '6 4', dotted: '1.5 3.5' };
+/** A short level line. */
+const END_OF_BAR: Plot.SymbolImplementation = {
+  draw: (context: Record<'moveTo' | 'lineTo', (x: number, y: number) => void>, size: number) => {
+    const reach = Math.sqrt(size) / 2;
+    context.moveTo(-reach, 0);
+    context.lineTo(reach, 0);
+  },
+};
 /** Curves of more points are drawn without dots. */
 const MOST_DOTS = 40;
 
@@ -32,6 +40,27 @@ function legendOf({ series }: StudyPicture): LegendEntry[] {
 
 function tickFormat(format: NumberFormat): (tick: number) => string {
   return format === 'percent' ? (tick) => `${Number((100 * tick).toPrecision(4))} %` : tickLabel;
+}
+
+type Point = StudyPicture['series'][number]['points'][number];
+type SpreadPoint = Required<Point>;
+
+/** Points whose extremes can be drawn. */
+function spreadOf(points: readonly Point[], { y }: StudyPicture): SpreadPoint[] {
+  return points.filter(
+    (point): point is SpreadPoint =>
+      point.low !== undefined && point.high !== undefined && (y.scale === 'linear' || point.low > 0),
+  );
+}
+
+/** Bars from the lowest to the highest, with ends that can be told from the line. */
+function spreadMarks(points: readonly SpreadPoint[], stroke: string): Plot.Markish[] {
+  return [
+    Plot.ruleX(points, { x: 'x', y1: 'low', y2: 'high', stroke, strokeWidth: 1.5, strokeOpacity: 0.7 }),
+    ...(['low', 'high'] as const).map((y) =>
+      Plot.dot(points, { x: 'x', y, symbol: END_OF_BAR, r: 3, stroke, strokeWidth: 1.5, strokeOpacity: 0.7 }),
+    ),
+  ];
 }
 
 /** What an axis of a picture needs: its scale, ticks and how they read. */
@@ -59,7 +88,10 @@ function figureOf(study: string, picture: StudyPicture, index: number): Figure {
   );
   const y = axisOf(
     picture.y,
-    points.map((point) => point.y),
+    points.flatMap((point) => [
+      point.y,
+      ...spreadOf([point], picture).flatMap(({ low, high }) => [low, high]),
+    ]),
   );
   const description = series
     .filter((line) => line.points.length > 0)
@@ -102,6 +134,7 @@ function figureOf(study: string, picture: StudyPicture, index: number): Figure {
               const { color: name, shape } = styleOf(order);
               const places = { x: 'x', y: 'y' } as const;
               return [
+                ...spreadMarks(spreadOf(line.points, picture), color(name)),
                 ...(line.mark === 'line'
                   ? [
                       Plot.line(line.points, {

@@ -4,10 +4,12 @@ import type { StudySettings } from '../settings.js';
 import { meanOf, type Outcomes, type Study } from '../study.js';
 import { networksOf, trainingSentence } from './networks.js';
 import {
+  accuracyPoints,
   accuracyTable,
   denseSentence,
   measured,
   rangeTable,
+  SPREAD_CAPTION,
   shownRatio,
   type Variant,
   variantCells,
@@ -81,12 +83,11 @@ function picture(settings: StudySettings, ratio: number, cost: Cost, outcomes: O
       points: variants
         .flatMap((variant) => {
           const found = measured(settings, variant, ratio, outcomes);
-          const [x, y] = [meanOf(found[cost]), meanOf(found.accuracies)];
-          return x === null || y === null ? [] : [{ x, y }];
+          return accuracyPoints(meanOf(found[cost]), found.accuracies);
         })
         .sort((a, b) => a.x - b.x),
     })),
-    caption: 'Means over the seeds.',
+    caption: SPREAD_CAPTION,
   };
 }
 

@@ -1,6 +1,6 @@
 /** Prunings of one network that are compared: what is planned of them, and their tables. */
 import { isTrainingMethod, type PruningMethodName } from '../../pruning/methods/names.js';
-import type { StudyTable } from '../../report/study-schema.js';
+import type { StudyPicture, StudyTable } from '../../report/study-schema.js';
 import type { ModelSource, PruneCell } from '../cell.js';
 import type { StudySettings } from '../settings.js';
 import { meanOf, type Outcomes } from '../study.js';
@@ -104,6 +104,23 @@ export function measured(
     distinctExamples: results.map(({ distinctExamples }) => distinctExamples),
     seconds: results.map(({ seconds }) => seconds),
   };
+}
+
+/** What pictures say of their points that have bars. */
+export const SPREAD_CAPTION = 'Means over the seeds; bars reach from the lowest to the highest seed.';
+
+/** The mean of accuracies as a point of a picture, with their extremes where there are several; none without one. */
+export function accuracyPoints(
+  x: number | null,
+  accuracies: readonly number[],
+): StudyPicture['series'][number]['points'] {
+  const y = meanOf(accuracies);
+  if (x === null || y === null) {
+    return [];
+  }
+  const extremes =
+    accuracies.length > 1 ? { low: Math.min(...accuracies), high: Math.max(...accuracies) } : {};
+  return [{ x, y, ...extremes }];
 }
 
 /** The range in points; null of fewer than two. */

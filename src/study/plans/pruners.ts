@@ -1,13 +1,15 @@
 /** Pruning methods against one another: accuracy and cost at each pruned fraction. */
 import type { StudyPicture } from '../../report/study-schema.js';
 import type { StudySettings } from '../settings.js';
-import { meanOf, type Outcomes, type Study } from '../study.js';
+import type { Outcomes, Study } from '../study.js';
 import { networksOf, trainingSentence } from './networks.js';
 import {
+  accuracyPoints,
   accuracyTable,
   denseSentence,
   measured,
   rangeTable,
+  SPREAD_CAPTION,
   type Variant,
   variantCells,
 } from './pruned-variants.js';
@@ -25,12 +27,11 @@ export function accuracyPicture(
     series: variants.map((variant) => ({
       name: variant.label,
       mark: 'line',
-      points: settings.ratios.flatMap((ratio) => {
-        const accuracy = meanOf(measured(settings, variant, ratio, outcomes).accuracies);
-        return accuracy === null ? [] : [{ x: 1 - ratio, y: accuracy }];
-      }),
+      points: settings.ratios.flatMap((ratio) =>
+        accuracyPoints(1 - ratio, measured(settings, variant, ratio, outcomes).accuracies),
+      ),
     })),
-    caption: 'Means over the seeds.',
+    caption: SPREAD_CAPTION,
   };
 }
 

@@ -1,4 +1,5 @@
 import { layers, sequential } from '@tensorflow/tfjs-layers';
+import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openPruningOracle } from '../../../src/analysis/pruning-oracle.js';
 import { resourceScope } from '../../../src/analysis/resources.js';
@@ -60,6 +61,28 @@ describe('masks', () => {
 
   it('the lowest scores go first, of equal ones those of the lowest index', () => {
     expect([...pruneLowest(Float64Array.of(3, 1, 1, Number.NaN), 2)]).toEqual([1, 0, 1, 0]);
+  });
+
+  it('any numbers are pruned as if they were sorted', () => {
+    const score = fc.oneof(
+      fc.double(),
+      fc.constantFrom(0, -0, -1, 1, 1 + 2 ** -52, Number.MIN_VALUE, -Infinity, Infinity, Number.NaN),
+      fc.integer({ min: -3, max: 3 }),
+    );
+    fc.assert(
+      fc.property(fc.array(score, { minLength: 1, maxLength: 40 }), fc.nat(), (scores, any) => {
+        const count = any % (scores.length + 1);
+        const order = [...scores.keys()].sort((a, b) => {
+          const [left, right] = [a, b].map((i) => (Number.isNaN(scores[i]) ? -Infinity : scores[i]));
+          return left === right ? a - b : left < right ? -1 : 1;
+        });
+        const expected = scores.map(() => 1);
+        for (const place of order.slice(0, count)) {
+          expected[place] = 0;
+        }
+        expect([...pruneLowest(Float64Array.from(scores), count)]).toEqual(expected);
+      }),
+    );
   });
 });
 

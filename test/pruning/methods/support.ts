@@ -59,6 +59,24 @@ export function leastSquares(
           visit(Float32Array.from(mean(range, (i) => residual(at, i))), index);
         }
       },
+      meanSquaredGradient: async (at, examples) => {
+        const total = new Float64Array(weights.length);
+        for (let i = 0; i < examples; i++) {
+          rows[i].forEach((x, j) => {
+            total[j] += (residual(at, i) * x) ** 2 / examples;
+          });
+        }
+        return total;
+      },
+      towards: async (at, examples, labelShare) => {
+        const answers = rows
+          .slice(0, examples)
+          .map(
+            (row, i) =>
+              (1 - labelShare) * row.reduce((sum, x, j) => sum + x * at[j], 0) + labelShare * targets[i],
+          );
+        return leastSquares(rows.slice(0, examples), answers, weights, sizes).oracle;
+      },
       layerInputs: async () => sizes.map(() => null),
       summedOutputGradient: async (at) => Float64Array.from(at, () => 1),
     },
