@@ -1,6 +1,7 @@
 /** Float32 vectors as binary values in chunks, with a lifetime. */
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { InputError } from '../errors.js';
 import { LIFETIME_SECONDS, type RunKeys } from './keys.js';
 import type { VectorReference } from './messages.js';
 
@@ -76,6 +77,31 @@ export async function getVector(
     throw wrong;
   }
   return vector;
+}
+
+/**
+ * Reads vectors of these lengths.
+ *
+ * @throws MissingVectorError
+ * @throws InputError where there are more or fewer
+ */
+export async function getVectors(
+  redis: Redis,
+  keys: RunKeys,
+  references: readonly VectorReference[],
+  lengths: readonly number[],
+): Promise<Float32Array[]> {
+  if (references.length !== lengths.length) {
+    throw new InputError(
+      'workers/protocol',
+      'a worker answers with something else than was asked for; use the same version of prune-limit',
+    );
+  }
+  const vectors: Float32Array[] = [];
+  for (const [i, reference] of references.entries()) {
+    vectors.push(await getVector(redis, keys, reference, lengths[i]));
+  }
+  return vectors;
 }
 
 /** Lets vectors live on. */
