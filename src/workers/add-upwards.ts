@@ -1,4 +1,5 @@
 /** A worker's sum over a node, added to what others have computed, as far up the tree of shards as that goes. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { addVectors } from '../curvature/shard-sums.js';
 import { pathTo, type ShardRange } from '../programs/shards.js';
@@ -6,6 +7,9 @@ import type { RunKeys } from './keys.js';
 import { readMessage, type StoredSum, storedSumSchema, type VectorReference } from './messages.js';
 import { storedSums } from './stored-sums.js';
 import { getVector, MissingVectorError, putVector, referenceTo, removeVectors } from './vectors.js';
+
+/** Milliseconds between looks for a sum that is coming. */
+const COMING_MILLISECONDS = 50;
 
 /** A sum over a node, on this machine. */
 export interface NodeSum {
@@ -93,10 +97,15 @@ export async function addUpwards(
       const vectors = sum.vectors.map((vector, i) =>
         referenceTo(`${name}-${node.start}-${node.end}-${i}`, vector),
       );
+      const at = node;
       for (const [i, vector] of sum.vectors.entries()) {
-        await putVector(redis, keys, vectors[i].name, vector);
+        await putVector(redis, keys, vectors[i].name, vector, () => sums.announce(at));
       }
       stored = { loss: sum.loss === null ? null : String(sum.loss), vectors };
+      continue;
+    }
+    if (answer.kind === 'coming') {
+      await sleep(COMING_MILLISECONDS);
       continue;
     }
     // Also where the sibling came while this one was being stored.

@@ -5,6 +5,9 @@
  * none above it is there, and not its sibling: who finds the sibling adds it, and comes back with the node above. Every
  * such step is one script, which the server carries out whole. So the shards that are covered only ever become more,
  * whoever is killed when, and once all are, the hash has the sum over all.
+ *
+ * Workers that are equally fast are done at the same time. So that not both of two siblings are stored, the first says
+ * that its sum is coming, for a few seconds, and the other waits for it.
  */
 import type { Redis } from 'ioredis';
 import { halves, pathTo, type ShardRange } from '../programs/shards.js';
@@ -15,10 +18,16 @@ import { prolongVectors, removeVectors } from './vectors.js';
 /** There as long as the sum over all shards is computed. */
 const OPEN = 'open';
 
-/** ARGV: seconds, most bytes, message of the node or '', the node, its sibling or '', number of nodes above, these, nodes within. */
+/** Seconds for which a sum that is being stored is waited for, after every chunk. */
+const COMING_SECONDS = 10;
+
+/**
+ * KEYS: the hash, that the node is coming, that its sibling is. ARGV: lifetime, most bytes, message of the node, '' for
+ * none, or '?' to ask only, the node, its sibling or '', number of nodes above, these, nodes within.
+ */
 const ARRIVE = `
 local sums = KEYS[1]
-local seconds, most, message, node, sibling = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local lifetime, most, message, node, sibling = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local above = tonumber(ARGV[6])
 if redis.call('HEXISTS', sums, '${OPEN}') == 0 then
   return {'over'}
@@ -31,18 +40,27 @@ for i = 7, 6 + above do
     return {'known'}
   end
 end
+if message == '?' then
+  return {'unknown'}
+end
 if sibling ~= '' then
   local size = redis.call('HSTRLEN', sums, sibling)
   if size > 0 and size <= most then
     return {'sibling', redis.call('HGET', sums, sibling)}
   end
+  if message == '' and redis.call('EXISTS', KEYS[3]) == 1 then
+    return {'coming'}
+  end
 end
-if message ~= '' then
+if message == '' then
+  redis.call('SET', KEYS[2], '', 'EX', ${COMING_SECONDS})
+else
+  redis.call('DEL', KEYS[2])
   redis.call('HSET', sums, node, message)
   for i = 7 + above, #ARGV do
     redis.call('HDEL', sums, ARGV[i])
   end
-  redis.call('EXPIRE', sums, seconds)
+  redis.call('EXPIRE', sums, lifetime)
 end
 return {'unknown'}
 `;
@@ -62,17 +80,21 @@ export interface StoredSums {
   open(): Promise<void>;
   /**
    * What is to be done with a sum over a node: `over`, nothing, as the sum over all shards is not computed any more;
-   * `known`, nothing, as it is there, or within another that is; `sibling`, to be added to that of its sibling; `unknown`:
-   * to be stored, which was done where it was given.
+   * `known`, nothing, as it is there, or within another that is; `sibling`, to be added to that of its sibling; `coming`,
+   * to wait, as that is being stored; `unknown`: to be stored, which was done where it was given.
    *
-   * @param stored the sum over the node, its vectors at the server; null: only asks
+   * @param stored the sum over the node, its vectors at the server; null: they are not there
    * @param within nodes whose sums are in it, which are forgotten once it is stored
    */
   arrive(
     node: ShardRange,
     stored: StoredSum | null,
     within: readonly ShardRange[],
-  ): Promise<{ kind: 'over' | 'known' | 'unknown' } | { kind: 'sibling'; node: ShardRange; text: string }>;
+  ): Promise<
+    { kind: 'over' | 'known' | 'coming' | 'unknown' } | { kind: 'sibling'; node: ShardRange; text: string }
+  >;
+  /** Says of a node that is `unknown` that its sum is still coming. */
+  announce(node: ShardRange): Promise<void>;
   /** Whether a node's sum has still to be computed. */
   wants(node: ShardRange): Promise<boolean>;
   /** Forgets a sum that cannot be read, if it is still the same. */
@@ -90,6 +112,7 @@ export interface StoredSums {
 /** A sum over all shards by its name. */
 export function storedSums(redis: Redis, keys: RunKeys, sum: string, shards: number): StoredSums {
   const key = keys.sums(sum);
+  const coming = (node: ShardRange | null): string => `${key}:${node === null ? 'none' : fieldOf(node)}`;
   const path = (node: ShardRange): ShardRange[] => {
     const found = pathTo(node, shards);
     if (found === null) {
@@ -106,8 +129,8 @@ export function storedSums(redis: Redis, keys: RunKeys, sum: string, shards: num
     const above = path(node).slice(0, -1).reverse();
     const reply = await redis.eval(
       ARRIVE,
-      1,
-      key,
+      3,
+      ...[key, coming(node), coming(sibling)],
       ...[
         LIFETIME_SECONDS,
         MOST_MESSAGE_BYTES,
@@ -142,9 +165,12 @@ export function storedSums(redis: Redis, keys: RunKeys, sum: string, shards: num
       if (kind === 'sibling' && sibling !== null) {
         return { kind, node: sibling, text };
       }
-      return { kind: kind === 'over' || kind === 'known' ? kind : 'unknown' };
+      return { kind: kind === 'over' || kind === 'known' || kind === 'coming' ? kind : 'unknown' };
     },
-    wants: async (node) => (await ask(node, null, '', []))[0] === 'unknown',
+    announce: async (node) => {
+      await redis.set(coming(node), '', 'EX', COMING_SECONDS);
+    },
+    wants: async (node) => (await ask(node, null, '?', []))[0] === 'unknown',
     forget: async (node, text) => {
       await redis.eval(FORGET, 1, key, fieldOf(node), text);
     },

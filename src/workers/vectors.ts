@@ -29,15 +29,23 @@ export function referenceTo(name: string, vector: Float32Array): VectorReference
   return { name, length: vector.length, sha256 };
 }
 
-/** Stores a vector; it must not change meanwhile. */
+/**
+ * Stores a vector; it must not change meanwhile.
+ *
+ * @param onChunk called before every part of it but the first
+ */
 export async function putVector(
   redis: Redis,
   keys: RunKeys,
   name: string,
   vector: Float32Array,
+  onChunk: () => Promise<void> = async () => {},
 ): Promise<void> {
   const bytes = bytesOf(vector);
   for (const { index, start, end } of chunksOf(bytes.length)) {
+    if (index > 0) {
+      await onChunk();
+    }
     await redis.set(keys.chunk(name, index), bytes.subarray(start, end), 'EX', LIFETIME_SECONDS);
   }
 }

@@ -99,6 +99,23 @@ describe.skipIf(!hasRedis)('sums that workers add to those of others', () => {
     }
   });
 
+  it('are stored for one of two siblings that are done at the same time', async () => {
+    const { redis, keys, begin, whole } = await openPlace();
+    let stored = 0;
+    const counting = new Proxy(redis, {
+      get: (target, name) => {
+        stored += name === 'set' ? 1 : 0;
+        return Reflect.get(target, name);
+      },
+    });
+    const place = { ...(await begin('together')), redis: counting };
+    await Promise.all(leaves.map((node, i) => bring(place, node, `job-${i}`)));
+    expect(await whole(place)).toEqual(await expected());
+    // One of each pair, and the whole.
+    expect(stored).toBe(shards - 1 + 1);
+    await storedSums(redis, keys, place.sum, shards).close();
+  });
+
   it('are right when all come at the same time, each twice', async () => {
     const { redis, keys, begin, whole } = await openPlace();
     for (let round = 0; round < 20; round++) {
