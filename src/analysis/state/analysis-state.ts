@@ -31,6 +31,8 @@ const SECONDS = resultKey('seconds');
 /** Results of an analysis by what they follow from. */
 export interface AnalysisState {
   readonly keepsAfterwards: boolean;
+  /** What the file takes on the disk. */
+  readonly bytes: number;
   /** A result that was kept, or is computed and kept. */
   recall<T>(key: string, form: ResultForm<T>, compute: () => Promise<T>): Promise<T>;
   /** The file, for results of other kinds; `write` writes what was put. */
@@ -127,6 +129,9 @@ export async function openAnalysisState(
   await write(true);
   return {
     keepsAfterwards: options.keep,
+    get bytes() {
+      return file.bytes;
+    },
     file,
     isDue,
     affords: pace.affords,

@@ -34,6 +34,7 @@ function memoryState({ keeps = false, due = true, affords = true } = {}) {
   const kept = new Map<string, Uint8Array>();
   const state: AnalysisState = {
     keepsAfterwards: keeps,
+    bytes: 0,
     file: {
       sizeOf: (key) => kept.get(key)?.length ?? null,
       read: async (key) => kept.get(key) ?? null,
