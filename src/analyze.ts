@@ -19,6 +19,7 @@ import { keptComputation } from './analysis/state/kept-computation.js';
 import { keptSelfCheck } from './analysis/state/kept-self-check.js';
 import { stopwatch } from './analysis/stopwatch.js';
 import { diskRoom } from './analysis/vectors-on-disk.js';
+import { beforeStop } from './before-stop.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { AnalyzeConfig, ResumeOptions } from './config.js';
 import { InputError } from './errors.js';
@@ -52,6 +53,7 @@ export function analyze(
 ): Promise<Report> {
   return resourceScope(async (scope) => {
     const watch = stopwatch();
+    const stopWork = beforeStop();
     const { workers } = config;
     if (workers !== null) {
       await (await import('./workers/server.js')).requireServer(workers.url);
@@ -77,6 +79,9 @@ export function analyze(
           openAnalysisState(resume, config, checkpoint, problem, { progress, watch }),
         ),
       );
+    if (state !== null) {
+      scope.own(stopWork.add(state.flush));
+    }
     const selfCheck = await watch.time('selfCheck', () =>
       staged(stages.selfCheck, () =>
         keptSelfCheck(state, () => requireRightDerivatives(problem, checkpoint, config.seed)),
@@ -106,7 +111,7 @@ export function analyze(
             (await import('./distribute.js')).overWorkers(
               opened,
               problem,
-              { config, workers, checkpoint },
+              { config, workers, checkpoint, stopWork },
               progress,
               scope,
             ),

@@ -33,7 +33,7 @@ export interface Sharding {
   sums: ShardSums;
   arithmetic: ShardArithmetic;
   /** Who computed them so far; absent where it is this process. */
-  workers?: () => { most: number; drifting: number };
+  workers?: () => { most: number; drifting: readonly string[] };
 }
 
 /** The computation that was opened, and how its work is cut. */

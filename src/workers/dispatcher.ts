@@ -22,7 +22,7 @@ import {
   want,
   wholeOrMissing,
 } from './operation.js';
-import { announceRun, type Look, type RunPatience, type StoredVector } from './run.js';
+import { announceRun, type Look, type RunPatience, type StoredVector, type WorkerFacts } from './run.js';
 import { ifServerFailed, loadLibraries, type Server, serverFailure } from './server.js';
 import type { FirstShard } from './shard-check.js';
 import { storedSums } from './stored-sums.js';
@@ -71,7 +71,7 @@ export interface Dispatcher {
     lengths: (node: ShardRange) => number[],
     onPart: (node: ShardRange) => void,
   ): Promise<Part[]>;
-  facts(): { most: number; drifting: number; bytes: number; repeated: number };
+  facts(): WorkerFacts & { bytes: number; repeated: number };
   close(): Promise<void>;
 }
 

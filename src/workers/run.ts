@@ -43,12 +43,20 @@ export interface Look {
   lost: boolean;
 }
 
+/** Who computed. */
+export interface WorkerFacts {
+  /** Most workers at a time. */
+  most: number;
+  /** Identifiers of those whose last digits differ. */
+  drifting: readonly string[];
+}
+
 /** A run that is announced. */
 export interface AnnouncedRun {
   /** Workers that took part at the last look. */
   members(): readonly Member[];
-  /** Most workers at a time, and how many of all differ in the last digits. */
-  facts(): { most: number; drifting: number };
+  /** Most workers at a time, and which of all differ in the last digits. */
+  facts(): WorkerFacts;
   /** Says that a worker has answered. */
   heard(): void;
   /** Rejects once the run cannot go on. */
@@ -223,7 +231,7 @@ export async function announceRun(
   note(`waiting for workers at ${shown}; ${startCommand}`);
   return {
     members: () => present,
-    facts: () => ({ most, drifting: drifting.size }),
+    facts: () => ({ most, drifting: [...drifting] }),
     heard: () => {
       heardAt = seconds();
     },
