@@ -9,20 +9,31 @@ import { Redis } from 'ioredis';
 import { openRedis } from './redis-server.js';
 
 const program = fileURLToPath(new URL('../bin/prune-limit.js', import.meta.url));
+const home = fileURLToPath(new URL('..', import.meta.url));
 const fixtures = fileURLToPath(new URL('../fixtures', import.meta.url));
 export const folder = mkdtempSync(join(tmpdir(), 'prune-limit-faults-'));
 const running = new Set();
-process.on('exit', () => {
+
+/** Ends all processes that are left. */
+export function killAll() {
   for (const child of running) {
-    child.kill('SIGKILL');
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // It has ended.
+    }
   }
+}
+
+process.on('exit', () => {
+  killAll();
   rmSync(folder, { recursive: true, force: true });
 });
 process.on('SIGINT', () => process.exit(130));
 
 const asked = [
-  join(fixtures, 'mnist-lomp'),
-  ...['--data', join(fixtures, 'mnist-subset'), '--examples', '400', '--shards', '8', '--threads', '1'],
+  'fixtures/mnist-lomp',
+  ...['--data', 'fixtures/mnist-subset', '--examples', '400', '--shards', '8', '--threads', '1'],
   ...['--probes', '1', '--steps', '60', '--tolerance', '0.001', '--ratios', '0.5', '--backend', 'onnx'],
 ];
 
@@ -30,6 +41,7 @@ const asked = [
 function start(args, env = {}) {
   const child = spawn(process.execPath, [program, ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
+    cwd: home,
     env: { ...process.env, ...env },
     // A group, so that SIGKILL and SIGSTOP come to both of its processes.
     detached: true,
@@ -65,11 +77,11 @@ export async function says(process, words, seconds = 120) {
 
 let reports = 0;
 export const worker = (url, args = [], env = {}) =>
-  start(['worker', url, '--root', '/', '--threads', '1', ...args], env);
+  start(['worker', url, '--root', home, '--threads', '1', ...args], env);
 export function analysis(url, args = [], env = {}) {
   const path = join(folder, `report-${++reports}.json`);
   const workers = url === null ? [] : ['--workers', url];
-  return { ...start(['analyze', ...asked, ...workers, '--json', path, ...args], env), path };
+  return Object.assign(start(['analyze', ...asked, ...workers, '--json', path, ...args], env), { path });
 }
 
 /** A report without its timing and who computed it. */
@@ -196,7 +208,7 @@ export function refused(workerArgs, words, changes = () => {}) {
 /** A folder in which model and data lie where they do here, one of them changed. */
 export function otherFiles(changed) {
   const root = join(folder, `other-${changed.replaceAll('/', '-')}`);
-  const at = join(root, fixtures);
+  const at = join(root, 'fixtures');
   mkdirSync(at, { recursive: true });
   spawnSync('cp', ['-r', `${fixtures}/.`, at]);
   const path = join(at, changed);
