@@ -132,7 +132,12 @@ export async function sameReport(run, redis, words = /./) {
     return `NOT RIGHT: exit ${code}: ${run.said}`;
   }
   const equal = isExpected(run);
-  const left = await keysAt(redis);
+  let left = await keysAt(redis);
+  // Workers that stay for a server which has come back leave, and remove what they made, after half a minute.
+  for (let waited = 0; left > 0 && waited < 45; waited++) {
+    await sleep(1000);
+    left = await keysAt(redis);
+  }
   const line = words.exec(run.said)?.[0];
   return `${equal ? 'the same' : 'NOT RIGHT: another report'}${left > 0 ? `, NOT RIGHT: ${left} keys left` : ''}${line === undefined ? ', NOT RIGHT: nothing said' : words.source === '.' ? '' : `: "${line}"`}`;
 }
