@@ -15,9 +15,11 @@ const { values } = parseArgs({
     'example-seconds': { type: 'string', default: '0.048' },
     weights: { type: 'string', default: '25502912' },
     products: { type: 'string', default: '100' },
-    /** Seconds of the analysis' one thread for a byte that it sends, and one that it receives, checks and adds. */
+    /** Seconds of one thread, of the analysis or of a worker, for a byte that it sends, and one that it receives, checks and adds. */
     'send-seconds': { type: 'string', default: '4.2e-9' },
     'receive-seconds': { type: 'string', default: '6.9e-9' },
+    /** Seconds of the server's one thread for a byte that it takes or gives. */
+    'server-seconds': { type: 'string', default: '1.3e-9' },
     /** Seconds of a job besides: the queue, and the answer. */
     latency: { type: 'string', default: '0.02' },
   },
@@ -40,11 +42,23 @@ function product(examples, machines, bitsPerSecond) {
     busy[busy.indexOf(Math.min(...busy))] += size * option('example-seconds') + option('latency');
   }
   const computing = Math.max(...busy);
-  const wire = (8 * bytes) / bitsPerSecond;
-  // All workers read the vector through the one link of the server, and all sums come back through it; the analysis
-  // sits beside the server, sends and receives with one thread, while the next sum is on its way.
-  const out = bytes * option('send-seconds') + machines * wire;
-  const back = nodes.length * Math.max(wire, bytes * option('receive-seconds'));
+  const [wire, served, sent, received] = [
+    (8 * bytes) / bitsPerSecond,
+    bytes * option('server-seconds'),
+    bytes * option('send-seconds'),
+    bytes * option('receive-seconds'),
+  ];
+  // All workers read the vector through the one link of the server and its one thread.
+  const out = sent + Math.max(wire, served) + machines * Math.max(wire, served);
+  // Of each pair of siblings one is stored and read by the other: level by level, from all nodes to one, which the
+  // analysis reads. The link takes and gives at the same time, the server's thread does not; pairs wait for both, and
+  // each for its two workers.
+  let back = 0;
+  for (let pairs = Math.floor(nodes.length / 2); pairs >= 1; pairs = Math.floor(pairs / 2)) {
+    const pair = sent + received + 2 * Math.max(wire, served);
+    back += Math.max(pair, pairs * Math.max(wire, 2 * served));
+  }
+  back += sent + received + 2 * Math.max(wire, served);
   const seconds = out + computing + back;
   return { seconds, share: 1 - (examples * option('example-seconds')) / machines / seconds };
 }

@@ -4,11 +4,8 @@
  *
  *   npm run build && node bench/workers.js [--dimensions 32000,266200,25000000] [--workers 1,2,4] [--products 10]
  */
-import { fork, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { addVectors } from '../dist/curvature/shard-sums.js';
@@ -19,6 +16,7 @@ import { serve } from '../dist/workers/serve.js';
 import { connectServer } from '../dist/workers/server.js';
 import { firstShard } from '../dist/workers/shard-check.js';
 import { median } from './median.js';
+import { openRedis } from './redis-server.js';
 
 const SHARDS = 64;
 
@@ -79,7 +77,20 @@ function description(dimension) {
   };
 }
 
-async function measure(url, dimension, workers, products) {
+/** Bytes that a server has taken and given. */
+async function traffic({ redis }) {
+  const stats = await redis.info('stats');
+  const read = (name) => Number(new RegExp(`${name}:(\\d+)`).exec(stats)[1]);
+  return { taken: read('total_net_input_bytes'), given: read('total_net_output_bytes') };
+}
+
+/** Processor seconds of a process. */
+function processorSeconds(pid) {
+  const ticks = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ').slice(11, 13).map(Number);
+  return (ticks[0] + ticks[1]) / 100;
+}
+
+async function measure({ url, pid }, dimension, workers, products) {
   const server = await connectServer(url);
   const trained = new Float32Array(dimension);
   const remote = await openRemoteSums(
@@ -102,17 +113,23 @@ async function measure(url, dimension, workers, products) {
     }
     const vector = new Float32Array(dimension).fill(0.1);
     const seconds = [];
-    const before = remote.facts().bytes;
+    const bytesBefore = remote.facts().bytes;
+    const before = { ...(await traffic(server)), own: process.cpuUsage(), server: processorSeconds(pid) };
     for (let i = 0; i < products; i++) {
       const start = performance.now();
       await remote.sums.products([vector], { start: 0, end: SHARDS });
       seconds.push((performance.now() - start) / 1000);
     }
-    const bytes = (remote.facts().bytes - before) / products;
+    const { taken, given } = await traffic(server);
+    const own = process.cpuUsage(before.own);
+    const megabytes = (bytes) => `${(bytes / products / 1e6).toFixed(2)} MB`;
+    const vectors = (bytes) => (bytes / products / (4 * dimension)).toFixed(2);
     console.log(
-      `D ${dimension.toLocaleString('en')}, ${workers} workers: ${median(seconds).toFixed(3)} s a product, ` +
-        `${(bytes / 1e6).toFixed(2)} MB to and from the server by the analysis, ` +
-        `${((4 * dimension * workers) / 1e6).toFixed(2)} MB to the workers`,
+      [
+        `D ${dimension.toLocaleString('en')}, ${workers} workers: ${median(seconds).toFixed(3)} s a product`,
+        `analysis ${megabytes(remote.facts().bytes - bytesBefore)} (${vectors(remote.facts().bytes - bytesBefore)} vectors), ${((own.user + own.system) / 1e6 / products).toFixed(3)} CPU s`,
+        `server in ${megabytes(taken - before.taken)} (${vectors(taken - before.taken)}), out ${megabytes(given - before.given)} (${vectors(given - before.given)}), ${((processorSeconds(pid) - before.server) / products).toFixed(3)} CPU s`,
+      ].join('; '),
     );
   } finally {
     for (const child of children) {
@@ -134,27 +151,14 @@ const { values } = parseArgs({
 if (values.serve !== undefined) {
   await work(values.serve);
 } else {
-  const probe = createServer();
-  await new Promise((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  const folder = mkdtempSync(join(tmpdir(), 'prune-limit-bench-'));
-  const redis = spawn(
-    'redis-server',
-    ['--port', port, '--bind', '127.0.0.1', '--dir', folder, '--save', ''],
-    {
-      stdio: 'ignore',
-    },
-  );
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const redis = await openRedis();
   try {
     for (const dimension of values.dimensions.split(',').map(Number)) {
       for (const workers of values.workers.split(',').map(Number)) {
-        await measure(`redis://127.0.0.1:${port}`, dimension, workers, Number(values.products));
+        await measure(redis, dimension, workers, Number(values.products));
       }
     }
   } finally {
-    redis.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
+    await redis.close();
   }
 }

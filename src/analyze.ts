@@ -1,4 +1,5 @@
 import { assembleReport } from './analysis/assembly.js';
+import { basisNote } from './analysis/budget.js';
 import type { ExampleEvaluator } from './analysis/computation.js';
 import { connectedPruning } from './analysis/connectivity.js';
 import { evaluateDense, toleratedIncrease } from './analysis/epsilon.js';
@@ -17,6 +18,8 @@ import { openAnalysisState } from './analysis/state/analysis-state.js';
 import { keptComputation } from './analysis/state/kept-computation.js';
 import { keptSelfCheck } from './analysis/state/kept-self-check.js';
 import { stopwatch } from './analysis/stopwatch.js';
+import { diskRoom } from './analysis/vectors-on-disk.js';
+import { beforeStop } from './before-stop.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { AnalyzeConfig, ResumeOptions } from './config.js';
 import { InputError } from './errors.js';
@@ -50,6 +53,7 @@ export function analyze(
 ): Promise<Report> {
   return resourceScope(async (scope) => {
     const watch = stopwatch();
+    const stopWork = beforeStop();
     const { workers } = config;
     if (workers !== null) {
       await (await import('./workers/server.js')).requireServer(workers.url);
@@ -75,6 +79,9 @@ export function analyze(
           openAnalysisState(resume, config, checkpoint, problem, { progress, watch }),
         ),
       );
+    if (state !== null) {
+      scope.own(stopWork.add(state.flush));
+    }
     const selfCheck = await watch.time('selfCheck', () =>
       staged(stages.selfCheck, () =>
         keptSelfCheck(state, () => requireRightDerivatives(problem, checkpoint, config.seed)),
@@ -87,7 +94,15 @@ export function analyze(
     );
     const maximumFraction = connected.connectedWhenDense ? connected.prunedFraction : 1;
     const opened = await watch.time('compile', () =>
-      staged(stages.compile, () => openComputation(problem, config, progress, scope)),
+      staged(stages.compile, async () => {
+        const disk = await diskRoom(resume && { file: resume.file, bytes: state?.bytes ?? 0 });
+        const computation = await openComputation(problem, config, progress, scope, null, disk);
+        const words = basisNote(computation.lanczos, disk);
+        if (words !== null) {
+          progress.note(words);
+        }
+        return computation;
+      }),
     );
     const distributed =
       workers === null
@@ -96,7 +111,7 @@ export function analyze(
             (await import('./distribute.js')).overWorkers(
               opened,
               problem,
-              { config, workers, checkpoint },
+              { config, workers, checkpoint, stopWork },
               progress,
               scope,
             ),

@@ -3,6 +3,7 @@ import type { OpenedComputation } from './analysis/open-computation.js';
 import type { Problem } from './analysis/problem.js';
 import type { ResourceScope } from './analysis/resources.js';
 import { exampleSets, shardedComputation } from './analysis/sharded-computation.js';
+import type { StopWork } from './before-stop.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { AnalyzeConfig, WorkersConfig } from './config.js';
 import { dataDigest } from './data-digest.js';
@@ -10,7 +11,6 @@ import { InputError } from './errors.js';
 import { shardBounds } from './programs/shards.js';
 import type { Progress } from './progress.js';
 import { toolVersion } from './tool-version.js';
-import { whenStopped } from './workers/interruption.js';
 import { PROTOCOL } from './workers/messages.js';
 import { sharedPath } from './workers/paths.js';
 import { openRemoteSums } from './workers/remote-sums.js';
@@ -29,7 +29,12 @@ import { firstShard } from './workers/shard-check.js';
 export async function overWorkers(
   opened: OpenedComputation,
   problem: Problem,
-  { config, workers, checkpoint }: { config: AnalyzeConfig; workers: WorkersConfig; checkpoint: Checkpoint },
+  {
+    config,
+    workers,
+    checkpoint,
+    stopWork,
+  }: { config: AnalyzeConfig; workers: WorkersConfig; checkpoint: Checkpoint; stopWork: StopWork },
   progress: Progress,
   scope: ResourceScope,
 ): Promise<OpenedComputation> {
@@ -80,13 +85,8 @@ export async function overWorkers(
     },
     progress.note,
   );
-  const stopped = whenStopped(remote.close);
-  scope.own({
-    dispose: async () => {
-      stopped.release();
-      await remote.close();
-    },
-  });
+  scope.own({ dispose: remote.close });
+  scope.own(stopWork.add(remote.close));
   // Results of workers that differ are kept apart from exact ones, where they are kept (analysis/state).
   const drifting = (words: string): string => (workers.allowDrift ? `${words}, drift allowed` : words);
   const { evaluations, products } = opened.arithmetic;

@@ -2,6 +2,7 @@
 import { openComputation } from './analysis/open-computation.js';
 import { openProblem } from './analysis/problem.js';
 import { resourceScope } from './analysis/resources.js';
+import { beforeStop } from './before-stop.js';
 import { readCheckpoint } from './checkpoint/registry.js';
 import { readCheckpointWithWeights } from './checkpoint/weights/assign-weights.js';
 import { type AnalyzeConfig, analyzeDefaults } from './config.js';
@@ -9,7 +10,6 @@ import { dataDigest } from './data-digest.js';
 import { InputError } from './errors.js';
 import { type Progress, silentProgress } from './progress.js';
 import type { OpenedRun } from './workers/carry-out.js';
-import { whenStopped } from './workers/interruption.js';
 import type { RunDescription } from './workers/messages.js';
 import { placeBelow } from './workers/paths.js';
 import { serve } from './workers/serve.js';
@@ -94,7 +94,7 @@ export async function workUntilStopped(config: WorkerConfig, progress: Progress)
   const end = new Promise<void>((resolve) => {
     ended = resolve;
   });
-  const stopped = whenStopped(async () => {
+  const stopped = beforeStop().add(async () => {
     stop.abort();
     await end;
   });
@@ -103,7 +103,7 @@ export async function workUntilStopped(config: WorkerConfig, progress: Progress)
   } finally {
     ended();
     if (!stop.signal.aborted) {
-      stopped.release();
+      stopped.dispose();
     }
   }
 }

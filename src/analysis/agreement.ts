@@ -73,7 +73,7 @@ async function tfjsAt(
 ): Promise<Computation> {
   const { network, loss, train } = problem;
   const programs = await prepareLossPrograms(tfjsExecutor, network, loss, kind, train);
-  const setting = { executor: tfjsExecutor, programs, kind, plan: null };
+  const setting = { executor: tfjsExecutor, programs, kind, plan: null, basisFolder: null };
   return createComputation(problem, { ...setting, ...atOnce(problem) }, scope);
 }
 
@@ -88,7 +88,11 @@ function compiledAt(problem: Problem, compiled: CompiledSetting, scope: Resource
   };
   // No vectors are made orthogonal here.
   const executor = { ...compiled.executor, rowProjector: null };
-  return createComputation(problem, { ...compiled, executor, plan, ...atOnce(problem) }, scope);
+  return createComputation(
+    problem,
+    { ...compiled, executor, plan, basisFolder: null, ...atOnce(problem) },
+    scope,
+  );
 }
 
 /** A vector of random signs: one that no part of a product is blind to. */

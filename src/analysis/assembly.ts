@@ -50,6 +50,7 @@ export function assembleReport(findings: Findings): Report {
   // A model that cannot be compiled is computed by the backend its programs would have come from.
   const { plan, lanczos, sharding } = computation;
   const helpers = sharding?.workers?.();
+  const drifting = helpers?.drifting.length ?? 0;
   const fellBack = engine.onnx !== null && plan === null;
   const computedBy = fellBack ? ({ backend: 'wasm', threads: 1 } as const) : engine;
   const theorySetting: TheoryCurveSetting = {
@@ -77,7 +78,7 @@ export function assembleReport(findings: Findings): Report {
         unfoldedBatches: plan.unfoldedBatches,
         estimatedBytes: plan.bytes,
       },
-      ...(helpers && { workers: helpers }),
+      ...(helpers && { workers: { most: helpers.most, drifting } }),
     },
     model: {
       path: config.model,
@@ -162,9 +163,9 @@ export function assembleReport(findings: Findings): Report {
     timing: findings.seconds,
   };
   report.warnings = [
-    ...(helpers?.drifting
+    ...(drifting > 0
       ? [
-          `${helpers.drifting === 1 ? 'a worker computes' : `${helpers.drifting} workers compute`} with another arithmetic: another run may differ in the last digits`,
+          `${drifting === 1 ? 'a worker computes' : `${drifting} workers compute`} with another arithmetic: another run may differ in the last digits`,
         ]
       : []),
     ...dataset.warnings,

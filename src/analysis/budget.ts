@@ -5,6 +5,7 @@ import type { Reorthogonalization } from '../spectrum/lanczos.js';
 import { sufficientProbes } from '../spectrum/uncertainty.js';
 import { tensorMemory } from './memory.js';
 import type { Problem } from './problem.js';
+import { type DiskRoom, memoryOfDiskVectors } from './vectors-on-disk.js';
 
 /** Larger batches are not faster on any backend measured. */
 const MAXIMUM_BATCH = 4096;
@@ -30,6 +31,12 @@ const REORTHOGONALIZATION_SHARE = 0.9;
 /** Operations on the basis in a whole run that take a few seconds only: then the better quadrature is worth them. */
 const SMALL_BASIS_OPERATIONS = 2e10;
 
+/**
+ * How much slower an operation on Lanczos vectors on a disk is than one on those in memory: a disk that reads 1 GB/s
+ * beside a memory that reads 10.
+ */
+const DISK_OPERATION_COST = 10;
+
 /** How many Lanczos runs there are and how their vectors are treated. */
 export interface LanczosSizes {
   /** At the start; more may be taken within `products`. */
@@ -37,8 +44,12 @@ export interface LanczosSizes {
   /** Budget of products, over all probes. */
   products: number;
   reorthogonalization: Reorthogonalization;
-  /** Memory the basis takes if every product is made, in bytes. */
+  /** What the basis takes if every product is made, in bytes. */
   basisBytes: number;
+  /** The folder it lies in where it does not fit into memory; null: memory. */
+  basisFolder: string | null;
+  /** What it would have taken where only room for it was missing; null elsewhere. */
+  missingBytes: number | null;
 }
 
 /** How work with tfjs is cut, from memory and operation counts alone, so that it is the same in every run. */
@@ -53,12 +64,13 @@ export interface WorkSizes extends LanczosSizes {
 }
 
 /**
- * How many probes to take and whether to reorthogonalise. The basis is kept in
- * float32, as no limit moves by it (`test/spectrum/orthogonality.test.ts`).
+ * How many probes to take, whether to reorthogonalise, and where the basis is kept: in
+ * float32, as no limit moves by it (`test/spectrum/orthogonality.test.ts`), in memory, else on a disk.
  *
  * @param productOperations operations of one curvature product
  * @param basisBytes memory the basis may take
  * @param operationCost how much slower an operation on the basis is than one of a product
+ * @param disk where a basis that does not fit may be kept
  */
 export function chooseLanczosSizes(
   config: Pick<AnalyzeConfig, 'bound' | 'probes' | 'steps' | 'tolerancePoints' | 'reorthogonalization'>,
@@ -66,6 +78,7 @@ export function chooseLanczosSizes(
   productOperations: number,
   basisBytes: number,
   operationCost: number,
+  disk: DiskRoom | null = null,
 ): LanczosSizes {
   const budget = Math.min(config.steps, dimension);
   const probes =
@@ -73,23 +86,46 @@ export function chooseLanczosSizes(
     (config.bound === 'gaussian-width' ? sufficientProbes(dimension, config.tolerancePoints / 100) : 2);
   const products = probes * budget;
   const basisValues = products * dimension;
+  const wantedBytes = 4 * basisValues;
+  const fits = wantedBytes <= basisBytes;
+  const fitsOnDisk =
+    wantedBytes <= (disk?.bytes ?? 0) && probes * memoryOfDiskVectors(dimension) <= basisBytes;
   const sizes = (reorthogonalization: Reorthogonalization): LanczosSizes => ({
-    probes,
-    products,
-    reorthogonalization,
-    basisBytes: reorthogonalization === 'none' ? 0 : 4 * basisValues,
+    ...{ probes, products, reorthogonalization },
+    basisBytes: reorthogonalization === 'none' ? 0 : wantedBytes,
+    basisFolder: reorthogonalization === 'full' && !fits && fitsOnDisk ? disk!.folder : null,
+    missingBytes: null,
   });
   if (config.reorthogonalization !== 'auto') {
     return sizes(config.reorthogonalization);
   }
-  const fits = basisValues * 4 <= basisBytes;
   const steps = Math.min(budget, TYPICAL_STEPS);
   // In a step on average; a product with the vectors so far and one with their transpose, half of all on average.
-  const basisOperations = REORTHOGONALIZED_SHARE * (4 * dimension * (steps / 2));
+  const basisOperations =
+    REORTHOGONALIZED_SHARE * (4 * dimension * (steps / 2)) * (fits ? 1 : DISK_OPERATION_COST);
   const pays =
     basisOperations * operationCost <= REORTHOGONALIZATION_SHARE * productOperations ||
     probes * steps * basisOperations <= SMALL_BASIS_OPERATIONS;
-  return sizes(fits && pays ? 'full' : 'none');
+  return pays && !fits && !fitsOnDisk
+    ? { ...sizes('none'), missingBytes: wantedBytes }
+    : sizes(pays ? 'full' : 'none');
+}
+
+const inGigabytes = (bytes: number): string => `${(bytes / 1e9).toPrecision(2)} GB`;
+
+/** What is to be said of where the basis is kept; null: nothing. */
+export function basisNote(
+  { basisBytes, basisFolder, missingBytes }: LanczosSizes,
+  disk: DiskRoom | null,
+): string | null {
+  if (basisFolder !== null) {
+    return `the Lanczos vectors, up to ${inGigabytes(basisBytes)}, do not fit into the memory limit: they are kept in ${basisFolder} until the end`;
+  }
+  if (missingBytes === null) {
+    return null;
+  }
+  const room = disk === null ? 'a folder on a disk' : `${disk.folder} (${inGigabytes(disk.bytes)} free)`;
+  return `the Lanczos vectors, up to ${inGigabytes(missingBytes)}, fit neither into the memory limit nor into ${room}: going on without reorthogonalisation, which takes about twice as many products; raise --memory-limit, or name a folder with TMPDIR`;
 }
 
 /**

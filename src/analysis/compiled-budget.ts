@@ -11,6 +11,7 @@ import { vectorInputs } from '../programs/loss-programs.js';
 import { BASIS_OPERATION_COST, chooseLanczosSizes, type LanczosSizes } from './budget.js';
 import { tensorMemory } from './memory.js';
 import type { Problem } from './problem.js';
+import type { DiskRoom } from './vectors-on-disk.js';
 
 /** Largest shares of the memory limit; what they leave goes to what products keep. */
 const WORKING_SHARE = 0.35;
@@ -61,12 +62,14 @@ export interface ShardDemand {
  *
  * @param product what is known of the curvature product
  * @param demanded of a sum over shards; null: over all examples
+ * @param disk where a basis that does not fit into memory may be kept
  */
 export function compiledWorkSizes(
   { network, train }: Pick<Problem, 'network' | 'train'>,
   config: AnalyzeConfig,
   product: ProgramPlans,
   demanded: ShardDemand | null = null,
+  disk: DiskRoom | null = null,
 ): CompiledWorkSizes {
   const shards = demanded?.shards ?? 1;
   const given = demanded?.arithmetic ?? null;
@@ -106,6 +109,7 @@ export function compiledWorkSizes(
     operationsPerExample * train.count,
     BASIS_SHARE * limit,
     BASIS_OPERATION_COST.compiled,
+    disk,
   );
   // Two programs of a product have buffers of their own, as large as what a pass takes.
   const passBytes = 2 * (fixedBytes + batchSize * bytesPerExample);

@@ -14,12 +14,15 @@ import { lossEvaluator } from '../programs/evaluation.js';
 import type { LossPrograms } from '../programs/loss-programs.js';
 import {
   type LanczosVectorsFactory,
+  memoryRows,
   plainVectors,
   projectedVectors,
   recentVectors,
+  vectorsInBlock,
 } from '../spectrum/lanczos-vectors.js';
 import type { Problem } from './problem.js';
 import type { ResourceScope } from './resources.js';
+import { fileRows } from './vectors-on-disk.js';
 
 /** Evaluates the network on a fixed set of examples. */
 export interface ExampleEvaluator {
@@ -56,20 +59,31 @@ export interface ComputationSetting {
   keepBytes: number;
   /** Null: every product runs its whole program. */
   plan: ProductPlan | null;
+  /** Where Lanczos vectors are kept that do not fit into memory; null: they do. */
+  basisFolder: string | null;
 }
 
-/** Keeps Lanczos vectors in the way that is fastest with an executor. */
+/**
+ * Keeps Lanczos vectors in the way that is fastest with an executor.
+ *
+ * @param folder for those that are all kept, where they do not fit into memory; null: they do
+ */
 export async function vectorsFactory(
   executor: Executor,
   scope: ResourceScope,
+  folder: string | null,
 ): Promise<LanczosVectorsFactory> {
+  const rows =
+    folder === null
+      ? memoryRows
+      : (stride: number, blockRows: number) => scope.own(fileRows(folder, stride, blockRows));
   const projector = executor.rowProjector === null ? null : scope.own(await executor.rowProjector());
   return (length, keep) =>
     keep !== 'all'
       ? recentVectors(length, 'float32')
       : projector === null
         ? plainVectors(length, 'float32')
-        : projectedVectors(length, projector);
+        : projectedVectors(length, projector, vectorsInBlock(length), rows);
 }
 
 /**
@@ -79,7 +93,16 @@ export async function vectorsFactory(
  */
 export async function createComputation(
   problem: Problem,
-  { executor, programs, kind, productBatch, evaluationBatch, keepBytes, plan }: ComputationSetting,
+  {
+    executor,
+    programs,
+    kind,
+    productBatch,
+    evaluationBatch,
+    keepBytes,
+    plan,
+    basisFolder,
+  }: ComputationSetting,
   scope: ResourceScope,
 ): Promise<Computation> {
   const { network, loss } = problem;
@@ -98,7 +121,7 @@ export async function createComputation(
   });
   const batches = batchesOf(problem.train, productBatch, keepBytes);
   const lossProblem = { network, loss, batches };
-  const createVectors = await vectorsFactory(executor, scope);
+  const createVectors = await vectorsFactory(executor, scope, basisFolder);
   const train = evaluated(batches);
   const { epsilonTrain, test } = problem;
   return {

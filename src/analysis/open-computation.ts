@@ -26,13 +26,14 @@ import { requireRoom } from './memory.js';
 import type { Problem } from './problem.js';
 import type { ResourceScope } from './resources.js';
 import { openShardSums, shardedComputation } from './sharded-computation.js';
+import type { DiskRoom } from './vectors-on-disk.js';
 
 /** What a computation is the sum of, where its examples are cut into shards. */
 export interface Sharding {
   sums: ShardSums;
   arithmetic: ShardArithmetic;
   /** Who computed them so far; absent where it is this process. */
-  workers?: () => { most: number; drifting: number };
+  workers?: () => { most: number; drifting: readonly string[] };
 }
 
 /** The computation that was opened, and how its work is cut. */
@@ -78,9 +79,9 @@ async function createDemanded(
   if (demand === null) {
     return { ...(await createComputation(problem, setting, scope)), sharding: null };
   }
-  const { executor, kind, productBatch, plan } = setting;
+  const { executor, kind, productBatch, plan, basisFolder } = setting;
   const sums = await openShardSums(problem, setting, demand.shards, scope);
-  const createVectors = await vectorsFactory(executor, scope);
+  const createVectors = await vectorsFactory(executor, scope, basisFolder);
   return {
     ...shardedComputation(problem, sums, kind, createVectors),
     sharding: { sums, arithmetic: { batchSize: productBatch, program: plan && productProgramOf(plan) } },
@@ -130,6 +131,7 @@ async function openCompiled(
   progress: Progress,
   demand: ShardDemand | null,
   scope: ResourceScope,
+  disk: DiskRoom | null,
 ): Promise<OpenedComputation | null> {
   const { network, loss, train, engine } = problem;
   const dump = config.dumpGraph === null ? null : writerInto(config.dumpGraph, progress);
@@ -149,7 +151,7 @@ async function openCompiled(
   if (plans === null) {
     return null;
   }
-  const { plan, keepBytes, leastBytes, ...lanczos } = compiledWorkSizes(problem, config, plans, demand);
+  const { plan, keepBytes, leastBytes, ...lanczos } = compiledWorkSizes(problem, config, plans, demand, disk);
   requireRoom(config, leastBytes);
   const difference = await compareComputations(problem, { kind, executor, programs, plan });
   if (!(difference <= AGREEMENT_TOLERANCE)) {
@@ -158,7 +160,7 @@ async function openCompiled(
   isCompared = true;
   const { batchSize } = plan;
   const sizes = { productBatch: batchSize, evaluationBatch: batchSize, keepBytes };
-  const setting = { executor, programs, kind, plan, ...sizes };
+  const setting = { executor, programs, kind, plan, basisFolder: lanczos.basisFolder, ...sizes };
   const computation = await createDemanded(problem, setting, demand, scope);
   // From here on tfjs computes nothing.
   network.dispose();
@@ -192,7 +194,7 @@ async function openUncompiled(
   const programs = await prepareLossPrograms(tfjsExecutor, network, loss, kind, train);
   const { productBatch, evaluationBatch } =
     demand === null ? sizes : shardBatches(sizes, train.count, demand);
-  const setting = { executor: tfjsExecutor, programs, kind, plan: null };
+  const setting = { executor: tfjsExecutor, programs, kind, plan: null, basisFolder: null };
   const computation = await createDemanded(
     problem,
     { ...setting, productBatch, evaluationBatch, keepBytes: sizes.keepBytes },
@@ -214,6 +216,7 @@ async function openUncompiled(
  * With compiled programs, the tensors of `problem.network` are freed.
  *
  * @param arithmetic how shards have to be computed; null: to be chosen
+ * @param disk where Lanczos vectors may be kept that do not fit into memory
  */
 export async function openComputation(
   problem: Problem,
@@ -221,13 +224,14 @@ export async function openComputation(
   progress: Progress,
   scope: ResourceScope,
   arithmetic: ShardArithmetic | null = null,
+  disk: DiskRoom | null = null,
 ): Promise<OpenedComputation> {
   const demand = shardDemand(problem, config, arithmetic);
   if (arithmetic !== null && arithmetic.program === null) {
     return openUncompiled(problem, config, demand, scope);
   }
   try {
-    const compiled = await openCompiled(problem, config, progress, demand, scope);
+    const compiled = await openCompiled(problem, config, progress, demand, scope, disk);
     if (compiled !== null) {
       return compiled;
     }

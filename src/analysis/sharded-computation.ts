@@ -28,7 +28,14 @@ export function exampleSets({
  */
 export async function openShardSums(
   problem: Problem,
-  { executor, programs, productBatch, evaluationBatch, keepBytes, plan }: Omit<ComputationSetting, 'kind'>,
+  {
+    executor,
+    programs,
+    productBatch,
+    evaluationBatch,
+    keepBytes,
+    plan,
+  }: Omit<ComputationSetting, 'kind' | 'basisFolder'>,
   shards: number,
   scope: ResourceScope,
 ): Promise<ShardSums> {

@@ -7,7 +7,7 @@ const LEAST_SECONDS = 60;
 const MOST_CHARACTERS = 120;
 
 /**
- * Says where an analysis was, and how the next one can go on from there, where that was worth a word.
+ * Says where an analysis was, and how the next one can go on from there, where there is a state or that was worth a word.
  *
  * @param options of the command line
  * @param where as the run has told it last; null: it has not
@@ -18,12 +18,14 @@ export function interruptedAnalysis(
   seconds: number,
   where: string | null,
 ): string {
-  if (options.some((option) => /^--resume(=|$)/.test(option))) {
-    return '; the same command goes on from the file of --resume';
-  }
-  if (seconds < LEAST_SECONDS) {
+  const resumes = options.some((option) => /^--resume(=|$)/.test(option));
+  if (seconds < LEAST_SECONDS && !resumes) {
     return '';
   }
+  const after = seconds < LEAST_SECONDS ? '' : ` after ${duration(seconds)}`;
   const place = where === null ? '' : ` (${where.slice(0, MOST_CHARACTERS)})`;
-  return ` after ${duration(seconds)}${place}; with --resume FILE a run keeps what it computes, and goes on from there`;
+  if (resumes) {
+    return `${after}${place}; the same command goes on from the file of --resume`;
+  }
+  return `${after}${place}; with --resume FILE a run keeps what it computes, and goes on from there`;
 }

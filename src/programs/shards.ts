@@ -32,14 +32,21 @@ export function halves({ start, end }: ShardRange): [ShardRange, ShardRange] {
   ];
 }
 
-/** Whether a range is a node of the tree over so many shards. */
-export function isTreeNode(range: ShardRange, shards: number): boolean {
+/** The nodes from the whole tree over so many shards down to a node of it, which is the last; null for ranges that are none. */
+export function pathTo(range: ShardRange, shards: number): ShardRange[] | null {
   let node: ShardRange = { start: 0, end: shards };
+  const path = [node];
   while (node.end - node.start > range.end - range.start && node.end - node.start > 1) {
     const [left, right] = halves(node);
     node = range.start < left.end ? left : right;
+    path.push(node);
   }
-  return node.start === range.start && node.end === range.end;
+  return node.start === range.start && node.end === range.end ? path : null;
+}
+
+/** Whether a range is a node of the tree over so many shards. */
+export function isTreeNode(range: ShardRange, shards: number): boolean {
+  return pathTo(range, shards) !== null;
 }
 
 /** The nodes of the tree over so many shards at a depth, and the single shards above it, in order. */

@@ -1,5 +1,5 @@
 import { InputError } from '../errors.js';
-import { innerProducts, type LanczosVector, subtractCombination } from './vector-loops.js';
+import { innerProducts, type LanczosVector, LOOP_VECTORS, subtractCombination } from './vector-loops.js';
 
 /** The vectors of a Lanczos run, oldest first: the columns of V. */
 export interface LanczosVectors {
@@ -52,45 +52,73 @@ const BLOCK_BYTES = 2 ** 26;
 /** A projection onto fewer rows than this is not faster, and nobody needs more. */
 const BLOCK_VECTORS = { least: 4, most: 512 };
 
+/** How many vectors of a length are projected onto at a time. */
+export function vectorsInBlock(length: number): number {
+  return Math.min(BLOCK_VECTORS.most, Math.max(BLOCK_VECTORS.least, Math.floor(BLOCK_BYTES / (4 * length))));
+}
+
+/** Float32 rows of one length, written one after the other. */
+export interface VectorRows {
+  /** Space for one more row, zeros where nothing is written. It stays until two more are added. */
+  add(): Float32Array;
+  /** A row that was added; its content stays. */
+  row(index: number): Float32Array;
+  /**
+   * Some of the rows before the newest, one after the other; valid until it is called again.
+   *
+   * @param first a multiple of the rows of a block
+   * @param count at most those of a block
+   */
+  block(first: number, count: number): Float32Array;
+}
+
+/** Rows in memory, in blocks. */
+export function memoryRows(stride: number, blockRows: number): VectorRows {
+  const blocks: Float32Array[] = [];
+  let added = 0;
+  const row = (index: number): Float32Array => {
+    const start = (index % blockRows) * stride;
+    return blocks[Math.floor(index / blockRows)].subarray(start, start + stride);
+  };
+  return {
+    row,
+    add: () => {
+      if (added % blockRows === 0) {
+        blocks.push(allocate(blockRows * stride, added));
+      }
+      return row(added++);
+    },
+    block: (first, count) => blocks[first / blockRows].subarray(0, count * stride),
+  };
+}
+
 /**
  * Float32 vectors whose projections something faster than plain loops
  * computes. Overlaps of a unit vector are found to float32 rounding, 1e-7.
  *
  * @param length of a vector
- * @param blockVectors how many vectors are projected onto at a time
+ * @param blockVectors how many vectors are projected onto at a time; it decides last digits
+ * @param createRows keeps them, wherever: no digit depends on that
  */
 export function projectedVectors(
   length: number,
   projection: RowProjection,
-  blockVectors = Math.min(
-    BLOCK_VECTORS.most,
-    Math.max(BLOCK_VECTORS.least, Math.floor(BLOCK_BYTES / (4 * length))),
-  ),
+  blockVectors = vectorsInBlock(length),
+  createRows: (stride: number, blockRows: number) => VectorRows = memoryRows,
 ): LanczosVectors {
-  const stride = projection.paddedLength(length);
-  const blocks: Float32Array[] = [];
+  const rows = createRows(projection.paddedLength(length), blockVectors);
   let newest: Float32Array = new Float32Array(0);
-  let added = 0;
-  const vector = (index: number): Float32Array => {
-    const start = (index % blockVectors) * stride;
-    return blocks[Math.floor(index / blockVectors)].subarray(start, start + length);
-  };
+  const vector = (index: number): Float32Array => rows.row(index).subarray(0, length);
   return {
     vector,
     add: () => {
-      const inBlock = added % blockVectors;
-      if (inBlock === 0) {
-        blocks.push(allocate(blockVectors * stride, added));
-      }
-      newest = blocks[blocks.length - 1].subarray(inBlock * stride, (inBlock + 1) * stride);
-      added++;
+      newest = rows.add();
       return newest.subarray(0, length);
     },
     orthogonalize: async (count) => {
       const overlaps = new Float64Array(count);
       for (let first = 0; first < count; first += blockVectors) {
-        const rows = Math.min(blockVectors, count - first);
-        const block = blocks[first / blockVectors].subarray(0, rows * stride);
+        const block = rows.block(first, Math.min(blockVectors, count - first));
         const { coefficients, combination } = await projection.project(block, newest);
         overlaps.set(coefficients, first);
         for (let i = 0; i < length; i++) {
@@ -99,13 +127,32 @@ export function projectedVectors(
       }
       return overlaps;
     },
-    combination: (coefficients) =>
-      combined(
-        length,
-        Array.from(coefficients, (_, j) => vector(j)),
-        coefficients,
-      ),
+    combination: (coefficients) => {
+      const sum = new Float64Array(length);
+      // As many at a time as the loop takes together.
+      for (let first = 0; first < coefficients.length; first += LOOP_VECTORS) {
+        const some = coefficients.subarray(first, first + LOOP_VECTORS);
+        addCombination(
+          sum,
+          Array.from(some, (_, j) => vector(first + j)),
+          some,
+        );
+      }
+      return sum;
+    },
   };
+}
+
+function addCombination(
+  sum: Float64Array,
+  vectors: readonly LanczosVector[],
+  coefficients: Float64Array,
+): void {
+  subtractCombination(
+    vectors,
+    sum,
+    coefficients.map((coefficient) => -coefficient),
+  );
 }
 
 function combined(
@@ -114,11 +161,7 @@ function combined(
   coefficients: Float64Array,
 ): Float64Array {
   const sum = new Float64Array(length);
-  subtractCombination(
-    vectors,
-    sum,
-    coefficients.map((coefficient) => -coefficient),
-  );
+  addCombination(sum, vectors, coefficients);
   return sum;
 }
 

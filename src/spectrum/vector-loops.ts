@@ -120,6 +120,9 @@ export function scale(vector: LanczosVector, factor: number): void {
   }
 }
 
+/** Basis vectors that the loops below take at a time. */
+export const LOOP_VECTORS = 4;
+
 /** V'target; four basis vectors at a time, so that the target is read a quarter as often. */
 export function innerProducts(basis: readonly LanczosVector[], target: LanczosVector): Float64Array {
   const coefficients = new Float64Array(basis.length);

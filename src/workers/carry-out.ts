@@ -2,8 +2,10 @@
 import type { Redis } from 'ioredis';
 import type { ShardSums } from '../curvature/shard-sums.js';
 import { isTreeNode } from '../programs/shards.js';
+import { addUpwards, type NodeSum } from './add-upwards.js';
 import type { RunKeys } from './keys.js';
 import type { Job, JobResult, RunDescription, VectorReference } from './messages.js';
+import { storedSums } from './stored-sums.js';
 import { getVector, MissingVectorError, putVector, referenceTo } from './vectors.js';
 
 /** A run that was opened on this machine. */
@@ -20,16 +22,11 @@ export type Outcome =
   | Omit<Extract<JobResult, { ok: true }>, 'job' | 'worker' | 'seconds'>
   | Omit<Extract<JobResult, { ok: false }>, 'job' | 'worker' | 'seconds'>;
 
-interface Computed {
-  loss: number | null;
-  vectors: readonly Float32Array[];
-}
-
 async function compute(
-  job: Job,
+  job: Exclude<Job, { kind: 'outputs' }>,
   { sums, trained }: OpenedRun,
   read: (vector: VectorReference) => Promise<Float32Array>,
-): Promise<Computed> {
+): Promise<NodeSum> {
   const { node } = job;
   if (job.kind === 'products') {
     const vectors: Float32Array[] = [];
@@ -38,20 +35,19 @@ async function compute(
     }
     return { loss: null, vectors: await sums.products(vectors, node) };
   }
-  const weights = job.weights === null ? trained : await read(job.weights);
-  if (job.kind === 'gradient') {
-    const { loss, gradient } = await sums.gradient(weights, node);
-    return { loss, vectors: [gradient] };
-  }
-  const { losses, logits } = await sums.outputs(job.set, weights, node);
-  return { loss: null, vectors: [losses, logits] };
+  const { loss, gradient } = await sums.gradient(
+    job.weights === null ? trained : await read(job.weights),
+    node,
+  );
+  return { loss, vectors: [gradient] };
 }
 
 /**
- * Computes what a job asks for and stores the vectors that come of it.
+ * Computes what a job asks for. Outputs are stored; gradients and products are added to what other workers have, and
+ * not computed where they are there.
  *
  * @param job null where it was no such message
- * @param name of the vectors, together with their place
+ * @param name of what is stored
  */
 export async function carryOut(
   redis: Redis,
@@ -64,15 +60,26 @@ export async function carryOut(
   if (job === null || !isTreeNode(job.node, shards)) {
     return { ok: false, reason: 'failed', message: 'a job that this version does not understand' };
   }
+  const { node } = job;
+  const read = (vector: VectorReference): Promise<Float32Array> => getVector(redis, keys, vector, dimension);
   try {
-    const { loss, vectors } = await compute(job, run, (vector) => getVector(redis, keys, vector, dimension));
-    const references: VectorReference[] = [];
-    for (const [i, vector] of vectors.entries()) {
-      const reference = referenceTo(`${name}-${i}`, vector);
-      await putVector(redis, keys, reference.name, vector);
-      references.push(reference);
+    if (job.kind === 'outputs') {
+      const weights = job.weights === null ? run.trained : await read(job.weights);
+      const { losses, logits } = await run.sums.outputs(job.set, weights, node);
+      const vectors: VectorReference[] = [];
+      for (const [i, vector] of [losses, logits].entries()) {
+        vectors.push(referenceTo(`${name}-${i}`, vector));
+        await putVector(redis, keys, vectors[i].name, vector);
+      }
+      return { ok: true, computed: true, vectors };
     }
-    return { ok: true, loss: loss === null ? null : String(loss), vectors: references };
+    const { sum } = job;
+    if (!(await storedSums(redis, keys, sum, shards).wants(node))) {
+      return { ok: true, computed: false, vectors: [] };
+    }
+    const own = { node, sum: await compute(job, run, read) };
+    await addUpwards({ redis, keys, sum, shards, dimension }, own, name);
+    return { ok: true, computed: true, vectors: [] };
   } catch (error) {
     const message = (error instanceof Error ? error.message : String(error)).slice(0, 300);
     const reason =

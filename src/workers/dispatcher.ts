@@ -1,18 +1,44 @@
 /** Hands jobs of a run out through a queue, and takes in their results, each as often as it takes. */
-import { performance } from 'node:perf_hooks';
 import type { Queue } from 'bullmq';
 import { InputError } from '../errors.js';
 import type { ShardRange } from '../programs/shards.js';
 import { jobTimes, nodesFor } from './hand-out.js';
 import { prolong, QUEUE, type RunKeys, removeRun } from './keys.js';
-import { type Job, type JobResult, type RunDescription, readMessage, resultSchema } from './messages.js';
-import { announceRun, type Look, type StoredVector } from './run.js';
+import {
+  type JobResult,
+  type RunDescription,
+  readMessage,
+  resultSchema,
+  type VectorReference,
+} from './messages.js';
+import {
+  beginOperation,
+  type JobTemplate,
+  jobOf,
+  kindOf,
+  type Operation,
+  type Part,
+  seconds,
+  want,
+  wholeOrMissing,
+} from './operation.js';
+import { announceRun, type Look, type RunPatience, type StoredVector, type WorkerFacts } from './run.js';
 import { ifServerFailed, loadLibraries, type Server, serverFailure } from './server.js';
 import type { FirstShard } from './shard-check.js';
-import { getVector, MissingVectorError, putVector, referenceTo, removeVectors } from './vectors.js';
+import { storedSums } from './stored-sums.js';
+import {
+  getVectors,
+  MissingVectorError,
+  prolongVectors,
+  putVector,
+  referenceTo,
+  removeVectors,
+} from './vectors.js';
 
 /** Times that a node may fail on workers, for reasons of its own. */
 const MOST_FAILURES = 3;
+/** Times that workers' sums may be gone once all jobs of a sum are done. */
+const MOST_LOSSES = 20;
 /** Seconds without job and result after which what is missing is handed out again. */
 const LOST_JOB_SECONDS = 5;
 /** Entries of the event log that BullMQ keeps. */
@@ -31,24 +57,13 @@ export interface RemoteProblem {
   examplesIn(set: 'train' | 'epsilonTrain' | 'test', node: ShardRange): number;
 }
 
-/** The sum over a node, as a worker computed it. */
-export interface Part {
-  node: ShardRange;
-  loss: number;
-  vectors: Float32Array[];
-}
-
-/** A job without its node, and without references to its vectors. */
-export type JobTemplate =
-  | { kind: 'outputs'; set: Extract<Job, { kind: 'outputs' }>['set'] }
-  | { kind: 'gradient' }
-  | { kind: 'products' };
-
 /** Hands out one sum over all shards at a time. */
 export interface Dispatcher {
   /**
    * @param inputs weights (none: the trained ones), or the vectors of products
    * @param lengths of the vectors that come of a node
+   * @param onPart told of every node that is done
+   * @returns outputs of nodes that cover all shards, in order; of gradient and products the sum over all
    */
   perform(
     template: JobTemplate,
@@ -56,37 +71,8 @@ export interface Dispatcher {
     lengths: (node: ShardRange) => number[],
     onPart: (node: ShardRange) => void,
   ): Promise<Part[]>;
-  facts(): { most: number; drifting: number; bytes: number; repeated: number };
+  facts(): WorkerFacts & { bytes: number; repeated: number };
   close(): Promise<void>;
-}
-
-/** A node whose sum is waited for. */
-interface Wanted {
-  node: ShardRange;
-  failures: number;
-  /** When it was handed out last, in seconds. */
-  since: number;
-  copies: number;
-}
-
-/** One sum that is being computed. */
-interface Operation {
-  template: JobTemplate;
-  inputs: readonly StoredVector[];
-  wanted: Map<number, Wanted>;
-  /** Nodes by the names of their jobs. */
-  jobs: Map<string, number>;
-  workers: number;
-  lastEvent: number;
-}
-
-const seconds = (): number => performance.now() / 1000;
-
-function jobOf(template: JobTemplate, inputs: readonly StoredVector[], node: ShardRange): Job {
-  const references = inputs.map(({ reference }) => reference);
-  return template.kind === 'products'
-    ? { ...template, vectors: references, node }
-    : { ...template, weights: references[0] ?? null, node };
 }
 
 /** @throws InputError when the server cannot be used */
@@ -95,9 +81,11 @@ export async function openDispatcher(
   keys: RunKeys,
   { description, reference }: RemoteProblem,
   note: (message: string) => void,
+  patience?: RunPatience,
 ): Promise<Dispatcher> {
   const { bullmq } = await loadLibraries();
   const { redis, shown } = server;
+  const all = { start: 0, end: description.shards };
   const blocking = server.duplicate();
   const queue: Queue = new bullmq.Queue(QUEUE, {
     connection: redis,
@@ -125,12 +113,10 @@ export async function openDispatcher(
       current.jobs.set(name, index);
       repeated += wanted.copies++ === 0 ? 0 : 1;
       wanted.since = seconds();
-      return [
-        { name: 'sum', data: jobOf(current.template, current.inputs, wanted.node), opts: { jobId: name } },
-      ];
+      return [{ name: 'sum', data: jobOf(current, wanted.node), opts: { jobId: name } }];
     });
     await queue.addBulk(made);
-    await prolong(redis, keys, [...current.jobs.keys()]);
+    await prolong(redis, keys, [...current.jobs.keys()], current.sums && current.name);
   };
   const putInputs = async ({ inputs }: Operation): Promise<void> => {
     for (const {
@@ -141,19 +127,23 @@ export async function openDispatcher(
       bytes += values.byteLength;
     }
   };
-  /** Kind and size of a job, for its expected time. */
-  const kindOf = ({ template, inputs }: Operation, { start, end }: ShardRange): string =>
-    `${template.kind} ${'set' in template ? template.set : inputs.length} ${end - start}`;
-
   /** Hands out again what is lost, and to idle workers what takes too long. */
   const look = async ({ members, lost }: Look): Promise<void> => {
     const current = operation;
-    if (current === null || current.wanted.size === 0) {
+    if (current === null) {
       return;
     }
     if (lost) {
+      if (current.sums !== null) {
+        // With what was added up, for which no job is waited for any more.
+        await current.sums.open();
+        want(current, [...current.nodes.keys()]);
+      }
       await putInputs(current);
       await handOut(current, [...current.wanted.keys()]);
+      return;
+    }
+    if (current.wanted.size === 0) {
       return;
     }
     const { wait = 0, active = 0, delayed = 0 } = await queue.getJobCounts('wait', 'active', 'delayed');
@@ -190,19 +180,36 @@ export async function openDispatcher(
     stored,
     {
       note,
-      alive: () => ({
-        jobs: [...(operation?.jobs.keys() ?? [])],
-        vectors: operation?.inputs.map((input) => input.reference) ?? [],
-      }),
+      prolong: async () => {
+        const vectors = operation?.inputs.map((input) => input.reference) ?? [];
+        await prolongVectors(redis, keys, vectors);
+        await prolong(
+          redis,
+          keys,
+          [...(operation?.jobs.keys() ?? [])],
+          operation?.sums ? operation.name : null,
+        );
+        await operation?.sums?.prolong();
+      },
       onLook: look,
+      ...(patience && { patience }),
     },
   );
 
-  /** The part that a result tells of; null where it has to be computed again, or was there before. */
+  const readVectors = async (
+    references: readonly VectorReference[],
+    lengths: readonly number[],
+  ): Promise<Float32Array[]> => {
+    const vectors = await getVectors(redis, keys, references, lengths);
+    bytes += vectors.reduce((sum, vector) => sum + vector.byteLength, 0);
+    return vectors;
+  };
+  /** The part that a result tells of; null where it has none, has to be computed again, or was there before. */
   const takeIn = async (
     current: Operation,
     result: JobResult,
     lengths: (node: ShardRange) => number[],
+    onPart: (node: ShardRange) => void,
   ): Promise<{ index: number; part: Part } | null> => {
     const index = current.jobs.get(result.job);
     const wanted = index === undefined ? undefined : current.wanted.get(index);
@@ -210,6 +217,7 @@ export async function openDispatcher(
       await (result.ok ? removeVectors(redis, keys, result.vectors) : null);
       return null;
     }
+    const { node } = wanted;
     current.lastEvent = seconds();
     if (!result.ok) {
       if (result.reason === 'full') {
@@ -224,23 +232,16 @@ export async function openDispatcher(
       await handOut(current, [index]);
       return null;
     }
-    const expected = lengths(wanted.node);
-    if (result.vectors.length !== expected.length) {
-      throw new InputError(
-        'workers/protocol',
-        `worker ${result.worker} answers with something else than was asked for; use the same version of prune-limit`,
-      );
-    }
     try {
-      const vectors: Float32Array[] = [];
-      for (const [i, vector] of result.vectors.entries()) {
-        vectors.push(await getVector(redis, keys, vector, expected[i]));
-        bytes += 4 * vector.length;
+      const vectors = current.sums === null ? await readVectors(result.vectors, lengths(node)) : [];
+      if (result.computed) {
+        times.add(kindOf(current, node), result.seconds);
       }
-      times.add(kindOf(current, wanted.node), result.seconds);
       current.wanted.delete(index);
       await removeVectors(redis, keys, result.vectors);
-      return { index, part: { node: wanted.node, loss: Number(result.loss ?? 0), vectors } };
+      run.heard();
+      onPart(node);
+      return current.sums === null ? { index, part: { node, loss: 0, vectors } } : null;
     } catch (error) {
       if (!(error instanceof MissingVectorError)) {
         throw error;
@@ -248,6 +249,18 @@ export async function openDispatcher(
       await handOut(current, [index]);
       return null;
     }
+  };
+  /** Best effort after a failure: what stays goes with the run. */
+  const removeOperation = async (current: Operation): Promise<void> => {
+    if (current.jobs.size > current.nodes.length) {
+      await queue.drain();
+    }
+    await current.sums?.close();
+    await removeVectors(
+      redis,
+      keys,
+      current.inputs.map((input) => input.reference),
+    );
   };
   const firstMembers = async (): Promise<number> => {
     while (run.members().length === 0) {
@@ -264,44 +277,45 @@ export async function openDispatcher(
   ): Promise<Part[]> => {
     const workers = await firstMembers();
     const nodes = nodesFor(workers, description.shards);
-    const id = ++operations;
-    const current: Operation = {
-      template,
-      inputs: inputs.map((values, i) => ({ reference: referenceTo(`input-${id}-${i}`, values), values })),
-      wanted: new Map(
-        nodes.map((node, index) => [index, { node, failures: 0, since: seconds(), copies: 0 }]),
-      ),
-      jobs: new Map(),
-      workers,
-      lastEvent: seconds(),
-    };
+    const name = `sum-${++operations}`;
+    const sums = template.kind === 'outputs' ? null : storedSums(redis, keys, name, description.shards);
+    const current = beginOperation(name, template, inputs, nodes, { sums, workers });
     const parts: Part[] = [];
+    let losses = 0;
     try {
+      await sums?.open();
       await putInputs(current);
-      await handOut(current, [...current.wanted.keys()]);
+      await handOut(current, [...nodes.keys()]);
       operation = current;
-      while (current.wanted.size > 0) {
+      for (;;) {
+        if (current.wanted.size === 0) {
+          if (sums === null) {
+            return parts;
+          }
+          const found = await wholeOrMissing(current, sums, (vectors) => readVectors(vectors, lengths(all)));
+          if (found.kind === 'whole') {
+            return [found.part];
+          }
+          if (++losses > MOST_LOSSES) {
+            throw new InputError(
+              'workers/failed',
+              `${shown}: what workers computed was gone ${MOST_LOSSES} times before it was added up; look at the server's memory limit and log`,
+            );
+          }
+          await putInputs(current);
+          await handOut(current, found.missing);
+        }
         const popped = await blocking.blpop(keys.results, 1);
         const result = popped && readMessage(resultSchema, popped[1]);
-        const taken = result && (await takeIn(current, result, lengths));
+        const taken = result && (await takeIn(current, result, lengths, onPart));
         if (taken) {
-          run.heard();
           parts[taken.index] = taken.part;
-          onPart(taken.part.node);
         }
       }
     } finally {
       operation = null;
+      await removeOperation(current).catch(() => {});
     }
-    if (current.jobs.size > nodes.length) {
-      await queue.drain();
-    }
-    await removeVectors(
-      redis,
-      keys,
-      current.inputs.map((input) => input.reference),
-    );
-    return parts;
   };
   return {
     perform: async (...asked) => {

@@ -29,6 +29,8 @@ export interface RunKeys {
   readonly members: string;
   member(worker: string): string;
   chunk(vector: string, index: number): string;
+  /** What is known of a sum over all shards while it is computed, as `stored-sums.ts` has it. */
+  sums(sum: string): string;
 }
 
 /** The keys of a run by its identifier. */
@@ -43,14 +45,21 @@ export function runKeys(id: string): RunKeys {
     members: `${prefix}:members`,
     member: (worker) => `${prefix}:member:${worker}`,
     chunk: (vector, index) => `${prefix}:vector:${vector}:${index}`,
+    sums: (sum) => `${prefix}:sums:${sum}`,
   };
 }
 
-/** Lets everything of a run but its vectors, which have theirs, live on. */
-export async function prolong(redis: Redis, keys: RunKeys, jobs: readonly string[]): Promise<void> {
+/** Lets everything of a run but its vectors, which have theirs, live on; with what is known of a sum. */
+export async function prolong(
+  redis: Redis,
+  keys: RunKeys,
+  jobs: readonly string[],
+  sum: string | null,
+): Promise<void> {
   const pipeline = redis.pipeline();
   const queue = [...QUEUE_KEYS, ...jobs].map((name) => `${keys.prefix}:${QUEUE}:${name}`);
-  for (const key of [keys.run, keys.results, keys.refusals, keys.members, ...queue]) {
+  const sums = sum === null ? [] : [keys.sums(sum)];
+  for (const key of [keys.run, keys.results, keys.refusals, keys.members, ...queue, ...sums]) {
     pipeline.expire(key, LIFETIME_SECONDS);
   }
   await pipeline.exec();

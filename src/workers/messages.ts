@@ -5,7 +5,7 @@ import { EXAMPLE_SETS } from '../curvature/shard-sums.js';
 import { CURVATURES } from '../programs/curvature-products.js';
 
 /** Raised when a message changes its meaning: both sides must have the same. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /** Largest message that is read, in bytes. */
 export const MOST_MESSAGE_BYTES = 2 ** 18;
@@ -30,29 +30,41 @@ const nodeSchema = z.strictObject({ start: shardIndex, end: shardIndex });
 /** Null: the trained weights, which every worker has. */
 const weights = vectorSchema.nullable();
 
-/** A sum over a node of the tree of shards, to be computed. */
+/** A sum over a node of the tree of shards, to be computed; gradients and products belong to a sum over all shards. */
 export const jobSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('outputs'), set: z.enum(EXAMPLE_SETS), weights, node: nodeSchema }),
-  z.strictObject({ kind: z.literal('gradient'), weights, node: nodeSchema }),
+  z.strictObject({ kind: z.literal('gradient'), sum: name, weights, node: nodeSchema }),
   z.strictObject({
     kind: z.literal('products'),
+    sum: name,
     vectors: z.array(vectorSchema).min(1).max(MOST_VECTORS),
     node: nodeSchema,
   }),
 ]);
 export type Job = z.infer<typeof jobSchema>;
 
+/** A number that may be infinite. */
+const numberText = z.string().max(40);
+
+/** A gradient's loss, null for products, and vectors, summed over a node, that lie at the server. */
+export const storedSumSchema = z.strictObject({
+  loss: numberText.nullable(),
+  vectors: z.array(vectorSchema).min(1).max(MOST_VECTORS),
+});
+export type StoredSum = z.infer<typeof storedSumSchema>;
+
 /** Why a job has no result. */
 export const FAILURES = ['left', 'missing-vector', 'full', 'failed'] as const;
 
-/** What came of a job. Numbers that may be infinite are text. */
+/** What came of a job: vectors of outputs; gradients and products are among the stored sums. */
 export const resultSchema = z.discriminatedUnion('ok', [
   z.strictObject({
     ok: z.literal(true),
     job: name,
     worker: name,
     seconds: z.number().min(0),
-    loss: z.string().max(40).nullable(),
+    /** False: it was there already. */
+    computed: z.boolean(),
     vectors: z.array(vectorSchema).max(MOST_VECTORS),
   }),
   z.strictObject({
@@ -128,7 +140,7 @@ export const runSchema = z.strictObject({
   threads: z.int().min(1).max(1024).nullable(),
   allowDrift: z.boolean(),
   /** What the analysis itself computed on the first shard, as `shard-check.ts` has it. */
-  reference: z.strictObject({ loss: z.string().max(40), vectors: z.array(vectorSchema).max(8) }),
+  reference: z.strictObject({ loss: numberText, vectors: z.array(vectorSchema).max(8) }),
 });
 export type RunDescription = z.infer<typeof runSchema>;
 

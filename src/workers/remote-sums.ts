@@ -3,9 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { addGradients, addVectors, type GradientSum, type ShardSums } from '../curvature/shard-sums.js';
 import { concatenated } from '../programs/evaluation.js';
 import { type ShardRange, sumAlongTree } from '../programs/shards.js';
-import { type Dispatcher, openDispatcher, type Part, type RemoteProblem } from './dispatcher.js';
+import { type Dispatcher, openDispatcher, type RemoteProblem } from './dispatcher.js';
 import { runKeys } from './keys.js';
-import type { Job } from './messages.js';
+import type { JobTemplate, Part } from './operation.js';
+import type { RunPatience } from './run.js';
 import type { Server } from './server.js';
 
 /** Sums over shards by workers. */
@@ -24,24 +25,23 @@ function inFloat32(values: Float32Array | Float64Array): Float32Array {
  * Announces a run at a server and hands its sums out to the workers that come.
  *
  * @param note told what is worth a line
+ * @param patience left out: a look a second, a line a minute, ten minutes in all
  */
 export async function openRemoteSums(
   server: Server,
   problem: RemoteProblem,
   note: (message: string) => void,
+  patience?: RunPatience,
 ): Promise<RemoteSums> {
   const { description, trained, examplesIn, outputs } = problem;
   const { shards, dimension } = description;
   const keys = runKeys(randomBytes(8).toString('hex'));
-  const dispatcher = await openDispatcher(server, keys, problem, note);
+  const dispatcher = await openDispatcher(server, keys, problem, note, patience);
   const whole = { start: 0, end: shards };
 
-  /** Every part of a sum over all shards, by the first shard of its node. */
+  /** What workers have of a sum over all shards, by nodes: outputs in parts, all else whole. */
   const perform = async (
-    job:
-      | Omit<Extract<Job, { kind: 'outputs' }>, 'node' | 'weights'>
-      | { kind: 'gradient' }
-      | { kind: 'products' },
+    job: JobTemplate,
     inputs: readonly Float32Array[],
     lengths: (node: ShardRange) => number[],
     onPart: (node: ShardRange) => void = () => {},

@@ -1,7 +1,7 @@
 /** A run at a server, from the side of the analysis: announced, watched over, and removed at its end. */
 import { performance } from 'node:perf_hooks';
 import { InputError } from '../errors.js';
-import { LIFETIME_SECONDS, prolong, RUNS, type RunKeys } from './keys.js';
+import { LIFETIME_SECONDS, RUNS, type RunKeys } from './keys.js';
 import {
   type Member,
   memberSchema,
@@ -13,14 +13,22 @@ import {
 import { ifServerFailed, type Server } from './server.js';
 import { prolongVectors, putVector } from './vectors.js';
 
-/** Milliseconds between looks at the server. */
-const LOOK_MILLISECONDS = 1000;
-/** Seconds of silence after which a line says so, and again. */
-const SILENCE_SECONDS = 60;
-/** Seconds after which a server that does not answer is given up. */
-const LOST_SECONDS = 600;
+/** Looks in whose time the server is to answer one. */
+const SLOW_LOOKS = 4;
 /** Times the run's keys are prolonged in their lifetime. */
 const PROLONGED = 30;
+
+/** How long a run waits, in seconds. */
+export interface RunPatience {
+  /** Between looks at the server. */
+  look: number;
+  /** Of silence after which a line says so, and again. */
+  silence: number;
+  /** After which a server that does not answer is given up. */
+  lost: number;
+}
+
+const USUAL_PATIENCE: RunPatience = { look: 1, silence: 60, lost: 600 };
 
 /** A vector that lies at the server, to be put there again where it is lost. */
 export interface StoredVector {
@@ -35,12 +43,20 @@ export interface Look {
   lost: boolean;
 }
 
+/** Who computed. */
+export interface WorkerFacts {
+  /** Most workers at a time. */
+  most: number;
+  /** Identifiers of those whose last digits differ. */
+  drifting: readonly string[];
+}
+
 /** A run that is announced. */
 export interface AnnouncedRun {
   /** Workers that took part at the last look. */
   members(): readonly Member[];
-  /** Most workers at a time, and how many of all differ in the last digits. */
-  facts(): { most: number; drifting: number };
+  /** Most workers at a time, and which of all differ in the last digits. */
+  facts(): WorkerFacts;
   /** Says that a worker has answered. */
   heard(): void;
   /** Rejects once the run cannot go on. */
@@ -51,11 +67,11 @@ export interface AnnouncedRun {
 }
 
 /**
- * Announces a run to workers, and looks after it every second: who takes part, who refuses and why, and whether the
+ * Announces a run to workers, and looks after it: who takes part, who refuses and why, and whether the
  * server still has it.
  *
  * @param reference vectors that every worker reads
- * @param alive names of BullMQ alive, and vectors, that are to be kept alive
+ * @param prolong lets jobs and their vectors live on
  * @param onLook called after every look, which it may wait for
  * @throws InputError when the server cannot be used
  */
@@ -66,12 +82,14 @@ export async function announceRun(
   reference: readonly StoredVector[],
   {
     note,
-    alive,
+    prolong,
     onLook,
+    patience = USUAL_PATIENCE,
   }: {
     note: (message: string) => void;
-    alive: () => { jobs: readonly string[]; vectors: readonly VectorReference[] };
+    prolong: () => Promise<void>;
     onLook: (look: Look) => Promise<void>;
+    patience?: RunPatience;
   },
 ): Promise<AnnouncedRun> {
   const { redis, shown } = server;
@@ -142,9 +160,12 @@ export async function announceRun(
     await enlist();
     if (seconds() - prolongedAt > LIFETIME_SECONDS / PROLONGED) {
       prolongedAt = seconds();
-      const { jobs, vectors } = alive();
-      await prolongVectors(redis, keys, [...reference.map((vector) => vector.reference), ...vectors]);
-      await prolong(redis, keys, jobs);
+      await prolongVectors(
+        redis,
+        keys,
+        reference.map((vector) => vector.reference),
+      );
+      await prolong();
     }
     present = await readMembers();
     most = Math.max(most, present.length);
@@ -163,18 +184,18 @@ export async function announceRun(
   const tellSilence = (): void => {
     const now = seconds();
     const [since, words] =
-      looking && now - answeredAt > LOOK_MILLISECONDS / 250
+      looking && now - answeredAt > SLOW_LOOKS * patience.look
         ? [answeredAt, `${shown} has not answered`]
         : [heardAt, `no worker has answered`];
-    if (looking && now - answeredAt > LOST_SECONDS) {
+    if (looking && now - answeredAt > patience.lost) {
       reject(
         new InputError(
           'workers/lost',
-          `${shown} has not answered for ${LOST_SECONDS} s; start the server again, and the analysis`,
+          `${shown} has not answered for ${patience.lost} s; start the server again, and the analysis`,
         ),
       );
     }
-    if (now - Math.max(since, silenceToldAt) >= SILENCE_SECONDS) {
+    if (now - Math.max(since, silenceToldAt) >= patience.silence) {
       silenceToldAt = now;
       const advice = since === heardAt ? startCommand : 'this run waits for it';
       note(`${words} for ${Math.round(now - since)} s: ${advice}`);
@@ -199,7 +220,7 @@ export async function announceRun(
       .finally(() => {
         looking = false;
       });
-  }, LOOK_MILLISECONDS);
+  }, 1000 * patience.look);
   try {
     await Promise.race([failed, announce().then(enlist)]);
   } catch (error) {
@@ -210,7 +231,7 @@ export async function announceRun(
   note(`waiting for workers at ${shown}; ${startCommand}`);
   return {
     members: () => present,
-    facts: () => ({ most, drifting: drifting.size }),
+    facts: () => ({ most, drifting: [...drifting] }),
     heard: () => {
       heardAt = seconds();
     },

@@ -22,8 +22,8 @@ import { ifServerFailed, loadLibraries, type Server } from './server.js';
 import { driftBetween, firstShard } from './shard-check.js';
 import { getVector, MissingVectorError } from './vectors.js';
 
-/** Milliseconds between looks for a run, and at the one that is taken part in. */
-const LOOK_MILLISECONDS = 1000;
+/** Seconds between looks for a run, and at the one that is taken part in. */
+const LOOK_SECONDS = 1;
 /** Seconds that a worker counts as present after it said so. */
 const PRESENT_SECONDS = 20;
 /** Milliseconds after which a job whose worker says nothing is given to another. */
@@ -49,6 +49,8 @@ export interface ServeOptions {
   note(message: string): void;
   /** Ends the worker; a job that it has is given to others. */
   signal: AbortSignal;
+  /** Seconds between looks at the server; left out: one. */
+  lookSeconds?: number;
 }
 
 /** A run that a worker does not take part in. */
@@ -118,7 +120,7 @@ async function takePart(
   description: RunDescription,
   run: OpenedRun,
   self: Pick<Member, 'worker' | 'host'>,
-  { note, signal }: ServeOptions,
+  { note, signal, lookSeconds = LOOK_SECONDS }: ServeOptions,
 ): Promise<void> {
   const { redis, shown } = server;
   const { bullmq } = await loadLibraries();
@@ -180,7 +182,7 @@ async function takePart(
       if (!isThere && performance.now() - returnedAt > 1000 * RETURN_SECONDS) {
         break;
       }
-      await sleep(LOOK_MILLISECONDS, undefined, { signal }).catch(() => {});
+      await sleep(1000 * lookSeconds, undefined, { signal }).catch(() => {});
     }
   } finally {
     redis.off('ready', onReady);
@@ -226,7 +228,7 @@ export async function serve(server: Server, options: ServeOptions): Promise<void
 }
 
 async function serveRuns(server: Server, options: ServeOptions): Promise<void> {
-  const { note, signal, withRun } = options;
+  const { note, signal, withRun, lookSeconds = LOOK_SECONDS } = options;
   const { redis, shown } = server;
   const host = `${hostname().slice(0, 100)} (process ${globalThis.process.pid})`;
   const self = { worker: randomBytes(6).toString('hex'), host };
@@ -237,7 +239,7 @@ async function serveRuns(server: Server, options: ServeOptions): Promise<void> {
     const keys = id === undefined ? null : runKeys(id);
     const description = keys && (await readDescription(server, keys));
     if (keys === null || description === null) {
-      await sleep(LOOK_MILLISECONDS, undefined, { signal }).catch(() => {});
+      await sleep(1000 * lookSeconds, undefined, { signal }).catch(() => {});
       continue;
     }
     try {

@@ -1,6 +1,7 @@
 /** Float32 vectors as binary values in chunks, with a lifetime. */
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { InputError } from '../errors.js';
 import { LIFETIME_SECONDS, type RunKeys } from './keys.js';
 import type { VectorReference } from './messages.js';
 
@@ -28,15 +29,23 @@ export function referenceTo(name: string, vector: Float32Array): VectorReference
   return { name, length: vector.length, sha256 };
 }
 
-/** Stores a vector; it must not change meanwhile. */
+/**
+ * Stores a vector; it must not change meanwhile.
+ *
+ * @param onChunk called before every part of it but the first
+ */
 export async function putVector(
   redis: Redis,
   keys: RunKeys,
   name: string,
   vector: Float32Array,
+  onChunk: () => Promise<void> = async () => {},
 ): Promise<void> {
   const bytes = bytesOf(vector);
   for (const { index, start, end } of chunksOf(bytes.length)) {
+    if (index > 0) {
+      await onChunk();
+    }
     await redis.set(keys.chunk(name, index), bytes.subarray(start, end), 'EX', LIFETIME_SECONDS);
   }
 }
@@ -76,6 +85,31 @@ export async function getVector(
     throw wrong;
   }
   return vector;
+}
+
+/**
+ * Reads vectors of these lengths.
+ *
+ * @throws MissingVectorError
+ * @throws InputError where there are more or fewer
+ */
+export async function getVectors(
+  redis: Redis,
+  keys: RunKeys,
+  references: readonly VectorReference[],
+  lengths: readonly number[],
+): Promise<Float32Array[]> {
+  if (references.length !== lengths.length) {
+    throw new InputError(
+      'workers/protocol',
+      'a worker answers with something else than was asked for; use the same version of prune-limit',
+    );
+  }
+  const vectors: Float32Array[] = [];
+  for (const [i, reference] of references.entries()) {
+    vectors.push(await getVector(redis, keys, reference, lengths[i]));
+  }
+  return vectors;
 }
 
 /** Lets vectors live on. */

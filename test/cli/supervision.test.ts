@@ -91,6 +91,12 @@ test.each([
   ],
   [['--resume', 'f'], 5, null, '; the same command goes on from the file of --resume'],
   [['--resume=f'], 5, null, '; the same command goes on from the file of --resume'],
+  [
+    ['--resume', 'f'],
+    61,
+    'Lanczos products, 3 of up to 300',
+    ' after 1 min 01 s (Lanczos products, 3 of up to 300); the same command goes on from the file of --resume',
+  ],
 ])('interruptedAnalysis(%j, %d, %j)', (options, seconds, where, expected) => {
   expect(interruptedAnalysis(options, seconds, where)).toBe(expected);
 });

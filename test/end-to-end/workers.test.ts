@@ -1,7 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { hasRedis } from '../../bench/redis-server.js';
 import { silentProgress } from '../../src/progress.js';
 import { work } from '../../src/worker.js';
-import { hasRedis, startRedis, until } from '../workers/support.js';
+import { startRedis, until } from '../workers/support.js';
 import { analyzed, newFolder, runReal, withoutTiming, writeMlp, writeVectors } from './support.js';
 
 const options = ['--backend', 'cpu', '--probes', '1', '--steps', '6', '--ratios', '0.5', '--quiet'];

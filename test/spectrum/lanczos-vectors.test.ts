@@ -1,36 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../src/errors.js';
 import { randomStream } from '../../src/random.js';
-import {
-  plainVectors,
-  projectedVectors,
-  type RowProjection,
-  recentVectors,
-} from '../../src/spectrum/lanczos-vectors.js';
+import { plainVectors, projectedVectors, recentVectors } from '../../src/spectrum/lanczos-vectors.js';
 import type { LanczosVector } from '../../src/spectrum/vector-loops.js';
+import { definedProjection } from './row-projection.js';
 
 function randomVector(length: number, name: string): Float64Array {
   const random = randomStream(1, name);
   return Float64Array.from({ length }, () => random.normal() / Math.sqrt(length));
 }
-
-/** The products, straight from their definition. */
-const definedProjection: RowProjection = {
-  paddedLength: (length) => Math.ceil(length / 16) * 16,
-  project: async (rows, x) => {
-    const count = rows.length / x.length;
-    const coefficients = new Float32Array(count);
-    const combination = new Float64Array(x.length);
-    for (let k = 0; k < count; k++) {
-      const row = rows.subarray(k * x.length, (k + 1) * x.length);
-      coefficients[k] = row.reduce((sum, entry, i) => sum + entry * x[i], 0);
-      row.forEach((entry, i) => {
-        combination[i] += coefficients[k] * entry;
-      });
-    }
-    return { coefficients, combination: Float32Array.from(combination) };
-  },
-};
 
 /** Orthonormal vectors, by Gram and Schmidt. */
 function orthonormal(length: number, count: number): Float64Array[] {

@@ -11,6 +11,7 @@ import {
   refusalSchema,
   resultSchema,
   runSchema,
+  storedSumSchema,
 } from '../../src/workers/messages.js';
 import { placeBelow, sharedPath } from '../../src/workers/paths.js';
 import { serverFailure } from '../../src/workers/server.js';
@@ -24,13 +25,11 @@ describe('messages', () => {
   it('are read as they were written', () => {
     for (const [schema, message] of [
       [runSchema, run],
-      [jobSchema, { kind: 'products', vectors: [vector], node }],
-      [jobSchema, { kind: 'gradient', weights: null, node }],
+      [jobSchema, { kind: 'products', sum: 'sum-1', vectors: [vector], node }],
+      [jobSchema, { kind: 'gradient', sum: 'sum-1', weights: null, node }],
       [jobSchema, { kind: 'outputs', set: 'test', weights: vector, node }],
-      [
-        resultSchema,
-        { ok: true, job: 'job-1', worker: 'ab', seconds: 2, loss: 'Infinity', vectors: [vector] },
-      ],
+      [resultSchema, { ok: true, job: 'job-1', worker: 'ab', seconds: 2, computed: true, vectors: [vector] }],
+      [storedSumSchema, { loss: 'Infinity', vectors: [vector] }],
       [memberSchema, { worker: 'ab', host: 'node 1', state: 'idle', drift: 0 }],
       [refusalSchema, { worker: 'ab', host: 'node 1', message: 'no model' }],
     ] as const) {
@@ -43,16 +42,19 @@ describe('messages', () => {
     ['none', null],
     [
       'a vector longer than any',
-      JSON.stringify({ kind: 'products', vectors: [{ ...vector, length: 2 ** 40 }], node }),
+      JSON.stringify({ kind: 'products', sum: 'sum-1', vectors: [{ ...vector, length: 2 ** 40 }], node }),
     ],
     [
       'a vector by another name',
-      JSON.stringify({ kind: 'gradient', weights: { ...vector, name: '../x' }, node }),
+      JSON.stringify({ kind: 'gradient', sum: 'sum-1', weights: { ...vector, name: '../x' }, node }),
     ],
-    ['no vector', JSON.stringify({ kind: 'products', vectors: [], node })],
-    ['a job that there is not', JSON.stringify({ kind: 'eval', code: '1', node })],
-    ['more than asked', JSON.stringify({ kind: 'gradient', weights: null, node, code: '1' })],
-    ['a shard below 0', JSON.stringify({ kind: 'gradient', weights: null, node: { start: -1, end: 4 } })],
+    ['no vector', JSON.stringify({ kind: 'products', sum: 'sum-1', vectors: [], node })],
+    ['a job that there is not', JSON.stringify({ kind: 'eval', sum: 'sum-1', code: '1', node })],
+    ['more than asked', JSON.stringify({ kind: 'gradient', sum: 'sum-1', weights: null, node, code: '1' })],
+    [
+      'a shard below 0',
+      JSON.stringify({ kind: 'gradient', sum: 'sum-1', weights: null, node: { start: -1, end: 4 } }),
+    ],
     ['more than is read', `${' '.repeat(2 ** 18)}{}`],
   ])('%s is no job', (_, text) => {
     expect(readMessage(jobSchema, text)).toBeNull();
@@ -61,7 +63,14 @@ describe('messages', () => {
   it('are refused whatever else they are', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
-        for (const schema of [runSchema, jobSchema, resultSchema, memberSchema, refusalSchema]) {
+        for (const schema of [
+          runSchema,
+          jobSchema,
+          storedSumSchema,
+          resultSchema,
+          memberSchema,
+          refusalSchema,
+        ]) {
           expect(readMessage<unknown>(schema, JSON.stringify(value))).toBeNull();
         }
       }),

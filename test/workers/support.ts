@@ -1,74 +1,22 @@
 /** A Redis server of the test's own, and workers in this process on sums that cost nothing. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
+import { type OwnRedis, openRedis } from '../../bench/redis-server.js';
 import { addGradients, addVectors, type ShardSums } from '../../src/curvature/shard-sums.js';
 import { type ShardRange, shardBounds, sumAlongTree } from '../../src/programs/shards.js';
 import type { RemoteProblem } from '../../src/workers/dispatcher.js';
 import { PROTOCOL, type RunDescription } from '../../src/workers/messages.js';
 import { openRemoteSums, type RemoteSums } from '../../src/workers/remote-sums.js';
+import type { RunPatience } from '../../src/workers/run.js';
 import { type ServeOptions, serve } from '../../src/workers/serve.js';
 import { connectServer } from '../../src/workers/server.js';
 import { firstShard } from '../../src/workers/shard-check.js';
 
-/** Whether a Redis server is installed; tests that need one are skipped elsewhere. */
-export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-export interface TestRedis {
-  port: number;
-  url: string;
-  /** Kills it at once, with all that it has. */
-  kill(): Promise<void>;
-  start(): Promise<void>;
-  signal(signal: NodeJS.Signals): void;
-}
-
-/** Starts a server on a free loopback port that keeps nothing on disk; ended after the test. */
-export async function startRedis(...options: string[]): Promise<TestRedis> {
-  const port = await freePort();
-  const folder = mkdtempSync(join(tmpdir(), 'prune-limit-redis-'));
-  let child: ChildProcess | null = null;
-  const kill = async (): Promise<void> => {
-    const ending = child;
-    if (ending !== null && ending.exitCode === null && ending.signalCode === null) {
-      const ended = new Promise((resolve) => ending.once('exit', resolve));
-      ending.kill('SIGKILL');
-      await ended;
-    }
-  };
-  const start = async (): Promise<void> => {
-    const given = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...options];
-    child = spawn('redis-server', given, { stdio: ['ignore', 'pipe', 'inherit'] });
-    for await (const text of child.stdout!) {
-      if (/Ready to accept connections/.test(String(text))) {
-        break;
-      }
-    }
-  };
-  await start();
-  onTestFinished(async () => {
-    await kill();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  return {
-    port,
-    url: `redis://127.0.0.1:${port}`,
-    kill,
-    start,
-    signal: (signal) => child?.kill(signal),
-  };
+/** A server of the test's own, ended after it. */
+export async function startRedis(...options: string[]): Promise<OwnRedis> {
+  const redis = await openRedis(...options);
+  onTestFinished(redis.close);
+  return redis;
 }
 
 export const DIMENSION = 50;
@@ -159,11 +107,15 @@ export function description(
   };
 }
 
+/** So that tests need not wait. */
+const PATIENCE: RunPatience = { look: 0.1, silence: 60, lost: 600 };
+
 /** An analysis' side of a run; closed after the test. */
 export async function openRun(
   url: string,
   shards: number,
   changes: Partial<RunDescription> = {},
+  patience: Partial<RunPatience> = {},
 ): Promise<RemoteSums & { notes: string[] }> {
   const server = await connectServer(url);
   const notes: string[] = [];
@@ -177,7 +129,10 @@ export async function openRun(
       return bounds[end] - bounds[start];
     },
   };
-  const remote = await openRemoteSums(server, problem, (note) => notes.push(note));
+  const remote = await openRemoteSums(server, problem, (note) => notes.push(note), {
+    ...PATIENCE,
+    ...patience,
+  });
   onTestFinished(async () => {
     await remote.close();
     server.close();
@@ -198,6 +153,7 @@ export async function startWorker(
     withRun: withRun ?? ((_, use) => use({ sums: testSums(sums), trained, backend: 'test' })),
     note: (note) => notes.push(note),
     signal: stopping.signal,
+    lookSeconds: PATIENCE.look,
   });
   const stop = async (): Promise<void> => {
     stopping.abort();

@@ -1,8 +1,9 @@
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { hasRedis } from '../../bench/redis-server.js';
 import { InputError } from '../../src/errors.js';
 import { connectServer } from '../../src/workers/server.js';
-import { hasRedis, openRun, results, startRedis, startWorker, testSums, until } from './support.js';
+import { openRun, results, startRedis, startWorker, testSums, until } from './support.js';
 
 /** Keys that are left at a server. */
 async function keysLeft(port: number): Promise<string[]> {
@@ -34,7 +35,7 @@ describe.skipIf(!hasRedis)('sums by workers', () => {
       expect(await results(remote.sums)).toEqual(await results(testSums({ shards })));
       await until(() => remote.facts().most === workers);
       expect(await results(remote.sums)).toEqual(await results(testSums({ shards })));
-      expect(remote.facts().drifting).toBe(0);
+      expect(remote.facts().drifting).toEqual([]);
       await remote.close();
       await until(async () => (await keysLeft(port)).length === 0);
       await Promise.all(started.map((worker) => worker.stop()));
@@ -95,6 +96,21 @@ describe.skipIf(!hasRedis)('sums by workers', () => {
     await until(() => remote.notes.some((note) => /has lost what was there; it is sent again/.test(note)));
   });
 
+  it('are given up when the server does not come back', async () => {
+    const redis = await startRedis();
+    const shards = 2;
+    const run = await openRun(redis.url, shards, {}, { silence: 0.5, lost: 1.5 });
+    await startWorker(redis.url, { shards });
+    await results(run.sums);
+    await redis.kill();
+    const failure = await results(run.sums).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(InputError);
+    expect(String(failure)).toMatch(
+      /redis:.* has not answered for 1\.5 s; start the server again, and the analysis$/,
+    );
+    expect(run.notes.join('\n')).toMatch(/redis:.* has not answered for 1 s: this run waits for it/);
+  });
+
   it('take no worker with other files or another arithmetic, unless that is allowed', async () => {
     const { url } = await startRedis();
     const shards = 2;
@@ -114,7 +130,7 @@ describe.skipIf(!hasRedis)('sums by workers', () => {
     expect(drifting.notes.join('\n')).toMatch(/does not take part in run \w+: its first shard differs/);
     await run.close();
     const allowed = await openRun(url, shards, { allowDrift: true });
-    await until(() => allowed.facts().drifting === 1);
+    await until(() => allowed.facts().drifting.length === 1);
     await startWorker(url, { shards, scale: 1.01 });
     await until(() => allowed.notes.some((note) => /more than rounding explains; use the same/.test(note)));
   });

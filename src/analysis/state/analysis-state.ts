@@ -31,6 +31,8 @@ const SECONDS = resultKey('seconds');
 /** Results of an analysis by what they follow from. */
 export interface AnalysisState {
   readonly keepsAfterwards: boolean;
+  /** What the file takes on the disk. */
+  readonly bytes: number;
   /** A result that was kept, or is computed and kept. */
   recall<T>(key: string, form: ResultForm<T>, compute: () => Promise<T>): Promise<T>;
   /** The file, for results of other kinds; `write` writes what was put. */
@@ -41,6 +43,12 @@ export interface AnalysisState {
   affords(bytes: number): boolean;
   /** Writes what was put, while the run goes on where it could not wait; waits with `wait`. */
   write(wait?: boolean): Promise<void>;
+  /** Has something put whenever the file is written. */
+  onWrite(put: () => void): void;
+  /** Has something put when the run is interrupted. */
+  onStop(put: () => void): void;
+  /** Writes all that is known, at an interruption. */
+  flush(): Promise<void>;
   /** Waits until everything is written. */
   finish(): Promise<void>;
 }
@@ -87,7 +95,12 @@ export async function openAnalysisState(
   }
   let writing: Promise<void> | null = null;
   let failed = false;
+  const atWrites: (() => void)[] = [];
+  const atStops: (() => void)[] = [];
   const writeAll = async (): Promise<void> => {
+    for (const put of atWrites) {
+      put();
+    }
     file.put(SECONDS, [Buffer.from(JSON.stringify(watch.sofar()))]);
     const bytes = file.pendingBytes;
     const start = performance.now();
@@ -127,6 +140,9 @@ export async function openAnalysisState(
   await write(true);
   return {
     keepsAfterwards: options.keep,
+    get bytes() {
+      return file.bytes;
+    },
     file,
     isDue,
     affords: pace.affords,
@@ -145,6 +161,14 @@ export async function openAnalysisState(
         await write();
       }
       return result;
+    },
+    onWrite: (put) => atWrites.push(put),
+    onStop: (put) => atStops.push(put),
+    flush: async () => {
+      for (const put of atStops) {
+        put();
+      }
+      await write(true);
     },
     finish: async () => {
       await writing;

@@ -1,8 +1,9 @@
 /** A computation whose results are kept. */
+import { z } from 'zod';
 import type { LinearOperator } from '../../curvature/linear-operator.js';
 import type { Progress } from '../../progress.js';
 import type { ExampleEvaluator } from '../computation.js';
-import type { OpenedComputation } from '../open-computation.js';
+import type { OpenedComputation, Sharding } from '../open-computation.js';
 import { type AnalysisState, resultKey } from './analysis-state.js';
 import { evaluationForm, numbersForm } from './kept-evaluation.js';
 import { stateLanczos } from './kept-lanczos.js';
@@ -45,7 +46,7 @@ export async function keptComputation(
   state: AnalysisState,
   progress: Pick<Progress, 'note'>,
 ): Promise<OpenedComputation> {
-  const { train, epsilonTrain, test, curvature, lossGradient, lanczos, arithmetic } = computation;
+  const { train, epsilonTrain, test, curvature, lossGradient, lanczos, arithmetic, sharding } = computation;
   await tellOtherArithmetic(state, arithmetic.products, progress);
   const evaluated = (evaluator: ExampleEvaluator, of: string): ExampleEvaluator =>
     keptEvaluator(evaluator, state, `${of} examples, ${arithmetic.evaluations}`);
@@ -69,8 +70,49 @@ export async function keptComputation(
       return { loss: numbers[0], gradient: numbers.subarray(1) };
     },
     curvature: keptCurvature(curvature, state, kind),
+    sharding: sharding && (await keptSharding(sharding, state, progress)),
     keeper: stateLanczos(state, `${kind}, Lanczos ${lanczos.reorthogonalization}`, curvature.dim, full),
   };
+}
+
+const WORKERS = resultKey('workers');
+const workersSchema = z.object({
+  most: z.int().min(0),
+  drifting: z.array(z.string().max(120)).max(10_000),
+});
+
+/** Sums over shards, of which earlier runs took what workers had computed: theirs count like those of this run. */
+async function keptSharding(
+  sharding: Sharding,
+  { file, onWrite }: AnalysisState,
+  { note }: Pick<Progress, 'note'>,
+): Promise<Sharding> {
+  const { workers } = sharding;
+  if (workers === undefined) {
+    return sharding;
+  }
+  const bytes = await file.read(WORKERS);
+  const earlier = (bytes && readJson(workersSchema, bytes)) ?? { most: 0, drifting: [] };
+  if (earlier.drifting.length > 0) {
+    note(`--resume: ${earlier.drifting.length} workers of earlier runs differed in the last digits`);
+  }
+  const all = (): { most: number; drifting: string[] } => {
+    const { most, drifting } = workers();
+    return {
+      most: Math.max(most, earlier.most),
+      drifting: [...new Set([...earlier.drifting, ...drifting])],
+    };
+  };
+  onWrite(() => file.put(WORKERS, [Buffer.from(JSON.stringify(all()))]));
+  return { ...sharding, workers: all };
+}
+
+function readJson<T>(schema: z.ZodType<T>, bytes: Uint8Array): T | null {
+  try {
+    return schema.safeParse(JSON.parse(Buffer.from(bytes).toString())).data ?? null;
+  } catch {
+    return null;
+  }
 }
 
 const ANY = resultKey('arithmetic');

@@ -45,6 +45,25 @@ function decodeRun(numbers: Float64Array): Omit<LanczosRecord, 'vector'> | null 
   };
 }
 
+/** A run that has more steps than what is kept of it. */
+interface ChangedRun {
+  probe: number;
+  run: KeptRun;
+}
+
+/** A run as it is between two steps; the vectors of `LanczosRecord.vector` stay until the end of the next. */
+function betweenSteps(run: KeptRun): KeptRun {
+  const position = run.position();
+  return {
+    alpha: [...run.alpha],
+    beta: [...run.beta],
+    exhausted: run.exhausted,
+    reorthogonalization: run.reorthogonalization,
+    position: () => position,
+    vector: (index) => run.vector(index),
+  };
+}
+
 /** What is known of a run, and what of it is in the file. */
 interface KnownRun {
   steps: number;
@@ -120,6 +139,8 @@ export function stateLanczos(
     const first = Math.max(firstKept(newest), before.newest + 1);
     return Array.from({ length: Math.max(0, newest - first + 1) }, (_, i) => first + i);
   };
+  /** What the last step left that was not written. */
+  let unwritten: ChangedRun[] = [];
   const putVectors = (probe: number, run: KeptRun, indices: readonly number[]): void => {
     for (const index of indices) {
       // Only vectors that are all kept stay as they are while they are written.
@@ -133,6 +154,29 @@ export function stateLanczos(
       file.forget(vectorKey(probe, index));
     }
   };
+  const put = ({ probe, run }: ChangedRun, withVectors: boolean): void => {
+    const before = known.get(probe) ?? UNKNOWN;
+    if (withVectors) {
+      putVectors(probe, run, indicesToKeep(run, before));
+    }
+    const kept: KnownRun =
+      withVectors && (full || !run.exhausted)
+        ? { steps: run.alpha.length, newest: newestOf(run), position: run.position() ?? before.position }
+        : { ...before, steps: run.alpha.length };
+    const coefficients = {
+      alpha: Float64Array.from(run.alpha),
+      beta: Float64Array.from(run.beta),
+      exhausted: run.exhausted,
+    };
+    file.put(runKey(probe), numbersForm.encode(encodeRun({ ...coefficients, ...kept })));
+    known.set(probe, kept);
+  };
+  state.onStop(() => {
+    for (const changed of unwritten) {
+      put(changed, true);
+    }
+    unwritten = [];
+  });
   return {
     load,
     knownSteps: async (probe) => {
@@ -150,26 +194,15 @@ export function stateLanczos(
         )
         .map((each) => ({ ...each, indices: indicesToKeep(each.run, each.before) }));
       const bytes = changed.reduce((sum, { indices }) => sum + 4 * dimension * indices.length, 0);
+      unwritten = ended ? [] : changed.map(({ probe, run }) => ({ probe, run: betweenSteps(run) }));
       const due = ended || (await state.isDue(bytes));
       if (changed.length === 0 || !due) {
         return;
       }
+      unwritten = [];
       const withVectors = !ended || state.keepsAfterwards || state.affords(bytes);
-      for (const { probe, run, before, indices } of changed) {
-        if (withVectors) {
-          putVectors(probe, run, indices);
-        }
-        const kept: KnownRun =
-          withVectors && (full || !run.exhausted)
-            ? { steps: run.alpha.length, newest: newestOf(run), position: run.position() ?? before.position }
-            : { ...before, steps: run.alpha.length };
-        const coefficients = {
-          alpha: Float64Array.from(run.alpha),
-          beta: Float64Array.from(run.beta),
-          exhausted: run.exhausted,
-        };
-        file.put(runKey(probe), numbersForm.encode(encodeRun({ ...coefficients, ...kept })));
-        known.set(probe, kept);
+      for (const each of changed) {
+        put(each, withVectors);
       }
       await state.write();
     },

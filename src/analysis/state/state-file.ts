@@ -33,6 +33,8 @@ export interface StateFile {
   put(key: string, parts: readonly Uint8Array[]): void;
   /** A result is not wanted any more. */
   forget(key: string): void;
+  /** Of the file on the disk. */
+  readonly bytes: number;
   /** Bytes of what was put and is not written. */
   readonly pendingBytes: number;
   /** Whether `write` is going to write the file anew, in many small steps. */
@@ -218,6 +220,9 @@ export async function openStateFile(named: string): Promise<StateFile> {
   return {
     path: named,
     torn,
+    get bytes() {
+      return size;
+    },
     get rewrites() {
       return rewrites();
     },

@@ -32,8 +32,10 @@ function operatorFailingAfter(most = Number.POSITIVE_INFINITY): LinearOperator &
 /** A state in memory that writes when it may. */
 function memoryState({ keeps = false, due = true, affords = true } = {}) {
   const kept = new Map<string, Uint8Array>();
+  const stops: (() => void)[] = [];
   const state: AnalysisState = {
     keepsAfterwards: keeps,
+    bytes: 0,
     file: {
       sizeOf: (key) => kept.get(key)?.length ?? null,
       read: async (key) => kept.get(key) ?? null,
@@ -44,6 +46,13 @@ function memoryState({ keeps = false, due = true, affords = true } = {}) {
     affords: () => affords,
     recall: (_key, _form, compute) => compute(),
     write: async () => {},
+    onWrite: () => {},
+    onStop: (put) => stops.push(put),
+    flush: async () => {
+      for (const put of stops) {
+        put();
+      }
+    },
     finish: async () => {},
   };
   const vectors = (): number => [...kept.values()].filter(({ length }) => length === 4 * DIMENSION).length;
@@ -93,6 +102,34 @@ it.each([true, false])(
     const asked = memoryState({ due: false, affords: false, keeps: true });
     await spectrum(operatorFailingAfter(), asked.state, full);
     expect(asked.vectors()).toBe(full ? 24 : 2);
+  },
+);
+
+it.each([
+  [true, 1],
+  [true, 2],
+  [false, 1],
+  [false, 2],
+] as const)(
+  'an interruption in a step keeps those before it (orthogonalised: %s, probes: %i)',
+  async (full, probes) => {
+    const memory = memoryState({ due: false });
+    const inner = operatorFailingAfter();
+    const interrupted = {
+      ...inner,
+      apply: async (vector: Float32Array | Float64Array) => {
+        if (inner.products === 15 * probes) {
+          await memory.state.flush();
+          throw new Error('interrupted');
+        }
+        return inner.apply(vector);
+      },
+    };
+    await expect(spectrum(interrupted, memory.state, full, probes)).rejects.toThrow('interrupted');
+    const expected = await spectrum(operatorFailingAfter(), null, full, probes);
+    const again = operatorFailingAfter();
+    expect(await spectrum(again, memory.state, full, probes)).toEqual(expected);
+    expect(again.products).toBe(expected.products - 15 * probes);
   },
 );
 
