@@ -5,6 +5,7 @@ import { elementwiseLowerings } from './elementwise-lowering.js';
 import { exampleBlockLowerings } from './example-blocks.js';
 import { elementCount, type GraphNode } from './graph.js';
 import { input } from './kernel-inputs.js';
+import { phaseLowerings } from './phases.js';
 import { poolingLowerings } from './pooling-lowering.js';
 import { reductionLowerings } from './reduction-lowering.js';
 import { resizeLowerings } from './resize-lowering.js';
@@ -76,6 +77,7 @@ const lowerings: Readonly<Record<string, Lowering>> = {
   ...scaledSumLowerings,
   ...convolutionLowerings,
   ...poolingLowerings,
+  ...phaseLowerings,
   ...resizeLowerings,
 };
 

@@ -9,6 +9,7 @@ import { foldPadding } from './fold-padding.js';
 import type { Graph, GraphNode } from './graph.js';
 import { bytesOf, type GraphCost, graphCost } from './graph-cost.js';
 import { compileNative, type NativeOptions, type NativeProgram } from './native-session.js';
+import { poolByPhases } from './pool-phases.js';
 import { separatePoolMaxima } from './pool-positions.js';
 import {
   type SplitGraph,
@@ -124,10 +125,10 @@ export class TracedProgram {
   }
 
   private whole(batchSize: number, { channelBlock }: NativeOptions): Graph {
-    const blocked = this.blocked(batchSize, channelBlock ?? null);
-    return simplify(
-      fuseScaledSums(simplify(unfoldFilterGradients(blocked, [], false)), channelBlock ?? null),
-    );
+    const block = channelBlock ?? null;
+    const phased = simplify(poolByPhases(this.simplified(batchSize)));
+    const blocked = blockFilterGradients(blockConvolutions(phased, block), block);
+    return simplify(fuseScaledSums(simplify(unfoldFilterGradients(blocked, [], false)), block));
   }
 
   /** What the program as a whole will take at a batch size. */

@@ -3,6 +3,7 @@ import { BLOCKED_DOMAIN } from './channel-blocks.js';
 import { countReads, elementCount, type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
 import type { OnnxAttribute } from './onnx-model.js';
 import { Rebuilder } from './rebuilder.js';
+import { isStep } from './simplify.js';
 
 /**
  * x * scale + offset + sum, then an activation, in one pass over memory.
@@ -59,8 +60,7 @@ function stepsOfRectified(graph: Graph): Graph {
     if (kernel === 'Relu') {
       rectified.set(inputs.x, outputs[0]);
     }
-    const isStep = kernel === 'Step' && (node.attributes.alpha ?? 0) === 0;
-    const result = isStep ? rectified.get(inputs.x) : undefined;
+    const result = isStep(node) ? rectified.get(inputs.x) : undefined;
     return result === undefined ? node : { ...node, inputs: { x: result } };
   });
   return { ...graph, nodes };

@@ -237,6 +237,11 @@ export const simplify: GraphPass = (graph) => {
   }
 };
 
+/** Whether a node gives 1 where its argument is positive and 0 elsewhere. */
+export function isStep({ kernel, attributes }: GraphNode): boolean {
+  return kernel === 'Step' && (attributes.alpha ?? 0) === 0;
+}
+
 /** Which values depend on one of the given inputs. */
 export function dependentValues(graph: Graph, inputNames: readonly string[]): Set<ValueId> {
   const dependent = new Set<ValueId>(inputNames.map((name) => graph.inputs[name]));
