@@ -19,7 +19,7 @@ import {
 } from './restructure.js';
 import { fuseScaledSums } from './scaled-sums.js';
 import { separateFused } from './separate-fused.js';
-import { simplify } from './simplify.js';
+import { simplify, stepsOfRectified } from './simplify.js';
 import { type GraphTemplate, traceTemplate } from './trace.js';
 
 /** A program cut at what depends on its variable inputs, for one batch size. */
@@ -126,7 +126,7 @@ export class TracedProgram {
 
   private whole(batchSize: number, { channelBlock }: NativeOptions): Graph {
     const block = channelBlock ?? null;
-    const phased = simplify(poolByPhases(this.simplified(batchSize)));
+    const phased = simplify(poolByPhases(stepsOfRectified(this.simplified(batchSize))));
     const blocked = blockFilterGradients(blockConvolutions(phased, block), block);
     return simplify(fuseScaledSums(simplify(unfoldFilterGradients(blocked, [], false)), block));
   }
