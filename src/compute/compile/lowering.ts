@@ -7,6 +7,7 @@ import { elementCount, type GraphNode } from './graph.js';
 import { input } from './kernel-inputs.js';
 import { phaseLowerings } from './phases.js';
 import { poolingLowerings } from './pooling-lowering.js';
+import { productSumLowerings } from './product-sums.js';
 import { reductionLowerings } from './reduction-lowering.js';
 import { resizeLowerings } from './resize-lowering.js';
 import { scaledSumLowerings } from './scaled-sums.js';
@@ -78,6 +79,7 @@ const lowerings: Readonly<Record<string, Lowering>> = {
   ...convolutionLowerings,
   ...poolingLowerings,
   ...phaseLowerings,
+  ...productSumLowerings,
   ...resizeLowerings,
 };
 

@@ -11,6 +11,7 @@ import { bytesOf, type GraphCost, graphCost } from './graph-cost.js';
 import { compileNative, type NativeOptions, type NativeProgram } from './native-session.js';
 import { poolByPhases } from './pool-phases.js';
 import { separatePoolMaxima } from './pool-positions.js';
+import { sumProducts } from './product-sums.js';
 import {
   type SplitGraph,
   separateFixedTransposes,
@@ -128,7 +129,8 @@ export class TracedProgram {
     const block = channelBlock ?? null;
     const phased = simplify(poolByPhases(stepsOfRectified(this.simplified(batchSize))));
     const blocked = blockFilterGradients(blockConvolutions(phased, block), block);
-    return simplify(fuseScaledSums(simplify(unfoldFilterGradients(blocked, [], false)), block));
+    const unfolded = simplify(unfoldFilterGradients(blocked, [], false));
+    return simplify(fuseScaledSums(sumProducts(unfolded, block), block));
   }
 
   /** What the program as a whole will take at a batch size. */
