@@ -9,7 +9,15 @@ import {
 } from './channel-blocks.js';
 import { fewestOperations, gatheredColumns } from './columns.js';
 import { convolutionGeometry } from './convolution-lowering.js';
-import { countReads, type Graph, type GraphNode, graphValue, isSameShape, type ValueId } from './graph.js';
+import {
+  countReads,
+  elementCount,
+  type Graph,
+  type GraphNode,
+  graphValue,
+  isSameShape,
+  type ValueId,
+} from './graph.js';
 import { Rebuilder } from './rebuilder.js';
 import { hasTransposedConvolution, transposedGeometry } from './windows.js';
 
@@ -67,9 +75,17 @@ function blockable(graph: Graph, node: GraphNode, block: number): Blockable | nu
     : null;
 }
 
+/** A blocked convolution with what is done to its result before it is written. */
+interface Finished {
+  convolved: Blockable;
+  /** One number for each channel, added. */
+  bias: ValueId | null;
+}
+
 /**
  * Writes convolutions and input gradients of stride 1 over blocks of channels
- * where that is faster; a sum of two of them lets the second one add.
+ * where that is faster. They add a bias and rectify themselves, without another
+ * pass over memory; a sum of two of them lets the second one add.
  *
  * @param block channels in a block, of ONNX Runtime on this machine; null for
  *   none: the graph stays as it is
@@ -93,13 +109,18 @@ export function blockConvolutions(graph: Graph, block: number | null): Graph {
     const attributes = { block, swapped, depthwise, columns, columnStep: strideWidth / columns };
     return rebuilder.add(BLOCK_FILTER, { filter }, attributes, { shape, type: 'float32' });
   };
-  const convolution = (convolved: Blockable, sum: ValueId | null): ValueId => {
-    const { geometry, depthwise } = convolved;
+  const convolution = ({ convolved, bias }: Finished, sum: ValueId | null, rectified = false): ValueId => {
+    const { geometry, depthwise, columns } = convolved;
     const { batchSize, outChannels, outHeight, outWidth } = geometry;
     return rebuilder.add(
       BLOCKED_CONVOLUTION,
-      { x: blocked(convolved.image), filter: blockedFilter(convolved), ...(sum === null ? {} : { sum }) },
-      { geometry, group: depthwise ? outChannels : 1 },
+      {
+        x: blocked(convolved.image),
+        filter: blockedFilter(convolved),
+        ...(bias === null ? {} : { bias }),
+        ...(sum === null ? {} : { sum }),
+      },
+      { geometry, group: depthwise ? outChannels : 1, columns, rectified },
       { shape: [batchSize, wholeBlocks(outChannels, block), outHeight, outWidth], type: 'float32' },
     );
   };
@@ -108,22 +129,46 @@ export function blockConvolutions(graph: Graph, block: number | null): Graph {
     rebuilder.nodes.push({ kernel: UNBLOCK_CHANNELS, inputs: { x }, attributes, outputs });
   };
   /** Values that blocked convolutions compute. */
-  const results = new Map<ValueId, Blockable>();
+  const results = new Map<ValueId, Finished>();
+  /** The convolution that computes a value which nothing else reads: written anew, it is dead where it stands. */
+  const onlyRead = (id: ValueId): Finished | undefined => (reads.get(id) === 1 ? results.get(id) : undefined);
+  const isBias = (id: ValueId, channels: number): boolean => {
+    const { shape, type } = graphValue(graph, id);
+    return type === 'float32' && elementCount(shape) === channels && shape.at(-1) === channels;
+  };
+  const rewritten = ({ kernel, inputs, outputs }: GraphNode): boolean => {
+    const first = onlyRead(inputs.a ?? inputs.x);
+    if (first === undefined || (kernel !== 'Relu' && kernel !== 'Add')) {
+      return false;
+    }
+    const { convolved, bias } = first;
+    if (kernel === 'Relu') {
+      unblocked(convolution(first, null, true), convolved, outputs);
+      return true;
+    }
+    const channels = convolved.geometry.outChannels / convolved.columns;
+    if (bias === null && isBias(inputs.b, channels)) {
+      const finished = { convolved, bias: inputs.b };
+      results.set(outputs[0], finished);
+      unblocked(convolution(finished, null), convolved, outputs);
+      return true;
+    }
+    const second = onlyRead(inputs.b);
+    if (second === undefined || !isSameShape(graph, inputs.a, inputs.b)) {
+      return false;
+    }
+    unblocked(convolution(second, convolution(first, null)), second.convolved, outputs);
+    return true;
+  };
   for (const node of graph.nodes) {
     const convolved = blockable(graph, node, block);
     if (convolved !== null) {
-      results.set(node.outputs[0], convolved);
-      unblocked(convolution(convolved, null), convolved, node.outputs);
-      continue;
-    }
-    const terms = node.kernel === 'Add' ? [node.inputs.a, node.inputs.b] : [];
-    const [first, second] = terms.map((id) => (reads.get(id) === 1 ? results.get(id) : undefined));
-    if (first === undefined || second === undefined || !isSameShape(graph, node.inputs.a, node.inputs.b)) {
+      const finished = { convolved, bias: null };
+      results.set(node.outputs[0], finished);
+      unblocked(convolution(finished, null), convolved, node.outputs);
+    } else if (!rewritten(node)) {
       rebuilder.nodes.push(node);
-      continue;
     }
-    // The convolutions written for the terms are dead now.
-    unblocked(convolution(second, convolution(first, null)), second, node.outputs);
   }
   return rebuilder.finish();
 }

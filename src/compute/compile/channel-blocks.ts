@@ -22,7 +22,7 @@ export const BLOCK_CHANNELS = 'PruneLimitBlockChannels';
 export const UNBLOCK_CHANNELS = 'PruneLimitUnblockChannels';
 /** A filter as a blocked convolution wants it. */
 export const BLOCK_FILTER = 'PruneLimitBlockFilter';
-/** A blocked convolution, plus `sum` where that is given. */
+/** A blocked convolution, plus `bias` and `sum` where they are given, and rectified where it says so. */
 export const BLOCKED_CONVOLUTION = 'PruneLimitBlockedConvolution';
 
 /** ONNX Runtime's domain of operators over blocks. */
@@ -147,16 +147,30 @@ const blockFilter: Lowering = (node, builder) => {
 };
 
 const blockedConvolution: Lowering = (node, builder) => {
-  const { x, filter, sum } = node.inputs;
+  const { x, filter, bias, sum } = node.inputs;
   const geometry = node.attributes.geometry as ConvolutionGeometry;
+  const columns = node.attributes.columns as number;
+  const channels = builder.value(node.outputs[0]).shape[1];
+  const blockedBias = (): string => {
+    const own = builder.reshape(builder.full(bias), [geometry.outChannels / columns]);
+    const repeated =
+      columns === 1 ? own : builder.add('Concat', Array<string>(columns).fill(own), { axis: 0 });
+    return filledUp(builder, repeated, 1, 0, channels - geometry.outChannels);
+  };
+  const optional = [bias === undefined ? '' : blockedBias(), sum === undefined ? '' : builder.full(sum)];
   return [
     builder.add(
       `${BLOCKED_DOMAIN}.Conv`,
-      [builder.full(x), builder.full(filter), ...(sum === undefined ? [] : ['', builder.full(sum)])],
+      [
+        builder.full(x),
+        builder.full(filter),
+        ...optional.slice(0, sum === undefined ? (bias === undefined ? 0 : 1) : 2),
+      ],
       {
         ...windowAttributes(geometry),
         kernel_shape: [geometry.filterHeight, geometry.filterWidth],
         group: node.attributes.group as number,
+        ...(node.attributes.rectified === true ? { activation: 'Relu' } : {}),
       },
     ),
   ];

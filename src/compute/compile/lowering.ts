@@ -5,7 +5,9 @@ import { elementwiseLowerings } from './elementwise-lowering.js';
 import { exampleBlockLowerings } from './example-blocks.js';
 import { elementCount, type GraphNode } from './graph.js';
 import { input } from './kernel-inputs.js';
+import { phaseLowerings } from './phases.js';
 import { poolingLowerings } from './pooling-lowering.js';
+import { productSumLowerings } from './product-sums.js';
 import { reductionLowerings } from './reduction-lowering.js';
 import { resizeLowerings } from './resize-lowering.js';
 import { scaledSumLowerings } from './scaled-sums.js';
@@ -76,6 +78,8 @@ const lowerings: Readonly<Record<string, Lowering>> = {
   ...scaledSumLowerings,
   ...convolutionLowerings,
   ...poolingLowerings,
+  ...phaseLowerings,
+  ...productSumLowerings,
   ...resizeLowerings,
 };
 

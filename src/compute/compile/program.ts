@@ -9,7 +9,9 @@ import { foldPadding } from './fold-padding.js';
 import type { Graph, GraphNode } from './graph.js';
 import { bytesOf, type GraphCost, graphCost } from './graph-cost.js';
 import { compileNative, type NativeOptions, type NativeProgram } from './native-session.js';
+import { poolByPhases } from './pool-phases.js';
 import { separatePoolMaxima } from './pool-positions.js';
+import { sumProducts } from './product-sums.js';
 import {
   type SplitGraph,
   separateFixedTransposes,
@@ -18,7 +20,7 @@ import {
 } from './restructure.js';
 import { fuseScaledSums } from './scaled-sums.js';
 import { separateFused } from './separate-fused.js';
-import { simplify } from './simplify.js';
+import { simplify, stepsOfRectified } from './simplify.js';
 import { type GraphTemplate, traceTemplate } from './trace.js';
 
 /** A program cut at what depends on its variable inputs, for one batch size. */
@@ -124,10 +126,11 @@ export class TracedProgram {
   }
 
   private whole(batchSize: number, { channelBlock }: NativeOptions): Graph {
-    const blocked = this.blocked(batchSize, channelBlock ?? null);
-    return simplify(
-      fuseScaledSums(simplify(unfoldFilterGradients(blocked, [], false)), channelBlock ?? null),
-    );
+    const block = channelBlock ?? null;
+    const phased = simplify(poolByPhases(stepsOfRectified(this.simplified(batchSize))));
+    const blocked = blockFilterGradients(blockConvolutions(phased, block), block);
+    const unfolded = simplify(unfoldFilterGradients(blocked, [], false));
+    return simplify(fuseScaledSums(sumProducts(unfolded, block), block));
   }
 
   /** What the program as a whole will take at a batch size. */

@@ -48,22 +48,7 @@ interface Sum {
  *   none: the graph stays as it is
  */
 export function fuseScaledSums(graph: Graph, block: number | null): Graph {
-  return block === null ? graph : new Fusion(stepsOfRectified(graph), block).written();
-}
-
-/** Lets derivatives of a rectifier look at its result, which is positive where its argument is: that is not needed twice. */
-function stepsOfRectified(graph: Graph): Graph {
-  const rectified = new Map<ValueId, ValueId>();
-  const nodes = graph.nodes.map((node) => {
-    const { kernel, inputs, outputs } = node;
-    if (kernel === 'Relu') {
-      rectified.set(inputs.x, outputs[0]);
-    }
-    const isStep = kernel === 'Step' && (node.attributes.alpha ?? 0) === 0;
-    const result = isStep ? rectified.get(inputs.x) : undefined;
-    return result === undefined ? node : { ...node, inputs: { x: result } };
-  });
-  return { ...graph, nodes };
+  return block === null ? graph : new Fusion(graph, block).written();
 }
 
 class Fusion {

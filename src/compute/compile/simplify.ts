@@ -237,6 +237,25 @@ export const simplify: GraphPass = (graph) => {
   }
 };
 
+/** Whether a node gives 1 where its argument is positive and 0 elsewhere. */
+export function isStep({ kernel, attributes }: GraphNode): boolean {
+  return kernel === 'Step' && (attributes.alpha ?? 0) === 0;
+}
+
+/** Lets derivatives of a rectifier look at its result, which is positive where its argument is: that is not needed twice. */
+export const stepsOfRectified: GraphPass = (graph) => {
+  const rectified = new Map<ValueId, ValueId>();
+  const nodes = graph.nodes.map((node) => {
+    const { kernel, inputs, outputs } = node;
+    if (kernel === 'Relu') {
+      rectified.set(inputs.x, outputs[0]);
+    }
+    const result = isStep(node) ? rectified.get(inputs.x) : undefined;
+    return result === undefined ? node : { ...node, inputs: { x: result } };
+  });
+  return { ...graph, nodes };
+};
+
 /** Which values depend on one of the given inputs. */
 export function dependentValues(graph: Graph, inputNames: readonly string[]): Set<ValueId> {
   const dependent = new Set<ValueId>(inputNames.map((name) => graph.inputs[name]));

@@ -59,7 +59,7 @@ const cases: ConvolutionCase[] = [
   { name: 'depthwise', channels: [32, 1], kernel: [3, 3], pad: 'same', size: [7, 6], depthwise: true },
 ];
 
-/** Two convolutions and their sum, input gradients and their sum. */
+/** Two convolutions and their sum, input gradients and their sum, convolutions with a bias: rectified, and added. */
 function convolutions({ channels, kernel, pad, strides = [1, 1], size, depthwise }: ConvolutionCase): Graph {
   const image = [2, 7, 6, channels[0]];
   const result = [2, ...size, depthwise ? channels[0] : channels[1]];
@@ -82,8 +82,9 @@ function convolutions({ channels, kernel, pad, strides = [1, 1], size, depthwise
     values: {
       ...{ x: image, u: image, dy: result, du: result, f: filter, g: filter },
       ...{ y1: result, y2: result, y: result, z: result, dx1: image, dx2: image, dx: image },
+      ...{ b: [result[3]], r1: result, r2: result, r: result, s1: result, s2: result, s3: result, s: result },
     },
-    inputs: ['x', 'u', 'dy', 'du', 'f', 'g'],
+    inputs: ['x', 'u', 'dy', 'du', 'f', 'g', 'b'],
     nodes: [
       forward('x', 'g', 'y1'),
       forward('u', 'f', 'y2'),
@@ -92,26 +93,34 @@ function convolutions({ channels, kernel, pad, strides = [1, 1], size, depthwise
       backward('du', 'f', 'dx1'),
       backward('dy', 'g', 'dx2'),
       { kernel: 'Add', inputs: { a: 'dx1', b: 'dx2' }, outputs: ['dx'] },
+      forward('u', 'g', 'r1'),
+      { kernel: 'Add', inputs: { a: 'r1', b: 'b' }, outputs: ['r2'] },
+      { kernel: 'Relu', inputs: { x: 'r2' }, outputs: ['r'] },
+      forward('x', 'f', 's1'),
+      { kernel: 'Add', inputs: { a: 's1', b: 'b' }, outputs: ['s2'] },
+      forward('u', 'g', 's3'),
+      { kernel: 'Add', inputs: { a: 's2', b: 's3' }, outputs: ['s'] },
     ],
-    outputs: ['y', 'z', 'dx'],
+    outputs: ['y', 'z', 'dx', 'r', 's'],
   });
 }
 
 describe('convolutions over blocks of channels', () => {
   it('are written where few channels have to be filled up, and add by themselves', () => {
     const written = kernelsOf(simplify(blockConvolutions(convolutions(cases[0]), 16)));
-    expect(written.filter((kernel) => kernel === BLOCKED_CONVOLUTION)).toHaveLength(5);
+    expect(written.filter((kernel) => kernel === BLOCKED_CONVOLUTION)).toHaveLength(8);
     expect(written).not.toContain('Add');
+    expect(written).not.toContain('Relu');
     const wasteful: ConvolutionCase = { ...cases[0], channels: [1, 6] };
     expect(kernelsOf(blockConvolutions(convolutions(wasteful), 16))).not.toContain(BLOCKED_CONVOLUTION);
-    expect(blockConvolutions(convolutions(cases[0]), null).nodes).toHaveLength(7);
+    expect(blockConvolutions(convolutions(cases[0]), null).nodes).toHaveLength(14);
   });
 
   it('do not repeat terms that something else reads', () => {
     const graph = convolutions(cases[0]);
     const read = { ...graph, outputs: { ...graph.outputs, y1: graph.nodes[0].outputs[0] } };
     const written = kernelsOf(simplify(blockConvolutions(read, 16)));
-    expect(written.filter((kernel) => kernel === BLOCKED_CONVOLUTION)).toHaveLength(5);
+    expect(written.filter((kernel) => kernel === BLOCKED_CONVOLUTION)).toHaveLength(8);
     expect(written).toContain('Add');
   });
 

@@ -136,8 +136,17 @@ describe('filter gradients over blocks of examples', () => {
       'Conv2DBackpropFilter',
     ]);
     expect(kernels({ ...plain, batch: 3 })).toEqual(['Conv2DBackpropFilter']);
-    expect(kernels({ ...plain, channels: [3, 3] })).toEqual(['Conv2DBackpropFilter']);
-    expect(kernels({ ...plain, batch: 20, channels: [3, 6] })).toEqual(['Conv2DBackpropFilter']);
+    expect(kernels({ ...plain, image: [5, 7], channels: [3, 3] })).toEqual(['Conv2DBackpropFilter']);
+    expect(kernels({ ...plain, batch: 9, channels: [3, 4] })).toContain(BLOCKED_FILTER_GRADIENT);
+    expect(kernels({ ...plain, batch: 9, image: [5, 7], channels: [3, 6] })).toEqual([
+      'Conv2DBackpropFilter',
+    ]);
+  });
+
+  it('count neighbouring columns as outputs where that fills blocks', () => {
+    const cost = graphCost(blockFilterGradients(graphFor({ ...plain, channels: [3, 6] }), 16));
+    // Two of six columns at a time: 12 outputs of a block of 16, for filters of four columns.
+    expect(cost.operations).toBe(2 * 3 * 4 * 3 * 16 * 16 * 5 * 3);
   });
 
   it('cost two operations for each tap, channel, output, position and example, with those filled up', () => {
@@ -150,6 +159,8 @@ describe('filter gradients over blocks of examples', () => {
     ['several groups of examples', { batch: 64, channels: [2, 16] }],
     ['one channel', { channels: [1, 16] }],
     ['examples and outputs to fill up', { batch: 21, channels: [5, 12] }],
+    ['few outputs', { channels: [1, 6] }],
+    ['few outputs and strides', { image: [9, 8], channels: [2, 3], strides: [2, 2], pad: [1, 1, 0, 1] }],
     ['no padding', { pad: [0, 0, 0, 0], kernel: [2, 4] }],
     ['uneven padding', { pad: [2, 0, 0, 1] }],
     ['strides', { strides: [2, 2] }],

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { elementCount, type Graph } from '../../../src/compute/compile/graph.js';
 import { fuseScaledSums, SCALED_SUM } from '../../../src/compute/compile/scaled-sums.js';
-import { simplify } from '../../../src/compute/compile/simplify.js';
+import { simplify, stepsOfRectified } from '../../../src/compute/compile/simplify.js';
 import { normalVector } from '../../support/vectors.js';
 import { graphOf, hasNative, kernelsOf, type NodeSketch, native, runGraph } from './support.js';
 
@@ -56,7 +56,7 @@ const update = [
 ];
 
 const written = (graph: Graph, block: number | null = 16): string[] =>
-  kernelsOf(simplify(fuseScaledSums(graph, block)));
+  kernelsOf(simplify(fuseScaledSums(stepsOfRectified(graph), block)));
 
 function inputsOf(graph: Graph): Record<string, { shape: readonly number[]; data: Float32Array }> {
   return Object.fromEntries(
@@ -69,7 +69,7 @@ function inputsOf(graph: Graph): Record<string, { shape: readonly number[]; data
 
 async function expectSame(graph: Graph): Promise<void> {
   const inputs = inputsOf(graph);
-  const fused = simplify(fuseScaledSums(graph, native.channelBlock ?? null));
+  const fused = simplify(fuseScaledSums(stepsOfRectified(graph), native.channelBlock ?? null));
   const [expected, found] = [await runGraph(graph, inputs), await runGraph(fused, inputs)];
   for (const [name, values] of Object.entries(expected)) {
     expect(found[name]).toHaveLength(values.length);
