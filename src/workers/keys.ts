@@ -7,6 +7,9 @@ export const LIFETIME_SECONDS = 900;
 /** Identifiers of the runs that take workers, by the second at which they are given up (a sorted set). */
 export const RUNS = 'prune-limit:runs';
 
+/** Seconds that the analysis counts as there after it said so: as long as its one thread may compute at a stretch. */
+export const BEAT_SECONDS = 45;
+
 /** The queue of a run, as BullMQ names it. */
 export const QUEUE = 'shards';
 
@@ -22,6 +25,8 @@ export interface RunKeys {
   readonly prefix: string;
   /** What is computed, as `RunDescription`. */
   readonly run: string;
+  /** There while the analysis is. */
+  readonly beat: string;
   readonly results: string;
   /** Reasons of workers that do not take part. */
   readonly refusals: string;
@@ -40,6 +45,7 @@ export function runKeys(id: string): RunKeys {
     id,
     prefix,
     run: `${prefix}:run`,
+    beat: `${prefix}:beat`,
     results: `${prefix}:results`,
     refusals: `${prefix}:refusals`,
     members: `${prefix}:members`,

@@ -1,7 +1,7 @@
 /** A run at a server, from the side of the analysis: announced, watched over, and removed at its end. */
 import { performance } from 'node:perf_hooks';
 import { InputError } from '../errors.js';
-import { LIFETIME_SECONDS, RUNS, type RunKeys } from './keys.js';
+import { BEAT_SECONDS, LIFETIME_SECONDS, RUNS, type RunKeys } from './keys.js';
 import {
   type Member,
   memberSchema,
@@ -104,6 +104,7 @@ export async function announceRun(
     await redis.set(keys.run, JSON.stringify(description), 'EX', LIFETIME_SECONDS);
   };
   const enlist = async (): Promise<void> => {
+    await redis.set(keys.beat, '', 'EX', BEAT_SECONDS);
     await redis.zadd(RUNS, Math.floor(Date.now() / 1000) + LIFETIME_SECONDS, keys.id);
     await redis.expire(RUNS, LIFETIME_SECONDS);
   };

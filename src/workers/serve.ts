@@ -32,6 +32,8 @@ const LOCK_MILLISECONDS = 30_000;
 const MOST_STALLED = 20;
 /** Seconds after the server came back in which a run may have been lost and be announced again. */
 const RETURN_SECONDS = 30;
+/** Seconds without a beat of the analysis, once it has run out, after which it counts as killed. */
+const QUIET_SECONDS = 15;
 /** Seconds without an answer of the server after which a line says so, and again. */
 const SILENCE_SECONDS = 60;
 
@@ -51,6 +53,8 @@ export interface ServeOptions {
   signal: AbortSignal;
   /** Seconds between looks at the server; left out: one. */
   lookSeconds?: number;
+  /** Seconds without a beat of the analysis after which its run is left; left out: 15. */
+  quietSeconds?: number;
 }
 
 /** A run that a worker does not take part in. */
@@ -67,10 +71,16 @@ function refusalOf(error: unknown): string {
   throw error;
 }
 
-/** Runs that are announced and take workers, the latest last. */
-async function announcedRuns({ redis }: Server): Promise<string[]> {
+/** The first of the runs that are announced, refused ones apart, whose analysis is there; null: none. */
+async function announcedRun({ redis }: Server, refused: ReadonlySet<string>): Promise<RunKeys | null> {
   const ids = await redis.zrangebyscore(RUNS, Math.floor(Date.now() / 1000), '+inf', 'LIMIT', 0, 1000);
-  return ids.filter((id) => /^[0-9a-f]{16}$/.test(id));
+  for (const id of ids.filter((id) => /^[0-9a-f]{16}$/.test(id) && !refused.has(id))) {
+    const keys = runKeys(id);
+    if ((await redis.exists(keys.beat)) === 1) {
+      return keys;
+    }
+  }
+  return null;
 }
 
 async function readDescription({ redis }: Server, keys: RunKeys): Promise<RunDescription | null> {
@@ -120,7 +130,7 @@ async function takePart(
   description: RunDescription,
   run: OpenedRun,
   self: Pick<Member, 'worker' | 'host'>,
-  { note, signal, lookSeconds = LOOK_SECONDS }: ServeOptions,
+  { note, signal, lookSeconds = LOOK_SECONDS, quietSeconds = QUIET_SECONDS }: ServeOptions,
 ): Promise<void> {
   const { redis, shown } = server;
   const { bullmq } = await loadLibraries();
@@ -175,11 +185,18 @@ async function takePart(
     returnedAt = performance.now();
   };
   redis.on('ready', onReady);
+  let beatAt = performance.now();
   try {
     while (!signal.aborted) {
       await present();
       const isThere = (await redis.exists(keys.run)) === 1;
       if (!isThere && performance.now() - returnedAt > 1000 * RETURN_SECONDS) {
+        break;
+      }
+      if ((await redis.exists(keys.beat)) === 1) {
+        beatAt = performance.now();
+      } else if (isThere && performance.now() - Math.max(beatAt, returnedAt) > 1000 * quietSeconds) {
+        note(`the analysis of run ${keys.id} is silent: this worker takes part again where it comes back`);
         break;
       }
       await sleep(1000 * lookSeconds, undefined, { signal }).catch(() => {});
@@ -235,8 +252,7 @@ async function serveRuns(server: Server, options: ServeOptions): Promise<void> {
   const refused = new Set<string>();
   note(`waits for runs at ${shown}`);
   while (!signal.aborted) {
-    const id = (await announcedRuns(server)).find((run) => !refused.has(run));
-    const keys = id === undefined ? null : runKeys(id);
+    const keys = await announcedRun(server, refused);
     const description = keys && (await readDescription(server, keys));
     if (keys === null || description === null) {
       await sleep(1000 * lookSeconds, undefined, { signal }).catch(() => {});

@@ -145,6 +145,7 @@ export async function startWorker(
   url: string,
   sums: SumsOptions,
   withRun?: ServeOptions['withRun'],
+  quietSeconds?: number,
 ): Promise<{ notes: string[]; stop(): Promise<void> }> {
   const server = await connectServer(url);
   const notes: string[] = [];
@@ -154,6 +155,7 @@ export async function startWorker(
     note: (note) => notes.push(note),
     signal: stopping.signal,
     lookSeconds: PATIENCE.look,
+    quietSeconds,
   });
   const stop = async (): Promise<void> => {
     stopping.abort();

@@ -135,6 +135,24 @@ describe.skipIf(!hasRedis)('sums by workers', () => {
     await until(() => allowed.notes.some((note) => /more than rounding explains; use the same/.test(note)));
   });
 
+  it('are those of the next run where the analysis of one falls silent', async () => {
+    const { url, port } = await startRedis();
+    const shards = 2;
+    // Looks once, and not again while the test lasts: as if it had been killed.
+    await openRun(url, shards, {}, { look: 3600 });
+    const worker = await startWorker(url, { shards }, undefined, 0.3);
+    await until(() => worker.notes.some((note) => /takes part/.test(note)));
+    const admin = new Redis(port);
+    onTestFinished(() => admin.disconnect());
+    const beats = await admin.keys('*:beat');
+    expect(beats).toHaveLength(1);
+    expect(await admin.ttl(beats[0])).toBeGreaterThan(0);
+    const next = await openRun(url, shards);
+    await admin.del(beats);
+    expect(await results(next.sums)).toEqual(await results(testSums({ shards })));
+    expect(worker.notes.filter((note) => /is silent/.test(note))).toHaveLength(1);
+  });
+
   it('end with one line where the server is full or refuses', async () => {
     const small = await startRedis('--maxmemory-policy', 'noeviction');
     const admin = new Redis(small.port);
