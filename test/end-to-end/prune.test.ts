@@ -334,7 +334,7 @@ describe('a method', () => {
   });
 
   it.each<[string[], string]>([
-    [['--data', 'IMAGES', '--calibration', '20', '--budget', '1'], 'cbs'],
+    [['--data', 'IMAGES', '--calibration', '20', '--budget', '1'], 'compensated'],
     [['--data', 'IMAGES', '--budget', '0'], 'magnitude'],
   ])('auto with %j takes %s, says so, and prunes as that does', async (options, name) => {
     const given = options.map((option) => (option === 'IMAGES' ? images : option));
