@@ -69,8 +69,8 @@ export async function bisect(
 
 /**
  * Searches the largest pruned fraction at which the method `compensated`,
- * which moves the kept weights by second-order steps and never along the
- * gradient, keeps the loss on the examples of the analysis within epsilon,
+ * which moves the kept weights by second-order steps towards the outputs of the
+ * dense network, without labels, keeps the loss on the examples of the analysis within epsilon,
  * working with the first 500 of them. It is the measurement that
  * the existence limits of the quadratic model speak of, on the network itself.
  *

@@ -54,7 +54,7 @@ export const tunedSchema = z
       })
       .optional()
       .describe(
-        'absent where programs are not compiled; the same without training: masks and kept weights by second-order steps that never follow the gradient (the method compensated), on the examples of actual.loss, whose loss stays within epsilon',
+        'absent where programs are not compiled; the same without training: masks and kept weights by second-order steps towards the outputs of the dense network, without labels (the method compensated), on the examples of actual.loss, whose loss stays within epsilon',
       ),
     tries: z
       .array(
