@@ -77,7 +77,7 @@ export const layersChoice: Reader<AnalyzeConfig['layers']> = (value) => {
   if (value === false || value === 'auto') {
     return 'auto';
   }
-  throw new ValueError('is neither true nor false, nor "always", "auto" or "full"');
+  throw new ValueError('is not one of always, auto, full');
 };
 
 /** Reads a whole number within bounds. */
