@@ -19,10 +19,10 @@ import { keptComputation } from './analysis/state/kept-computation.js';
 import { keptSelfCheck } from './analysis/state/kept-self-check.js';
 import { stopwatch } from './analysis/stopwatch.js';
 import { diskRoom } from './analysis/vectors-on-disk.js';
-import { beforeStop } from './before-stop.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { AnalyzeConfig, ResumeOptions } from './config.js';
 import { InputError } from './errors.js';
+import { beforeInterruption } from './interruption.js';
 import { batchMeanDeviation, type Evaluation } from './network/evaluation.js';
 import { asStage, type Progress, partsOf } from './progress.js';
 import { rankByMagnitude } from './pruning/magnitude.js';
@@ -53,7 +53,7 @@ export function analyze(
 ): Promise<Report> {
   return resourceScope(async (scope) => {
     const watch = stopwatch();
-    const stopWork = beforeStop();
+    const interruptionWork = beforeInterruption();
     const { workers } = config;
     if (workers !== null) {
       await (await import('./workers/server.js')).requireServer(workers.url);
@@ -80,7 +80,7 @@ export function analyze(
         ),
       );
     if (state !== null) {
-      scope.own(stopWork.add(state.flush));
+      scope.own(interruptionWork.add(state.flush));
     }
     const selfCheck = await watch.time('selfCheck', () =>
       staged(stages.selfCheck, () =>
@@ -111,7 +111,7 @@ export function analyze(
             (await import('./distribute.js')).overWorkers(
               opened,
               problem,
-              { config, workers, checkpoint, stopWork },
+              { config, workers, checkpoint, interruptionWork },
               progress,
               scope,
             ),

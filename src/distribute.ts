@@ -3,11 +3,11 @@ import type { OpenedComputation } from './analysis/open-computation.js';
 import type { Problem } from './analysis/problem.js';
 import type { ResourceScope } from './analysis/resources.js';
 import { exampleSets, shardedComputation } from './analysis/sharded-computation.js';
-import type { StopWork } from './before-stop.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { AnalyzeConfig, WorkersConfig } from './config.js';
 import { dataDigest } from './data-digest.js';
 import { InputError } from './errors.js';
+import type { InterruptionWork } from './interruption.js';
 import { shardBounds } from './programs/shards.js';
 import type { Progress } from './progress.js';
 import { toolVersion } from './tool-version.js';
@@ -33,8 +33,13 @@ export async function overWorkers(
     config,
     workers,
     checkpoint,
-    stopWork,
-  }: { config: AnalyzeConfig; workers: WorkersConfig; checkpoint: Checkpoint; stopWork: StopWork },
+    interruptionWork,
+  }: {
+    config: AnalyzeConfig;
+    workers: WorkersConfig;
+    checkpoint: Checkpoint;
+    interruptionWork: InterruptionWork;
+  },
   progress: Progress,
   scope: ResourceScope,
 ): Promise<OpenedComputation> {
@@ -86,7 +91,7 @@ export async function overWorkers(
     progress.note,
   );
   scope.own({ dispose: remote.close });
-  scope.own(stopWork.add(remote.close));
+  scope.own(interruptionWork.add(remote.close));
   // Results of workers that differ are kept apart from exact ones, where they are kept (analysis/state).
   const drifting = (words: string): string => (workers.allowDrift ? `${words}, drift allowed` : words);
   const { evaluations, products } = opened.arithmetic;

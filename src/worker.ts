@@ -2,12 +2,12 @@
 import { openComputation } from './analysis/open-computation.js';
 import { openProblem } from './analysis/problem.js';
 import { resourceScope } from './analysis/resources.js';
-import { beforeStop } from './before-stop.js';
 import { readCheckpoint } from './checkpoint/registry.js';
 import { readCheckpointWithWeights } from './checkpoint/weights/assign-weights.js';
 import { type AnalyzeConfig, analyzeDefaults } from './config.js';
 import { dataDigest } from './data-digest.js';
 import { InputError } from './errors.js';
+import { beforeInterruption } from './interruption.js';
 import { type Progress, silentProgress } from './progress.js';
 import type { OpenedRun } from './workers/carry-out.js';
 import type { RunDescription } from './workers/messages.js';
@@ -94,7 +94,7 @@ export async function workUntilStopped(config: WorkerConfig, progress: Progress)
   const end = new Promise<void>((resolve) => {
     ended = resolve;
   });
-  const stopped = beforeStop().add(async () => {
+  const stopped = beforeInterruption().add(async () => {
     stop.abort();
     await end;
   });

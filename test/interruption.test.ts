@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { beforeStop } from '../src/before-stop.js';
+import { beforeInterruption } from '../src/interruption.js';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -15,7 +15,7 @@ it('a signal has its effect once all work is done, however often it comes', asyn
   const held = new Promise<void>((resolve) => {
     release = resolve;
   });
-  const stops = beforeStop();
+  const stops = beforeInterruption();
   stops.add(async () => {
     await held;
     done.push('held');
@@ -37,7 +37,7 @@ it('a signal has its effect once all work is done, however often it comes', asyn
 
 it('nobody listens once there is no work', () => {
   const before = process.listenerCount('SIGINT');
-  const work = beforeStop().add(async () => {});
+  const work = beforeInterruption().add(async () => {});
   expect(process.listenerCount('SIGINT')).toBe(before + 1);
   work.dispose();
   expect(process.listenerCount('SIGINT')).toBe(before);

@@ -6,13 +6,13 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const LIMIT_MILLISECONDS = 1800;
 
 /** Work that is to be done at such a signal. */
-export interface StopWork {
+export interface InterruptionWork {
   /** Adds some, done beside the other; the signal is raised again when all is done, or took too long. */
   add(work: () => Promise<void>): { dispose(): void };
 }
 
 /** Listens to signals while there is work for them. */
-export function beforeStop(): StopWork {
+export function beforeInterruption(): InterruptionWork {
   const works = new Set<() => Promise<void>>();
   let stopping = false;
   const unlisten = (): void => {
