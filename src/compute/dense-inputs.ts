@@ -1,10 +1,5 @@
-import { engine, type Tensor } from '../tfjs-core.js';
-
-type RunKernel = (
-  name: string,
-  inputs: Record<string, Tensor | Tensor[] | null | undefined>,
-  attrs?: Record<string, unknown>,
-) => Tensor | Tensor[];
+import type { Tensor } from '../tfjs-core.js';
+import { observeKernels, SAME_NUMBERS } from './observed-kernels.js';
 
 /** Input rows of a product with a weight matrix. */
 export interface DenseInputs {
@@ -17,9 +12,6 @@ export interface DenseInputs {
   /** Row-major, rows x columns. */
   values: Float32Array;
 }
-
-/** Kernels that hand on a tensor's numbers in their order. */
-const SAME_NUMBERS = new Set(['Reshape', 'Identity', 'Cast']);
 
 /**
  * Runs a program on the current tfjs backend and reports what is multiplied with weight matrices from the left,
@@ -34,8 +26,6 @@ export function observeDenseInputs(
   weights: readonly Tensor[],
   visit: (inputs: DenseInputs) => void,
 ): ReadonlySet<number> {
-  const target = engine() as unknown as { runKernel: RunKernel };
-  const { runKernel } = target;
   const views = new Map(weights.map(({ id }, weight) => [id, { weight, flipped: false }]));
   const others = new Set<number>();
   weights.forEach(({ rank }, weight) => {
@@ -43,26 +33,7 @@ export function observeDenseInputs(
       others.add(weight);
     }
   });
-  // Gradients' clones, made inside a call, are calls of their own and none of the program's.
-  let depth = 0;
-  target.runKernel = (name, inputs, attrs = {}) => {
-    depth++;
-    try {
-      const result = runKernel.call(target, name, inputs, attrs);
-      if (depth === 1) {
-        follow(name, inputs, attrs, result);
-      }
-      return result;
-    } finally {
-      depth--;
-    }
-  };
-  const follow = (
-    name: string,
-    inputs: Parameters<RunKernel>[1],
-    attrs: Record<string, unknown>,
-    result: Tensor | Tensor[],
-  ): void => {
+  observeKernels(program, (name, inputs, attrs, result) => {
     for (const [place, input] of Object.entries(inputs)) {
       for (const read of [input ?? []].flat()) {
         const view = views.get(read.id);
@@ -95,11 +66,6 @@ export function observeDenseInputs(
         }
       }
     }
-  };
-  try {
-    program();
-  } finally {
-    target.runKernel = runKernel;
-  }
+  });
   return others;
 }

@@ -4,7 +4,6 @@ import {
   backend_util,
   Conv2DBackpropFilter,
   concat,
-  engine,
   keep,
   matMul,
   pad,
@@ -18,12 +17,7 @@ import {
   transpose,
 } from '../tfjs-core.js';
 import { NotCompilableError } from './compile/trace.js';
-
-type KernelInputs = Record<string, Tensor | Tensor[] | null | undefined>;
-type RunKernel = (name: string, inputs: KernelInputs, attrs?: Record<string, unknown>) => Tensor | Tensor[];
-
-/** Kernels that hand on a tensor's numbers in their order. */
-const SAME_NUMBERS = new Set(['Reshape', 'Identity', 'Cast']);
+import { type KernelInputs, observeKernels, SAME_NUMBERS } from './observed-kernels.js';
 
 /** A tensor that is one matrix, as tfjs hands on those of dense layers; null for several. */
 function matrixOf(tensor: Tensor): Tensor | null {
@@ -121,8 +115,6 @@ function filterSquares(inputs: KernelInputs, attrs: Record<string, unknown>): Te
  * @throws NotCompilableError naming the first gradient that comes from something else
  */
 export function squaredGradients(program: () => readonly Tensor[], examples: number): Tensor[] {
-  const target = engine() as unknown as { runKernel: RunKernel };
-  const { runKernel } = target;
   const squares = new Map<number, Tensor>();
   const made: Tensor[] = [];
   const remember = (result: Tensor | Tensor[], found: Tensor): void => {
@@ -154,23 +146,8 @@ export function squaredGradients(program: () => readonly Tensor[], examples: num
       }
     }
   };
-  // What a kernel calls, and what is called here, are no calls of the program.
-  let depth = 0;
-  target.runKernel = (name, inputs, attrs = {}) => {
-    depth++;
-    try {
-      const result = runKernel.call(target, name, inputs, attrs);
-      if (depth === 1) {
-        follow(name, inputs, attrs, result);
-      }
-      return result;
-    } finally {
-      depth--;
-    }
-  };
   try {
-    const gradients = program();
-    target.runKernel = runKernel;
+    const gradients = observeKernels(program, follow);
     return gradients.map((gradient, index) => {
       const found = squares.get(gradient.id);
       if (found === undefined) {
@@ -179,7 +156,6 @@ export function squaredGradients(program: () => readonly Tensor[], examples: num
       return reshape(found, gradient.shape);
     });
   } finally {
-    target.runKernel = runKernel;
     for (const tensor of made) {
       tensor.dispose();
     }
