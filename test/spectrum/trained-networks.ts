@@ -23,6 +23,7 @@ import type { LanczosVectorsFactory } from '../../src/spectrum/lanczos-vectors.j
 import { estimateSpectrum } from '../../src/spectrum/slq.js';
 import type { NegativeEigenvalues, SpectralFunctional } from '../../src/spectrum/spectral-measure.js';
 import { FunctionalEstimator } from '../../src/spectrum/uncertainty.js';
+import { innerProducts } from '../../src/spectrum/vector-loops.js';
 import { normalKernel } from '../../src/training/initial-weights.js';
 import { trainCheckpoint } from '../../src/training/training-run.js';
 import { checkpointOf } from '../support/models.js';
@@ -345,25 +346,7 @@ function matrixOperator(rows: readonly Float64Array[], positiveSemidefinite: boo
     positiveSemidefinite,
     apply: async (vector) => {
       const rounded = Float64Array.from(vector, Math.fround);
-      const image = new Float64Array(dim);
-      // Four rows at a time: a sum waits for the one before, four of them do not.
-      let i = 0;
-      for (; i + 4 <= dim; i += 4) {
-        const [a, b, c, d] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
-        let [ofA, ofB, ofC, ofD] = [0, 0, 0, 0];
-        for (let j = 0; j < dim; j++) {
-          const entry = rounded[j];
-          ofA += a[j] * entry;
-          ofB += b[j] * entry;
-          ofC += c[j] * entry;
-          ofD += d[j] * entry;
-        }
-        image.set([ofA, ofB, ofC, ofD], i);
-      }
-      for (; i < dim; i++) {
-        image[i] = rows[i].reduce((sum, entry, j) => sum + entry * rounded[j], 0);
-      }
-      return image.map(Math.fround);
+      return innerProducts(rows, rounded).map(Math.fround);
     },
   };
 }
