@@ -71,16 +71,37 @@ export async function prolong(
   await pipeline.exec();
 }
 
+/** The names of all that there is of a run below its prefix, some at a time. */
+async function* namesOf(redis: Redis, { prefix }: RunKeys): AsyncGenerator<string[]> {
+  let cursor = '0';
+  do {
+    const [next, found] = await redis.scan(cursor, 'MATCH', `${prefix}:*`, 'COUNT', 1000);
+    cursor = next;
+    if (found.length > 0) {
+      yield found;
+    }
+  } while (cursor !== '0');
+}
+
+/**
+ * Gives a lifetime to what has none: BullMQ makes keys without one, and whoever made them may have been killed before
+ * it gave them theirs.
+ */
+export async function limitLifetimes(redis: Redis, keys: RunKeys): Promise<void> {
+  for await (const names of namesOf(redis, keys)) {
+    for (const name of names) {
+      if ((await redis.ttl(name)) === -1) {
+        await redis.expire(name, LIFETIME_SECONDS);
+      }
+    }
+  }
+}
+
 /** Removes all that is left of a run. */
 export async function removeRun(redis: Redis, keys: RunKeys): Promise<void> {
   await redis.zrem(RUNS, keys.id);
   await redis.unlink(keys.run);
-  let cursor = '0';
-  do {
-    const [next, found] = await redis.scan(cursor, 'MATCH', `${keys.prefix}:*`, 'COUNT', 1000);
-    cursor = next;
-    if (found.length > 0) {
-      await redis.unlink(...found);
-    }
-  } while (cursor !== '0');
+  for await (const names of namesOf(redis, keys)) {
+    await redis.unlink(...names);
+  }
 }

@@ -7,7 +7,7 @@ import type { Job as QueuedJob } from 'bullmq';
 import { InputError } from '../errors.js';
 import { AGREEMENT_TOLERANCE } from '../programs/rounding.js';
 import { carryOut, type OpenedRun, type Outcome } from './carry-out.js';
-import { LIFETIME_SECONDS, QUEUE, RUNS, type RunKeys, removeRun, runKeys } from './keys.js';
+import { LIFETIME_SECONDS, limitLifetimes, QUEUE, RUNS, type RunKeys, removeRun, runKeys } from './keys.js';
 import {
   type JobResult,
   jobSchema,
@@ -71,13 +71,24 @@ function refusalOf(error: unknown): string {
   throw error;
 }
 
-/** The first of the runs that are announced, refused ones apart, whose analysis is there; null: none. */
-async function announcedRun({ redis }: Server, refused: ReadonlySet<string>): Promise<RunKeys | null> {
+/**
+ * The first of the runs that are announced, refused ones apart, whose analysis is there; null: none. Where it is not,
+ * what is left of it gets a lifetime, once.
+ */
+async function announcedRun(
+  { redis }: Server,
+  refused: ReadonlySet<string>,
+  silent: Set<string>,
+): Promise<RunKeys | null> {
   const ids = await redis.zrangebyscore(RUNS, Math.floor(Date.now() / 1000), '+inf', 'LIMIT', 0, 1000);
   for (const id of ids.filter((id) => /^[0-9a-f]{16}$/.test(id) && !refused.has(id))) {
     const keys = runKeys(id);
     if ((await redis.exists(keys.beat)) === 1) {
       return keys;
+    }
+    if (!silent.has(id)) {
+      silent.add(id);
+      await limitLifetimes(redis, keys);
     }
   }
   return null;
@@ -250,9 +261,10 @@ async function serveRuns(server: Server, options: ServeOptions): Promise<void> {
   const host = `${hostname().slice(0, 100)} (process ${globalThis.process.pid})`;
   const self = { worker: randomBytes(6).toString('hex'), host };
   const refused = new Set<string>();
+  const silent = new Set<string>();
   note(`waits for runs at ${shown}`);
   while (!signal.aborted) {
-    const keys = await announcedRun(server, refused);
+    const keys = await announcedRun(server, refused, silent);
     const description = keys && (await readDescription(server, keys));
     if (keys === null || description === null) {
       await sleep(1000 * lookSeconds, undefined, { signal }).catch(() => {});

@@ -148,9 +148,15 @@ describe.skipIf(!hasRedis)('sums by workers', () => {
     expect(beats).toHaveLength(1);
     expect(await admin.ttl(beats[0])).toBeGreaterThan(0);
     const next = await openRun(url, shards);
+    // As made in the moment in which all were killed.
+    const job = beats[0].replace(/beat$/, 'shards:job-1');
+    await admin.hset(job, 'name', 'sum');
+    expect(await admin.ttl(job)).toBe(-1);
     await admin.del(beats);
     expect(await results(next.sums)).toEqual(await results(testSums({ shards })));
     expect(worker.notes.filter((note) => /is silent/.test(note))).toHaveLength(1);
+    await next.close();
+    await until(async () => (await admin.ttl(job)) > 0);
   });
 
   it('end with one line where the server is full or refuses', async () => {
