@@ -17,10 +17,15 @@ import {
   values,
 } from './kernel-calls.js';
 
-function convolutionGeometry(
-  inputShape: number[],
-  filterShape: number[],
-  attrs: Attributes,
+/**
+ * Geometry of a convolution by the attributes of its kernel.
+ *
+ * @throws Error for channels first
+ */
+export function convolutionGeometry(
+  inputShape: readonly number[],
+  filterShape: readonly number[],
+  attrs: Readonly<Attributes>,
   depthwise: boolean,
 ): ConvolutionGeometry {
   if (attrs.dataFormat === 'NCHW') {

@@ -16,7 +16,11 @@ import {
   values,
 } from './kernel-calls.js';
 
-function poolGeometry(inputShape: number[], attrs: Attributes): ConvolutionGeometry {
+/** Geometry of pooling by the attributes of its kernel. */
+export function poolGeometry(
+  inputShape: readonly number[],
+  attrs: Readonly<Attributes>,
+): ConvolutionGeometry {
   return backend_util.computePool2DInfo(
     inputShape as Shape4D,
     attrs.filterSize as number | [number, number],

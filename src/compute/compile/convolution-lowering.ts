@@ -1,5 +1,5 @@
-import { backend_util } from '../../tfjs-core.js';
 import type { ConvolutionGeometry } from '../array-kernels.js';
+import { convolutionGeometry as geometryOfConvolution } from '../convolution-kernels.js';
 import type { Lowering, OnnxBuilder } from './builder.js';
 import { rotatedTaps } from './channel-blocks.js';
 import type { GraphNode, ValueId } from './graph.js';
@@ -18,9 +18,6 @@ export const UNFOLD = 'PruneLimitUnfold';
 /** The product that turns an unfolded image into a filter gradient. */
 export const UNFOLDED_FILTER_GRADIENT = 'PruneLimitUnfoldedFilterGradient';
 
-type Shape4D = [number, number, number, number];
-type Pair = number | [number, number];
-
 /** Geometry of a convolution kernel of tfjs; NHWC only. */
 export function convolutionGeometry(
   node: GraphNode,
@@ -28,19 +25,10 @@ export function convolutionGeometry(
   filterShape: readonly number[],
   depthwise: boolean,
 ): ConvolutionGeometry {
-  const { strides, dilations, pad, dimRoundingMode, dataFormat } = node.attributes;
-  if (dataFormat === 'NCHW') {
+  if (node.attributes.dataFormat === 'NCHW') {
     throw new NotCompilableError(`${node.kernel} in NCHW`);
   }
-  return backend_util.computeConv2DInfo(
-    inputShape as Shape4D,
-    filterShape as Shape4D,
-    strides as Pair,
-    (dilations as Pair | undefined) ?? 1,
-    pad as 'same',
-    dimRoundingMode as 'floor' | undefined,
-    depthwise,
-  );
+  return geometryOfConvolution(inputShape, filterShape, node.attributes, depthwise);
 }
 
 /** A depthwise filter [kh, kw, channels, multiplier] as ONNX wants it: [channels * multiplier, 1, kh, kw]. */

@@ -1,15 +1,12 @@
 import { ONNX_TYPES } from '../../onnx-schema.js';
-import { backend_util } from '../../tfjs-core.js';
 import type { ConvolutionGeometry } from '../array-kernels.js';
 import { MAX_POOL_GATHER } from '../kernels.js';
+import { poolGeometry as geometryOfPool } from '../pooling-kernels.js';
 import type { Lowering } from './builder.js';
 import { elementCount, type Graph, type GraphNode, graphValue } from './graph.js';
 import { Rebuilder } from './rebuilder.js';
 import { dependentValues } from './simplify.js';
 import { nchw, TO_NHWC, windowAttributes } from './windows.js';
-
-type Shape4D = [number, number, number, number];
-type Pair = number | [number, number];
 
 /** Where the maximum of each window is: positions in the flat NHWC input, in the shape of the result. */
 export const POOL_MAXIMA = 'PruneLimitPoolMaxima';
@@ -22,15 +19,7 @@ export const SCATTER_TO = 'PruneLimitScatterTo';
 
 /** Geometry of a pooling kernel of tfjs. */
 export function poolGeometry(node: GraphNode, inputShape: readonly number[]): ConvolutionGeometry {
-  const { filterSize, strides, pad, dimRoundingMode } = node.attributes;
-  return backend_util.computePool2DInfo(
-    inputShape as Shape4D,
-    filterSize as Pair,
-    strides as Pair,
-    1,
-    pad as 'same',
-    dimRoundingMode as 'floor' | undefined,
-  );
+  return geometryOfPool(inputShape, node.attributes);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { engine, type Tensor } from '../../tfjs-core.js';
+import { ShapesUnknownError, withShapesAlone } from '../shapes/shape-backend.js';
 import type { Program, ProgramInputs } from '../tensor-program.js';
 import type { ElementType, Graph, GraphConstant, GraphNode, GraphValue, ValueId } from './graph.js';
 
@@ -45,13 +46,26 @@ function flatInputs(inputs: Record<string, unknown>): [string, Tensor][] {
 }
 
 /**
- * Runs a tensor program once on the current tfjs backend and records every
- * kernel it calls.
+ * Records every kernel that a tensor program calls. The program is followed by
+ * its shapes where they suffice, which computes nothing; else it runs once on
+ * the current tfjs backend.
  *
  * Tensors that the program did not get as inputs and did not compute are
  * constants: weights that stay fixed, zeros and ones.
  */
 export function traceProgram(program: Program, inputs: ProgramInputs): Graph {
+  try {
+    return withShapesAlone(() => recordKernels(program, inputs));
+  } catch (error) {
+    if (!(error instanceof ShapesUnknownError)) {
+      throw error;
+    }
+    return recordKernels(program, inputs);
+  }
+}
+
+/** As {@link traceProgram}, by running the program on the current tfjs backend. */
+export function recordKernels(program: Program, inputs: ProgramInputs): Graph {
   const target = engine() as unknown as PatchableEngine;
   const runKernel = target.runKernel;
   const original = runKernel.bind(target);
@@ -119,7 +133,7 @@ export function traceProgram(program: Program, inputs: ProgramInputs): Graph {
 }
 
 /** Renumbers the values of a graph in the order in which they appear. */
-function renumbered(graph: Graph): Graph {
+export function renumbered(graph: Graph): Graph {
   const numbers = new Map<ValueId, ValueId>();
   const number = (id: ValueId): ValueId => {
     const known = numbers.get(id) ?? numbers.size;
@@ -202,7 +216,7 @@ export function traceTemplate(
   makeInputs: (batchSize: number) => ProgramInputs,
 ): GraphTemplate {
   const [small, large] = TEMPLATE_BATCHES.map((batchSize) => {
-    const inputs = makeInputs(batchSize);
+    const inputs = withShapesAlone(() => makeInputs(batchSize));
     try {
       return renumbered(traceProgram(program, inputs));
     } finally {
