@@ -2,6 +2,7 @@ import type { Executor } from '../compute/executor.js';
 import { tfjsExecutor } from '../compute/tfjs-executor.js';
 import type { AnalyzeConfig } from '../config.js';
 import { type CheckPoint, ordinaryPoint } from '../curvature/check-points.js';
+import { checkSizes } from '../curvature/check-sizes.js';
 import type { ProductPlan } from '../curvature/product-plan.js';
 import { type ExampleSource, examplesAt } from '../network/example-source.js';
 import { createBatches } from '../programs/batches.js';
@@ -13,9 +14,8 @@ import { type Computation, type ComputationSetting, createComputation } from './
 import type { Problem } from './problem.js';
 import { type ResourceScope, resourceScope } from './resources.js';
 
-/** Examples on which compiled programs are compared with tfjs, and of how many they are chosen. */
-const COMPARED_EXAMPLES = 8;
-const COMPARISON_CANDIDATES = 512;
+/** The examples on which compiled programs are compared with tfjs are chosen of so many times those that tfjs looks at. */
+const CANDIDATES_FACTOR = 4;
 
 /** Compiled programs and how they are run. */
 export interface CompiledSetting {
@@ -34,14 +34,15 @@ async function worstExamples(
   { network, loss, train }: Problem,
   { executor, programs, plan }: CompiledSetting,
 ): Promise<ExampleSource> {
-  const candidates = { ...train, count: Math.min(COMPARISON_CANDIDATES, train.count) };
+  const sizes = checkSizes(network, train);
+  const candidates = { ...train, count: Math.min(CANDIDATES_FACTOR * sizes.candidates, train.count) };
   const evaluator = lossEvaluator(network, loss, programs.evaluate);
   try {
     const batchSize = Math.min(plan.batchSize, candidates.count);
     const batches = createBatches(candidates, network.outputs, { batchSize, keepBytes: 0, executor });
     const { losses } = await evaluator.evaluate(batches, network.weights);
     const places = Array.from(losses, (_, place) => place).sort((a, b) => losses[b] - losses[a]);
-    return examplesAt(train, places.slice(0, COMPARED_EXAMPLES));
+    return examplesAt(train, places.slice(0, sizes.examples));
   } finally {
     evaluator.dispose();
   }

@@ -1,3 +1,4 @@
+import { InputError } from '../errors.js';
 import {
   AvgPoolGrad,
   BatchMatMul,
@@ -120,7 +121,10 @@ export function guardWasmAllocations(backend: KernelBackend): void {
   module._malloc = (bytes) => {
     const address = allocate(bytes);
     if (address === 0 && bytes > 0) {
-      throw new Error(`the WebAssembly heap is full (${bytes} bytes asked for): lower --memory-limit`);
+      throw new InputError(
+        'backend/heap',
+        `the heap of WebAssembly, 4 GB, is full (${bytes} bytes asked for): lower --memory-limit; if that does not help, install @tensorflow/tfjs-node and give --backend tensorflow`,
+      );
     }
     return address;
   };

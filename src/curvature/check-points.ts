@@ -5,6 +5,7 @@ import { createBatches } from '../programs/batches.js';
 import { evaluate } from '../programs/evaluation.js';
 import type { RandomStream } from '../random.js';
 import { type Tensor, tensor, tidy } from '../tfjs-core.js';
+import { checkSizes } from './check-sizes.js';
 
 /** Weights and a few examples at which programs are compared. */
 export interface CheckPoint {
@@ -13,28 +14,23 @@ export interface CheckPoint {
   examples: ExampleSource;
 }
 
-/** Examples of a comparison: it is the program that is checked, not the data. */
-const CHECK_EXAMPLES = 8;
-
-/** Examples looked at to find those of largest loss, whose derivatives stand out best from rounding. */
-const CANDIDATE_EXAMPLES = 128;
-
 /** Logits up to which a softmax over them still tells all of them apart in float32. */
 const MODERATE_LOGIT = 8;
 
 /** Weights are halved at most so often to make logits moderate: a factor of 1000. */
 const MOST_HALVINGS = 10;
 
-/** The trained weights, with the examples of largest loss. */
+/** The trained weights, with the examples of largest loss, whose derivatives stand out best from rounding. */
 export async function trainedPoint(
   network: Network,
   loss: LossName,
   source: ExampleSource,
 ): Promise<CheckPoint> {
-  const candidates = { ...source, count: Math.min(CANDIDATE_EXAMPLES, source.count) };
-  const all = createBatches(candidates, network.outputs, { batchSize: 32, keepBytes: 0 });
+  const sizes = checkSizes(network, source);
+  const candidates = { ...source, count: Math.min(sizes.candidates, source.count) };
+  const all = createBatches(candidates, network.outputs, { batchSize: sizes.evaluationBatch, keepBytes: 0 });
   const { losses } = await evaluate(network, loss, all, network.weights);
-  const hardest = [...losses.keys()].sort((a, b) => losses[b] - losses[a] || a - b).slice(0, CHECK_EXAMPLES);
+  const hardest = [...losses.keys()].sort((a, b) => losses[b] - losses[a] || a - b).slice(0, sizes.examples);
   return { weights: network.weights, examples: examplesAt(source, hardest) };
 }
 

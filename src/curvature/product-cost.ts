@@ -1,4 +1,5 @@
 import { kernelOperations } from '../compute/operation-count.js';
+import { ShapesUnknownError, withShapesAlone } from '../compute/shapes/shape-backend.js';
 import { collect, type TensorProgram } from '../compute/tensor-program.js';
 import type { ExampleSource } from '../network/example-source.js';
 import type { LossName } from '../network/loss.js';
@@ -21,16 +22,38 @@ export interface ProductCost {
   operationsPerExample: number;
 }
 
+/** As `profile` of tfjs, which goes on profiling for ever where what it profiles fails. */
+async function profiled(run: () => Tensor[]): ReturnType<typeof profile> {
+  let failure: unknown = null;
+  const found = await profile(() => {
+    try {
+      return run();
+    } catch (error) {
+      failure = error ?? new Error('failed');
+      return [];
+    }
+  });
+  if (failure !== null) {
+    throw failure;
+  }
+  return found;
+}
+
 async function profileProduct(
   network: Network,
   { run, sampleInputs }: TensorProgram,
   examples: number,
 ): Promise<{ peakBytes: number; operations: number }> {
-  const inputs = sampleInputs(examples);
+  const inputs = withShapesAlone(() => sampleInputs(examples));
+  const product = () =>
+    profiled(() => tidy(() => collect(run(inputs), 'g', network.prunable.length)) as Tensor[]);
   try {
-    const { result, peakBytes, kernels } = await profile(() =>
-      tidy(() => collect(run(inputs), 'g', network.prunable.length)),
-    );
+    const { result, peakBytes, kernels } = await withShapesAlone(product).catch((error: unknown) => {
+      if (error instanceof ShapesUnknownError) {
+        return product();
+      }
+      throw error;
+    });
     dispose(result as Tensor[]);
     const operations = kernels.map(kernelOperations).reduce((a, b) => a + b, 0);
     return { peakBytes, operations };
@@ -40,8 +63,8 @@ async function profileProduct(
 }
 
 /**
- * Measures how memory and work of a curvature product grow with the batch
- * size, by running it on two small batches.
+ * How memory and work of a curvature product by tfjs grow with the batch size:
+ * by its shapes for two small batches.
  */
 export async function measureProductCost(
   network: Network,

@@ -1,5 +1,5 @@
 import { engine, type Tensor } from '../../tfjs-core.js';
-import { ShapesUnknownError, withShapesAlone } from '../shapes/shape-backend.js';
+import { byShapesOrNumbers, withShapesAlone } from '../shapes/shape-backend.js';
 import type { Program, ProgramInputs } from '../tensor-program.js';
 import type { ElementType, Graph, GraphConstant, GraphNode, GraphValue, ValueId } from './graph.js';
 
@@ -54,14 +54,7 @@ function flatInputs(inputs: Record<string, unknown>): [string, Tensor][] {
  * constants: weights that stay fixed, zeros and ones.
  */
 export function traceProgram(program: Program, inputs: ProgramInputs): Graph {
-  try {
-    return withShapesAlone(() => recordKernels(program, inputs));
-  } catch (error) {
-    if (!(error instanceof ShapesUnknownError)) {
-      throw error;
-    }
-    return recordKernels(program, inputs);
-  }
+  return byShapesOrNumbers(() => recordKernels(program, inputs));
 }
 
 /** As {@link traceProgram}, by running the program on the current tfjs backend. */

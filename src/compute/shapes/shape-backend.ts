@@ -162,3 +162,15 @@ export function withShapesAlone<Result>(run: () => Result): Result {
     holder.backendInstance = backendInstance;
   }
 }
+
+/** {@link withShapesAlone} where shapes suffice, else the same on the current backend, which computes. */
+export function byShapesOrNumbers<Result>(run: () => Result): Result {
+  try {
+    return withShapesAlone(run);
+  } catch (error) {
+    if (!(error instanceof ShapesUnknownError)) {
+      throw error;
+    }
+    return run();
+  }
+}
