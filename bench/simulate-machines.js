@@ -12,14 +12,14 @@ import { nodesFor } from '../dist/workers/hand-out.js';
 const { values } = parseArgs({
   options: {
     /** Seconds of a product of one example on one machine. */
-    'example-seconds': { type: 'string', default: '0.048' },
+    'example-seconds': { type: 'string', default: '0.028' },
     weights: { type: 'string', default: '25502912' },
     products: { type: 'string', default: '100' },
     /** Seconds of one thread, of the analysis or of a worker, for a byte that it sends, and one that it receives, checks and adds. */
-    'send-seconds': { type: 'string', default: '4.2e-9' },
-    'receive-seconds': { type: 'string', default: '6.9e-9' },
+    'send-seconds': { type: 'string', default: '1.9e-9' },
+    'receive-seconds': { type: 'string', default: '1.9e-9' },
     /** Seconds of the server's one thread for a byte that it takes or gives. */
-    'server-seconds': { type: 'string', default: '1.3e-9' },
+    'server-seconds': { type: 'string', default: '0.6e-9' },
     /** Seconds of a job besides: the queue, and the answer. */
     latency: { type: 'string', default: '0.02' },
   },
