@@ -176,7 +176,7 @@ export const kernelShapes: Readonly<Record<string, ShapeRule>> = {
         'Identity',
         'LeakyRelu',
       ],
-      ...['Log', 'Log1p', 'LogSoftmax', 'Neg', 'Reciprocal', 'Relu', 'Relu6', 'Reverse', 'Rsqrt', 'Selu'],
+      ...['Log', 'Log1p', 'Neg', 'Reciprocal', 'Relu', 'Relu6', 'Reverse', 'Rsqrt', 'Selu'],
       ...['Sigmoid', 'Sign', 'Sin', 'Softmax', 'Softplus', 'Sqrt', 'Square', 'Step', 'Tanh'],
       ...['ZerosLike', 'OnesLike', 'AddN'],
     ],

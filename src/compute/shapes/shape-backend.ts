@@ -121,13 +121,23 @@ function shapeKernel(rule: ShapeRule) {
   };
 }
 
+/** Backends whose kernels have one here: registrations outlive backends. */
+const followed = new Set<string>();
+
 /** Registers a kernel for every rule, and for every other kernel of the current backend one that gives up. */
 function registerKernels(current: string): void {
+  if (followed.has(current)) {
+    return;
+  }
+  followed.add(current);
+  const present = new Set(getKernelsForBackend(NAME).map(({ kernelName }) => kernelName));
   for (const [kernelName, rule] of Object.entries(kernelShapes)) {
-    registerKernel({ kernelName, backendName: NAME, kernelFunc: shapeKernel(rule) as never });
+    if (!present.has(kernelName)) {
+      registerKernel({ kernelName, backendName: NAME, kernelFunc: shapeKernel(rule) as never });
+    }
   }
   for (const { kernelName } of getKernelsForBackend(current)) {
-    if (kernelShapes[kernelName] === undefined) {
+    if (kernelShapes[kernelName] === undefined && !present.has(kernelName)) {
       const kernelFunc = (): never => {
         throw new ShapesUnknownError(`the shapes that ${kernelName} gives are not known`);
       };
@@ -149,10 +159,8 @@ export function withShapesAlone<Result>(run: () => Result): Result {
   if (backendName === NAME || backendName === null) {
     return run();
   }
-  if (holder.registry[NAME] === undefined) {
-    registerKernels(backendName);
-    holder.registry[NAME] = new ShapeBackend();
-  }
+  registerKernels(backendName);
+  holder.registry[NAME] ??= new ShapeBackend();
   holder.backendName = NAME;
   holder.backendInstance = holder.registry[NAME];
   try {

@@ -21,7 +21,12 @@ import { prepareBackend } from '../../../src/compute/backend.js';
 import type { Graph } from '../../../src/compute/compile/graph.js';
 import { separateFixedTransposes, unfoldFilterGradients } from '../../../src/compute/compile/restructure.js';
 import { simplify } from '../../../src/compute/compile/simplify.js';
-import { NotCompilableError, recordKernels, renumbered, traceProgram } from '../../../src/compute/compile/trace.js';
+import {
+  NotCompilableError,
+  recordKernels,
+  renumbered,
+  traceProgram,
+} from '../../../src/compute/compile/trace.js';
 import type { Program } from '../../../src/compute/tensor-program.js';
 import { randomStream } from '../../../src/random.js';
 import { expectClose } from '../../support/vectors.js';
