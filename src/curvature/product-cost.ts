@@ -45,15 +45,16 @@ async function profileProduct(
   examples: number,
 ): Promise<{ peakBytes: number; operations: number }> {
   const inputs = withShapesAlone(() => sampleInputs(examples));
-  const product = () =>
-    profiled(() => tidy(() => collect(run(inputs), 'g', network.prunable.length)) as Tensor[]);
+  const gradients = () => tidy(() => collect(run(inputs), 'g', network.prunable.length)) as Tensor[];
   try {
-    const { result, peakBytes, kernels } = await withShapesAlone(product).catch((error: unknown) => {
-      if (error instanceof ShapesUnknownError) {
-        return product();
-      }
-      throw error;
-    });
+    const { result, peakBytes, kernels } = await profiled(() => withShapesAlone(gradients)).catch(
+      (error: unknown) => {
+        if (error instanceof ShapesUnknownError) {
+          return profiled(gradients);
+        }
+        throw error;
+      },
+    );
     dispose(result as Tensor[]);
     const operations = kernels.map(kernelOperations).reduce((a, b) => a + b, 0);
     return { peakBytes, operations };

@@ -38,6 +38,13 @@ interface Held {
 /** Holds the numbers of tensors that were made of numbers, and none of those that a kernel gives. */
 class ShapeBackend extends library.KernelBackend {
   private readonly held = new Map<object, Held>();
+  /** Why shapes did not suffice, whatever the program made of that error; null: they did so far. */
+  unknown: ShapesUnknownError | null = null;
+
+  giveUp(message: string): never {
+    this.unknown ??= new ShapesUnknownError(message);
+    throw this.unknown;
+  }
 
   override write(values: Values | null): object {
     const dataId = {};
@@ -58,7 +65,7 @@ class ShapeBackend extends library.KernelBackend {
   override readSync(dataId: object): Values {
     const values = this.held.get(dataId)?.values;
     if (!values) {
-      throw new ShapesUnknownError('the program depends on numbers that it computes');
+      return this.giveUp('the program depends on numbers that it computes');
     }
     return values;
   }
@@ -138,9 +145,8 @@ function registerKernels(current: string): void {
   }
   for (const { kernelName } of getKernelsForBackend(current)) {
     if (kernelShapes[kernelName] === undefined && !present.has(kernelName)) {
-      const kernelFunc = (): never => {
-        throw new ShapesUnknownError(`the shapes that ${kernelName} gives are not known`);
-      };
+      const kernelFunc = ({ backend }: { backend: unknown }): never =>
+        (backend as ShapeBackend).giveUp(`the shapes that ${kernelName} gives are not known`);
       registerKernel({ kernelName, backendName: NAME, kernelFunc });
     }
   }
@@ -161,10 +167,14 @@ export function withShapesAlone<Result>(run: () => Result): Result {
   }
   registerKernels(backendName);
   holder.registry[NAME] ??= new ShapeBackend();
+  const backend = holder.registry[NAME] as ShapeBackend;
+  backend.unknown = null;
   holder.backendName = NAME;
-  holder.backendInstance = holder.registry[NAME];
+  holder.backendInstance = backend;
   try {
     return run();
+  } catch (error) {
+    throw backend.unknown ?? error;
   } finally {
     holder.backendName = backendName;
     holder.backendInstance = backendInstance;

@@ -221,7 +221,14 @@ describe('programs followed by shapes alone', () => {
     ]);
     const byNumbers = ({ x: at }: ProgramInputs) => ({ y: tf.add(at, tf.sum(at).dataSync()[0]) });
     const byUnknown = ({ x: at }: ProgramInputs) => ({ y: tf.cumsum(at, 1) });
-    for (const program of [byNumbers, byUnknown]) {
+    const explaining = (inputs: ProgramInputs) => {
+      try {
+        return byUnknown(inputs);
+      } catch (cause) {
+        throw new Error('a program that gives errors words of its own', { cause });
+      }
+    };
+    for (const program of [byNumbers, byUnknown, explaining]) {
       expect(() => withShapesAlone(() => recordKernels(program, { x }))).toThrow(ShapesUnknownError);
       expect(renumbered(traceProgram(program, { x }))).toEqual(renumbered(recordKernels(program, { x })));
     }
