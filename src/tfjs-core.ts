@@ -122,7 +122,6 @@ export const {
   onesLike,
   pad,
   pow,
-  profile,
   ready,
   reciprocal,
   registerGradient,

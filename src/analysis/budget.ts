@@ -133,11 +133,11 @@ export function basisNote(
  * quarter for batches that are kept; up to half for the tensors of a product
  * and the rest for the Lanczos basis.
  */
-export async function chooseWorkSizes(problem: Problem, config: AnalyzeConfig): Promise<WorkSizes> {
+export function chooseWorkSizes(problem: Problem, config: AnalyzeConfig): WorkSizes {
   const { network, loss, train } = problem;
   const kind: CurvatureKind = config.curvature;
   const limit = tensorMemory(config);
-  const cost = await measureProductCost(network, loss, kind, train);
+  const cost = measureProductCost(network, loss, kind, train);
   const productBatch = batchSizeWithin(cost, train.count, limit / 2, MAXIMUM_BATCH);
   const productBytes = cost.fixedBytes + cost.bytesPerExample * productBatch;
   return {

@@ -188,7 +188,7 @@ async function openUncompiled(
 ): Promise<OpenedComputation> {
   const { network, loss, train } = problem;
   const kind = config.curvature;
-  const sizes = await chooseWorkSizes(problem, config);
+  const sizes = chooseWorkSizes(problem, config);
   // Half of the memory is for a product.
   requireRoom(config, 2 * (sizes.cost.fixedBytes + sizes.cost.bytesPerExample));
   const programs = await prepareLossPrograms(tfjsExecutor, network, loss, kind, train);

@@ -1,9 +1,7 @@
-import { observeKernels } from '../compute/observed-kernels.js';
-import { kernelOperations } from '../compute/operation-count.js';
-import { byShapesOrNumbers } from '../compute/shapes/shape-backend.js';
+import { type ProgramCost, programCost } from '../compute/program-cost.js';
 import type { ExampleSource } from '../network/example-source.js';
 import { type Network, weightTensors } from '../network/network.js';
-import { type Tensor, tensor, tidy } from '../tfjs-core.js';
+import { tensor } from '../tfjs-core.js';
 
 /** How many examples derivatives are checked with, by what a forward pass of one takes. */
 export interface CheckSizes {
@@ -14,8 +12,6 @@ export interface CheckSizes {
   /** Of a forward pass by tfjs. */
   evaluationBatch: number;
 }
-
-const FLOAT32_BYTES = 4;
 
 /** Where nothing is short: it is the program that is checked, not the data. */
 const MOST: CheckSizes = { examples: 8, candidates: 128, evaluationBatch: 32 };
@@ -31,38 +27,11 @@ const EVALUATED_BYTES = 2 ** 30;
 /** Operations of the forward passes of all candidates: seconds, where tfjs computes. */
 const CANDIDATE_OPERATIONS = 2e11;
 
-/** Bytes of all results, and operations, in a forward pass of one example. */
-interface ForwardCost {
-  bytes: number;
-  operations: number;
-}
-
-function forwardCost(network: Network, { shape }: Pick<ExampleSource, 'shape'>): ForwardCost {
-  let bytes = 0;
-  let operations = 0;
+function forwardCost(network: Network, { shape }: Pick<ExampleSource, 'shape'>): ProgramCost {
   const values = new Float32Array(shape.reduce((product, extent) => product * extent, 1));
-  const forward = (): void => {
-    const weights = weightTensors(network, network.weights);
-    const example = tensor(values, [1, ...shape], 'float32');
-    observeKernels(
-      () => network.logits(weights, example),
-      (name, inputs, _attributes, result) => {
-        const outputs = [result].flat();
-        bytes += outputs.reduce((sum, { size }) => sum + FLOAT32_BYTES * size, 0);
-        operations += kernelOperations({
-          name,
-          inputShapes: Object.values(inputs).map((input) => (input as Tensor | null)?.shape ?? null),
-          outputShapes: outputs.map((output) => output.shape),
-        });
-      },
-    );
-  };
-  byShapesOrNumbers(() => {
-    bytes = 0;
-    operations = 0;
-    tidy(forward);
-  });
-  return { bytes, operations };
+  return programCost(() =>
+    network.logits(weightTensors(network, network.weights), tensor(values, [1, ...shape], 'float32')),
+  );
 }
 
 const from1 = (most: number, value: number): number => Math.max(1, Math.min(most, Math.floor(value)));
@@ -73,11 +42,11 @@ const from1 = (most: number, value: number): number => Math.max(1, Math.min(most
  * at where a forward pass takes long.
  */
 export function checkSizes(network: Network, source: Pick<ExampleSource, 'shape'>): CheckSizes {
-  const { bytes, operations } = forwardCost(network, source);
-  const examples = from1(MOST.examples, CHECKED_BYTES / bytes);
+  const { resultBytes, operations } = forwardCost(network, source);
+  const examples = from1(MOST.examples, CHECKED_BYTES / resultBytes);
   return {
     examples,
     candidates: Math.max(examples, from1(MOST.candidates, CANDIDATE_OPERATIONS / operations)),
-    evaluationBatch: from1(MOST.evaluationBatch, EVALUATED_BYTES / bytes),
+    evaluationBatch: from1(MOST.evaluationBatch, EVALUATED_BYTES / resultBytes),
   };
 }

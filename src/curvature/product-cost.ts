@@ -1,12 +1,12 @@
-import { kernelOperations } from '../compute/operation-count.js';
-import { ShapesUnknownError, withShapesAlone } from '../compute/shapes/shape-backend.js';
-import { collect, type TensorProgram } from '../compute/tensor-program.js';
+import { type ProgramCost, programCost } from '../compute/program-cost.js';
+import { withShapesAlone } from '../compute/shapes/shape-backend.js';
+import type { TensorProgram } from '../compute/tensor-program.js';
 import type { ExampleSource } from '../network/example-source.js';
 import type { LossName } from '../network/loss.js';
 import type { Network } from '../network/network.js';
 import type { CurvatureKind } from '../programs/curvature-products.js';
 import { productProgram } from '../programs/loss-programs.js';
-import { dispose, profile, type Tensor, tidy } from '../tfjs-core.js';
+import { dispose } from '../tfjs-core.js';
 
 /** Examples in the two small batches that are compared. */
 const SMALL_BATCH = 2;
@@ -22,42 +22,10 @@ export interface ProductCost {
   operationsPerExample: number;
 }
 
-/** As `profile` of tfjs, which goes on profiling for ever where what it profiles fails. */
-async function profiled(run: () => Tensor[]): ReturnType<typeof profile> {
-  let failure: unknown = null;
-  const found = await profile(() => {
-    try {
-      return run();
-    } catch (error) {
-      failure = error ?? new Error('failed');
-      return [];
-    }
-  });
-  if (failure !== null) {
-    throw failure;
-  }
-  return found;
-}
-
-async function profileProduct(
-  network: Network,
-  { run, sampleInputs }: TensorProgram,
-  examples: number,
-): Promise<{ peakBytes: number; operations: number }> {
+function costOf({ run, sampleInputs }: TensorProgram, examples: number): ProgramCost {
   const inputs = withShapesAlone(() => sampleInputs(examples));
-  const gradients = () => tidy(() => collect(run(inputs), 'g', network.prunable.length)) as Tensor[];
   try {
-    const { result, peakBytes, kernels } = await profiled(() => withShapesAlone(gradients)).catch(
-      (error: unknown) => {
-        if (error instanceof ShapesUnknownError) {
-          return profiled(gradients);
-        }
-        throw error;
-      },
-    );
-    dispose(result as Tensor[]);
-    const operations = kernels.map(kernelOperations).reduce((a, b) => a + b, 0);
-    return { peakBytes, operations };
+    return programCost(() => run(inputs));
   } finally {
     dispose(inputs);
   }
@@ -67,15 +35,15 @@ async function profileProduct(
  * How memory and work of a curvature product by tfjs grow with the batch size:
  * by its shapes for two small batches.
  */
-export async function measureProductCost(
+export function measureProductCost(
   network: Network,
   loss: LossName,
   kind: CurvatureKind,
   source: ExampleSource,
-): Promise<ProductCost> {
+): ProductCost {
   const product = productProgram(network, loss, kind, source);
   const smallExamples = Math.min(SMALL_BATCH, source.count);
-  const small = await profileProduct(network, product, smallExamples);
+  const small = costOf(product, smallExamples);
   if (source.count < LARGE_BATCH) {
     return {
       fixedBytes: 0,
@@ -83,7 +51,7 @@ export async function measureProductCost(
       operationsPerExample: small.operations / smallExamples,
     };
   }
-  const large = await profileProduct(network, product, LARGE_BATCH);
+  const large = costOf(product, LARGE_BATCH);
   const added = LARGE_BATCH - SMALL_BATCH;
   const bytesPerExample = Math.max(1, (large.peakBytes - small.peakBytes) / added);
   return {

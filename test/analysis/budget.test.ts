@@ -37,7 +37,7 @@ async function peakBytes({ network, loss, train }: Problem, batchSize: number): 
 describe('chooseWorkSizes', () => {
   it.each([3e5, 1e6, 1e7])('a product stays within half of %d bytes', async (memoryLimitBytes) => {
     const problem = await mlpProblem(5000);
-    const { productBatch, evaluationBatch, keepBytes } = await chooseWorkSizes(
+    const { productBatch, evaluationBatch, keepBytes } = chooseWorkSizes(
       problem,
       configWith({ memoryLimitBytes }),
     );
@@ -63,25 +63,25 @@ describe('chooseWorkSizes', () => {
       ],
     });
     const problem = await problemOf(await fixedCheckpoint(model), { count: 400, shape: [8, 8, 2] });
-    const { productBatch } = await chooseWorkSizes(problem, configWith({ memoryLimitBytes: 2e6 }));
+    const { productBatch } = chooseWorkSizes(problem, configWith({ memoryLimitBytes: 2e6 }));
     expect(productBatch).toBeGreaterThan(1);
     expect(await peakBytes(problem, productBatch)).toBeLessThanOrEqual(1.05e6);
   });
 
   it('takes one example at a time where not even one fits', async () => {
-    const sizes = await chooseWorkSizes(await mlpProblem(50), configWith({ memoryLimitBytes: 1000 }));
+    const sizes = chooseWorkSizes(await mlpProblem(50), configWith({ memoryLimitBytes: 1000 }));
     expect([sizes.productBatch, sizes.evaluationBatch]).toEqual([1, 1]);
   });
 
   it.each([1, 2, 5, 7])('%i examples are one batch', async (count) => {
-    const sizes = await chooseWorkSizes(await mlpProblem(count), configWith());
+    const sizes = chooseWorkSizes(await mlpProblem(count), configWith());
     expect(sizes.productBatch).toBe(count);
   });
 
   it('is the same in every run', async () => {
     const problem = await mlpProblem(300);
     const config = configWith({ memoryLimitBytes: 1e6 });
-    expect(await chooseWorkSizes(problem, config)).toEqual(await chooseWorkSizes(problem, config));
+    expect(chooseWorkSizes(problem, config)).toEqual(await chooseWorkSizes(problem, config));
   });
 });
 
@@ -145,7 +145,7 @@ describe('reorthogonalisation', () => {
     const seen: string[] = [];
     for (let megabytes = 1; megabytes <= 64; megabytes *= 2) {
       const memoryLimitBytes = megabytes * 1e6;
-      const sizes = await chooseWorkSizes(problem, configWith({ probes: 2, steps: 300, memoryLimitBytes }));
+      const sizes = chooseWorkSizes(problem, configWith({ probes: 2, steps: 300, memoryLimitBytes }));
       const { cost, productBatch, keepBytes, reorthogonalization } = sizes;
       const productBytes = cost.fixedBytes + productBatch * cost.bytesPerExample;
       const left = tensorMemory({ memoryLimitBytes }) - 2 * keepBytes - productBytes;
@@ -158,7 +158,7 @@ describe('reorthogonalisation', () => {
 
   it.each(['full', 'none'] as const)('%s where it is asked for', async (reorthogonalization) => {
     for (const count of [10, 5000]) {
-      const sizes = await chooseWorkSizes(await mlpProblem(count), configWith({ reorthogonalization }));
+      const sizes = chooseWorkSizes(await mlpProblem(count), configWith({ reorthogonalization }));
       expect(sizes.reorthogonalization).toBe(reorthogonalization);
     }
   });

@@ -15,7 +15,7 @@ describe('the cost of a product', () => {
   it('of an MLP counts the passes over its matrices', async () => {
     const mlp = mlpCase('tanh');
     await withProblem(mlp, { seed: 1, examples: 8 }, async ({ network, loss, source }) => {
-      const { operationsPerExample } = await measureProductCost(network, loss, 'hessian', source);
+      const { operationsPerExample } = measureProductCost(network, loss, 'hessian', source);
       // A forward pass takes 2 operations a weight, a backward pass up to twice that, and
       // differentiating both once more up to twice their sum: 6 to 18 a weight.
       const perWeight = operationsPerExample / network.dimension;
@@ -26,7 +26,7 @@ describe('the cost of a product', () => {
 
   it.each(CURVATURES)('of a convolutional network is a positive number (%s)', async (kind) => {
     await withProblem(smallConvNet, { seed: 1, examples: 8 }, async ({ network, loss, source }) => {
-      const cost = await measureProductCost(network, loss, kind, source);
+      const cost = measureProductCost(network, loss, kind, source);
       // One forward pass of the convolution alone: 6 x 5 positions, 3 x 3 taps, 2 to 3 channels.
       expect(cost.operationsPerExample).toBeGreaterThan(2 * 30 * 9 * 2 * 3);
       expect(cost.bytesPerExample).toBeGreaterThan(4 * 60);
@@ -38,7 +38,7 @@ describe('the cost of a product', () => {
     const peakOf = async (examples: number): Promise<number> =>
       withProblem(smallConvNet, { seed: 1, examples: examples }, async ({ network, loss, source }) => {
         // With fewer than six examples the cost is that of one batch, all of it counted per example.
-        const { bytesPerExample, fixedBytes } = await measureProductCost(network, loss, 'hessian', source);
+        const { bytesPerExample, fixedBytes } = measureProductCost(network, loss, 'hessian', source);
         return fixedBytes + examples * bytesPerExample;
       });
     const small = await peakOf(2);
@@ -53,7 +53,7 @@ describe('the cost of a product', () => {
     const costs: ProductCost[] = [];
     for (const examples of [6, 9, 20]) {
       await withProblem(mlpCase('relu'), { seed: 1, examples }, async ({ network, loss, source }) => {
-        costs.push(await measureProductCost(network, loss, 'ggn', source));
+        costs.push(measureProductCost(network, loss, 'ggn', source));
       });
     }
     expect(costs[1]).toEqual(costs[0]);
@@ -62,7 +62,7 @@ describe('the cost of a product', () => {
 
   it('is known for a single example', async () => {
     await withProblem(mlpCase('relu'), { seed: 1, examples: 1 }, async ({ network, loss, source }) => {
-      const cost = await measureProductCost(network, loss, 'hessian', source);
+      const cost = measureProductCost(network, loss, 'hessian', source);
       expect(cost.fixedBytes).toBe(0);
       expect(cost.bytesPerExample).toBeGreaterThan(0);
       expect(cost.operationsPerExample).toBeGreaterThan(0);
@@ -72,7 +72,7 @@ describe('the cost of a product', () => {
   it('leaves no tensors', async () => {
     await withProblem(smallConvNet, { seed: 1, examples: 8 }, async ({ network, loss, source }) => {
       const before = tf.memory().numTensors;
-      await measureProductCost(network, loss, 'hessian', source);
+      measureProductCost(network, loss, 'hessian', source);
       expect(tf.memory().numTensors).toBe(before);
     });
   });
