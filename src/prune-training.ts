@@ -20,13 +20,14 @@ import {
   type MaskedNetwork,
   type RetrainingProblem,
   stepSetting,
+  stepsOf,
   unmasked,
   withFlatWeights,
 } from './retraining/masked-training.js';
 import { type TrainedNetwork, trainingMethods, tune } from './retraining/methods.js';
 import { openNetworkMeter } from './retraining/network-meter.js';
 import { asDiverged, chooseRate, RATES_TRIED } from './retraining/rate-choice.js';
-import { defaultSettings, type RetrainingSettings } from './retraining/settings.js';
+import { defaultSettings, type RetrainingSettings, settingsForSteps } from './retraining/settings.js';
 import { trustedExecutor } from './training/step-agreement.js';
 
 /** @throws InputError for networks and losses that training does not take */
@@ -226,7 +227,12 @@ export async function pruneByTraining(
       stage.update(runsDone + done / total);
     };
     const opened = await openRetraining(config, problem, checkpoint, network, onSteps, progress.note);
-    const { retraining, settings } = opened;
+    const { retraining } = opened;
+    const epochs = Math.max(isTrainingMethod(name) ? budgetEpochs : 0, tuneEpochs);
+    const settings =
+      typeof config.learningRate === 'number'
+        ? opened.settings
+        : settingsForSteps(opened.settings, stepsOf(retraining, epochs, opened.settings.batchSize));
     const dense = unmasked(retraining);
     const started = performance.now();
     const trained = async (

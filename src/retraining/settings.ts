@@ -55,3 +55,17 @@ export function defaultSettings(
     ? { ...common, optimizer: 'sgd', batchSize: 128, learningRate: 0.02, rateShare: cosineShare }
     : { ...common, optimizer: 'adam', batchSize: 64, learningRate: 4e-3, rateShare: linearShare };
 }
+
+/**
+ * Steps from which on Adam's default rate is halved. MLPNet, `gradual`, test accuracy in percent with a rate of 0.004 and of
+ * 0.002 at 80, 95 and 98 % pruned, one seed: 5 epochs (4,690 steps) 97.17 96.56 93.84 and 97.14 96.00 93.46; 10 epochs
+ * 97.30 96.59 93.57 and 97.34 96.61 94.04; 20 epochs 97.09 96.19 93.36 and 97.48 97.01 94.40.
+ */
+const MANY_STEPS = 9000;
+
+/** Default settings for a training of so many steps. */
+export function settingsForSteps(settings: RetrainingSettings, steps: number): RetrainingSettings {
+  return settings.optimizer === 'adam' && steps >= MANY_STEPS
+    ? { ...settings, learningRate: settings.learningRate / 2 }
+    : settings;
+}

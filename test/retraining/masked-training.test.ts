@@ -8,7 +8,13 @@ import { growingMask, trainThenPrune } from '../../src/retraining/gradual.js';
 import { imp, initialized, prunedAfterRounds, rewound, roundCounts } from '../../src/retraining/imp.js';
 import { flatWeights, stepsOf, trainMasked, unmasked } from '../../src/retraining/masked-training.js';
 import { trainingMethods, tune } from '../../src/retraining/methods.js';
-import { cosineShare, defaultSettings, linearShare, stepwiseShare } from '../../src/retraining/settings.js';
+import {
+  cosineShare,
+  defaultSettings,
+  linearShare,
+  settingsForSteps,
+  stepwiseShare,
+} from '../../src/retraining/settings.js';
 import { hasNative, native } from '../compute/compile/support.js';
 import { withProblem } from './small-problem.js';
 
@@ -250,6 +256,11 @@ describe('rates', () => {
     const initial = { kind: 'constant', value: 0 } as const;
     const statistics = [{ name: 'm', shape: [1], values: new Float32Array(1), initial }];
     expect(defaultSettings({ statistics }, null)).toMatchObject({ optimizer: 'sgd', batchSize: 128 });
-    expect(defaultSettings({ statistics: [] }, null)).toMatchObject({ optimizer: 'adam', batchSize: 64 });
+    const adam = defaultSettings({ statistics: [] }, null);
+    expect(adam).toMatchObject({ optimizer: 'adam', batchSize: 64 });
+    expect(settingsForSteps(adam, 4690)).toEqual(adam);
+    expect(settingsForSteps(adam, 18_760).learningRate).toBe(adam.learningRate / 2);
+    const descent = defaultSettings({ statistics }, null);
+    expect(settingsForSteps(descent, 18_760)).toEqual(descent);
   });
 });
