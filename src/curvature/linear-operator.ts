@@ -25,7 +25,7 @@ export interface ProductSummary {
   /** Which numbers; they follow from the name, the vector and `inputs`. */
   name: string;
   /** What they depend on besides, but for what never changes in one analysis, such as weights, gradient and layers. */
-  inputs?: readonly Float64Array[];
+  inputs?: readonly (Float32Array | Float64Array)[];
   of(product: Float64Array): Float64Array;
 }
 

@@ -114,13 +114,13 @@ export function pruneSmallest(weights: Float32Array, ranking: MagnitudeRanking, 
   return pruned;
 }
 
-/** d(p) = w^k - w*, the displacement that pruning the n smallest weights makes. */
+/** d(p) = w^k - w*, the displacement that pruning the n smallest weights makes: weights or 0, so that float32 holds it. */
 export function pruningDisplacement(
   weights: Float32Array,
   ranking: MagnitudeRanking,
   count: number,
-): Float64Array {
-  const displacement = new Float64Array(weights.length);
+): Float32Array {
+  const displacement = new Float32Array(weights.length);
   const { bits, ranges } = smallest(weights, ranking, count);
   for (const { start, end, below } of ranges) {
     for (let i = start; i < end; i++) {

@@ -57,11 +57,8 @@ async function networkCase(kind: CurvatureKind, prunedFraction: number) {
     slice: { prunedFraction },
     spectrumProducts: 8,
   };
-  const d = pruningDisplacement(
-    network.weights,
-    ranking,
-    Math.floor(prunedFraction * network.dimension + 1e-6),
-  );
+  const count = Math.floor(prunedFraction * network.dimension + 1e-6);
+  const d = Float64Array.from(pruningDisplacement(network.weights, ranking, count));
   return { problem, network, gradient, setting, d };
 }
 

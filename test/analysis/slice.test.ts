@@ -61,7 +61,7 @@ describe('increasePredictor', () => {
     const ranking = rankByMagnitude(network.weights);
     const predict = increasePredictor(operator, gradient, network.weights, ranking);
     for (let n = 0; n <= network.dimension; n++) {
-      const d = pruningDisplacement(network.weights, ranking, n);
+      const d = Float64Array.from(pruningDisplacement(network.weights, ranking, n));
       const { gradientTerm, curvatureTerm } = await predict(n / network.dimension);
       expect(gradientTerm).toBeCloseTo(dot(gradient, d), 12);
       expect(curvatureTerm).toBeCloseTo(quadraticForm(rows, d) / 2, 5);
@@ -93,7 +93,7 @@ describe('predictSlice', () => {
     const { rows, operator, gradient, weights, ranking } = quadraticProblem(dimension, size);
     const predict = increasePredictor(operator, gradient, weights, ranking);
     const increases = Array.from({ length: dimension + 1 }, (_, n) => {
-      const d = pruningDisplacement(weights, ranking, n);
+      const d = Float64Array.from(pruningDisplacement(weights, ranking, n));
       return dot(gradient, d) + quadraticForm(rows, d) / 2;
     });
     for (const epsilon of [1e-4, 0.01, 0.1, 1, 100]) {
