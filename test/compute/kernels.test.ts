@@ -350,6 +350,6 @@ describe('kernels that wasm lacks or has slow', () => {
 
   it('a full heap is an error, not a write to address 0', async () => {
     await tf.setBackend('wasm');
-    expect(() => tf.zeros([2 ** 30 - 1])).toThrow(/heap is full.*--memory-limit/);
+    expect(() => tf.zeros([2 ** 30 - 1])).toThrow(/heap of WebAssembly, 4 GB, is full.*--memory-limit/);
   });
 });
