@@ -9,8 +9,7 @@ const ours = (value: NativeTensor): ExecutorTensor => value as unknown as Execut
 const theirs = (value: ExecutorTensor): NativeTensor => value as unknown as NativeTensor;
 
 /**
- * Traces programs on the current tfjs backend, once each, and runs them
- * compiled by ONNX Runtime. Its tensors are views of the numbers they are
+ * Traces programs, once each, and runs them compiled by ONNX Runtime. Its tensors are views of the numbers they are
  * made of, and are collected as garbage.
  */
 export function onnxExecutor(native: NativeOptions): Executor {

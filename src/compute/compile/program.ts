@@ -47,7 +47,7 @@ export class TracedProgram {
   ) {}
 
   /**
-   * Traces a program on the current tfjs backend.
+   * Traces a program, by its shapes where they suffice.
    *
    * @throws NotCompilableError
    */
