@@ -138,6 +138,7 @@ export const {
   sign,
   sin,
   slice,
+  slice_util,
   softmax,
   softplus,
   split,

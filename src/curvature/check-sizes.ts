@@ -17,14 +17,14 @@ export interface CheckSizes {
 const MOST: CheckSizes = { examples: 8, candidates: 128, evaluationBatch: 32 };
 
 /**
- * Bytes of all results in a forward pass of what is checked at once: a product by tfjs holds eight to ten times as
- * much at its peak (ResNet-20 for 32 x 32, ResNet-50 for 224 x 224), and half of the 4 GiB that WebAssembly can
- * address is for that; weights take their share of the rest.
+ * Bytes of all results in a forward pass of what is checked at once. A product by tfjs holds 6.3 times as much at its
+ * peak for ResNet-20 (32 x 32) and 4.9 for ResNet-50 (224 x 224), counted by `measureProductCost`; ten times are allowed for,
+ * in half of the 4 GiB that WebAssembly can address: the rest is for weights (1.5 GB for ResNet-50) and for what gaps take.
  */
 const CHECKED_BYTES = 2 ** 31 / 10;
 /** The same of a forward pass alone. */
 const EVALUATED_BYTES = 2 ** 30;
-/** Operations of the forward passes of all candidates: seconds, where tfjs computes. */
+/** Operations of the forward passes of all candidates: ten seconds or so, where tfjs computes. */
 const CANDIDATE_OPERATIONS = 2e11;
 
 function forwardCost(network: Network, { shape }: Pick<ExampleSource, 'shape'>): ProgramCost {
@@ -37,7 +37,7 @@ function forwardCost(network: Network, { shape }: Pick<ExampleSource, 'shape'>):
 const from1 = (most: number, value: number): number => Math.max(1, Math.min(most, Math.floor(value)));
 
 /**
- * How many examples can be checked with at a time: fewer where their
+ * How many examples of a shape can be checked with at a time: fewer where their
  * activations would not fit into the heap of WebAssembly, and fewer are looked
  * at where a forward pass takes long.
  */

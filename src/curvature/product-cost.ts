@@ -1,5 +1,5 @@
 import { type ProgramCost, programCost } from '../compute/program-cost.js';
-import { withShapesAlone } from '../compute/shapes/shape-backend.js';
+import { byShapesOrNumbers } from '../compute/shapes/shape-backend.js';
 import type { TensorProgram } from '../compute/tensor-program.js';
 import type { ExampleSource } from '../network/example-source.js';
 import type { LossName } from '../network/loss.js';
@@ -23,7 +23,7 @@ export interface ProductCost {
 }
 
 function costOf({ run, sampleInputs }: TensorProgram, examples: number): ProgramCost {
-  const inputs = withShapesAlone(() => sampleInputs(examples));
+  const inputs = byShapesOrNumbers(() => sampleInputs(examples));
   try {
     return programCost(() => run(inputs));
   } finally {

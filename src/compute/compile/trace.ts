@@ -1,5 +1,5 @@
 import { engine, type Tensor } from '../../tfjs-core.js';
-import { byShapesOrNumbers, withShapesAlone } from '../shapes/shape-backend.js';
+import { byShapesOrNumbers } from '../shapes/shape-backend.js';
 import type { Program, ProgramInputs } from '../tensor-program.js';
 import type { ElementType, Graph, GraphConstant, GraphNode, GraphValue, ValueId } from './graph.js';
 
@@ -209,7 +209,7 @@ export function traceTemplate(
   makeInputs: (batchSize: number) => ProgramInputs,
 ): GraphTemplate {
   const [small, large] = TEMPLATE_BATCHES.map((batchSize) => {
-    const inputs = withShapesAlone(() => makeInputs(batchSize));
+    const inputs = byShapesOrNumbers(() => makeInputs(batchSize));
     try {
       return renumbered(traceProgram(program, inputs));
     } finally {

@@ -1,5 +1,5 @@
 /** What shapes and types the kernels of tfjs give, by those of what they read and their attributes. */
-import { backend_util, type DataType, type TensorInfo, util } from '../../tfjs-core.js';
+import { backend_util, type DataType, slice_util, type TensorInfo, util } from '../../tfjs-core.js';
 import { convolutionGeometry } from '../convolution-kernels.js';
 import { MAX_POOL_GATHER } from '../kernels.js';
 import { poolGeometry } from '../pooling-kernels.js';
@@ -106,13 +106,14 @@ const arranging: Readonly<Record<string, ShapeRule>> = {
     shape: x.shape.map((extent, axis) => extent * (attributes.reps as number[])[axis]),
     dtype: x.dtype,
   }),
-  Slice: ({ inputs: { x }, attributes }) => {
-    const begin = attributes.begin as number[];
-    const size = attributes.size as number[];
-    return {
-      shape: x.shape.map((extent, axis) => (size[axis] < 0 ? extent - begin[axis] : size[axis])),
-      dtype: x.dtype,
-    };
+  Slice: ({ inputs: { x }, attributes: { begin, size } }) => {
+    // As they were asked for: one number, of fewer axes, or left out.
+    const [, shape] = slice_util.parseSliceParams(
+      x as never,
+      begin as number | number[],
+      size as number | number[] | undefined,
+    );
+    return { shape, dtype: x.dtype };
   },
   PadV2: ({ inputs: { x }, attributes }) => ({
     shape: x.shape.map((extent, axis) => {

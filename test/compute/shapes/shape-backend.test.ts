@@ -83,7 +83,14 @@ const cases: [string, Shape[], Operation][] = [
     [[2, 3, 4]],
     (x) => [
       ...[tf.reshape(x, [4, -1]), tf.expandDims(x, 1), tf.expandDims(x, -1), tf.transpose(x, [2, 0, 1])],
-      ...[tf.tile(x, [1, 2, 3]), tf.slice(x, [0, 1, 0], [2, 2, -1]), tf.reverse(x, 1), tf.stack([x, x], 1)],
+      ...[
+        tf.tile(x, [1, 2, 3]),
+        tf.slice(x, [0, 1, 0], [2, 2, -1]),
+        tf.slice(x, [1]),
+        tf.slice(x, 1),
+        tf.reverse(x, 1),
+        tf.stack([x, x], 1),
+      ],
       tf.pad(x, [
         [0, 1],
         [2, 0],
