@@ -231,7 +231,13 @@ async function measure(benchCase, threads, scope) {
     },
     (evaluations) => times(evaluationCost, evaluations),
   );
-  await stage('training step', training.step, training.cost);
+  const { stepsAtOnce } = training;
+  await stage(
+    'training step',
+    () => training.take(stepsAtOnce),
+    times(training.cost, stepsAtOnce),
+    () => stepsAtOnce,
+  );
   await machine.sample();
   training.dispose();
   const speeds = machine.speeds();

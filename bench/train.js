@@ -14,6 +14,7 @@ import { setTimeout as rest } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
+import { COMPUTING_OPTIONS } from '../dist/cli/start.js';
 import { processor } from './machine.js';
 import { median } from './median.js';
 import { pythonWithTorch, startTorch, startWorker, TORCH_IS_MISSING, torchNotes } from './torch-process.js';
@@ -37,7 +38,13 @@ async function compare(benchCase, python, { rounds, threads }) {
   const folder = mkdtempSync(join(tmpdir(), 'prune-limit-train-'));
   const index = trainingCases.indexOf(benchCase);
   const ours = {
-    ...startWorker(process.execPath, [path('training-worker.js'), String(index), folder, String(threads)]),
+    ...startWorker(process.execPath, [
+      ...COMPUTING_OPTIONS,
+      path('training-worker.js'),
+      String(index),
+      folder,
+      String(threads),
+    ]),
     runs: [],
   };
   const peers = [];

@@ -43,7 +43,8 @@ function recording(executor, prepared) {
  *
  * @param {{ zoo: string, exampleShape: number[], hidden?: number[], width?: number }} training
  * @param onnx how programs are compiled; null for tfjs
- * @returns the network, the batch, the step, which resolves to its mean loss, and its cost where it is compiled
+ * @returns the network, the batch, what takes so many steps and resolves to their mean losses, how many are taken at
+ *   once, and the cost of one where it is compiled
  */
 export async function openTrainingStep({ zoo, exampleShape, hidden = [], width = 1 }, onnx) {
   const layout = exampleShape.length === 3 ? 'NHWC' : 'flat';
@@ -76,9 +77,15 @@ export async function openTrainingStep({ zoo, exampleShape, hidden = [], width =
     network,
     batch,
     cost: prepared.get('training-step').plans?.wholeCost(BATCH) ?? null,
-    step: async () => {
-      const { losses } = await engine.step(batch, scalars);
-      return losses.reduce((sum, loss) => sum + loss, 0) / BATCH;
+    stepsAtOnce: engine.stepsAtOnce,
+    take: async (count) => {
+      const losses = [];
+      while (losses.length < count) {
+        const size = Math.min(engine.stepsAtOnce, count - losses.length);
+        const results = await engine.take(Array(size).fill({ batch, scalars }));
+        losses.push(...results.map((each) => each.losses.reduce((sum, loss) => sum + loss, 0) / BATCH));
+      }
+      return losses;
     },
     dispose: () => engine.dispose(),
   };

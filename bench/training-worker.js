@@ -36,27 +36,19 @@ function writeProblem(folder, { architecture, exampleShape }, network, batch) {
 
 async function open(benchCase, folder, threads) {
   const { onnx } = await prepareEngine('auto', threads > 0 ? threads : null);
-  const { network, batch, step } = await openTrainingStep(benchCase, onnx);
+  const { network, batch, take } = await openTrainingStep(benchCase, onnx);
   writeProblem(folder, benchCase, network, batch);
-  return step;
+  return take;
 }
 
 const [index, folder, threads] = process.argv.slice(2);
-const step = await open(trainingCases[Number(index)], folder, Number(threads));
+const take = await open(trainingCases[Number(index)], folder, Number(threads));
 const answers = {
   ready: async () => ({}),
-  losses: async (count) => {
-    const losses = [];
-    for (let i = 0; i < count; i++) {
-      losses.push(await step());
-    }
-    return losses;
-  },
+  losses: take,
   steps: async (count) => {
     const [start, cpu] = [performance.now(), process.cpuUsage()];
-    for (let i = 0; i < count; i++) {
-      await step();
-    }
+    await take(count);
     const milliseconds = (performance.now() - start) / count;
     const { user, system } = process.cpuUsage(cpu);
     return { milliseconds, cpuMilliseconds: (user + system) / 1000 / count };

@@ -22,15 +22,32 @@ export interface CompiledProgram {
    * @throws NotCompilableError when the executor cannot run it
    */
   run(inputs: ExecutorTensors): Promise<ExecutorTensors>;
+  dispose(): Promise<void>;
+}
+
+/** Which inputs of a program differ between runs in a row; the others are the same in all of them. */
+export interface SeriesInputs {
+  /** Inputs that are outputs of the run before, and the names of these. */
+  carried: Readonly<Record<string, string>>;
+  /** Inputs that are given for every run. */
+  varied: readonly string[];
+}
+
+/** A program that runs several times in a row, for one batch size. */
+export interface CompiledSeries {
   /**
-   * Runs the program and takes the given tensors for its outputs, where the executor can: they must not be inputs of
-   * the same run and are not to be used afterwards.
+   * Runs the program as often as there are numbers for, once at least; how many runs are done at once changes no bit.
    *
-   * @param outputs by name, all or some
-   * @returns all outputs, owned by the caller
+   * @param inputs those of the first run that are carried, and those that are the same in all
+   * @param varied for each run the numbers of the others
+   * @returns what is carried after the last run, by the names of inputs and owned by the caller, and the numbers of
+   *   the other outputs of each run
    * @throws NotCompilableError when the executor cannot run it
    */
-  runInto(inputs: ExecutorTensors, outputs: Readonly<ExecutorTensors>): Promise<ExecutorTensors>;
+  run(
+    inputs: ExecutorTensors,
+    varied: readonly Readonly<Record<string, Float32Array>>[],
+  ): Promise<{ carried: ExecutorTensors; results: Record<string, Float32Array>[] }>;
   dispose(): Promise<void>;
 }
 
@@ -75,6 +92,8 @@ export interface ProgramPlans {
 export interface PreparedProgram {
   /** @throws NotCompilableError */
   compile(batchSize: number): Promise<CompiledProgram>;
+  /** @throws NotCompilableError */
+  compileSeries(batchSize: number, inputs: SeriesInputs): Promise<CompiledSeries>;
   /** Null where programs run as they are, operation by operation. */
   readonly plans: ProgramPlans | null;
 }

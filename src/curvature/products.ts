@@ -103,8 +103,7 @@ export interface CurvatureOperator extends LinearOperator {
 
 /** Products of one batch: with any direction, as often as wanted, until it is released. */
 interface BatchProduct {
-  /** @param outputs of an earlier product, taken for those of this one */
-  run(direction: ExecutorTensors, outputs: ExecutorTensors): Promise<ExecutorTensors>;
+  run(direction: ExecutorTensors): Promise<ExecutorTensors>;
   release(): void;
 }
 
@@ -123,7 +122,7 @@ function wholeProducts(program: () => Promise<PreparedProgram>, fixed: ExecutorT
     of: async ({ size, x, y }) => {
       const compiled = await programs.of(size);
       return {
-        run: (direction, outputs) => compiled.runInto({ ...fixed, ...direction, x, y }, outputs),
+        run: (direction) => compiled.run({ ...fixed, ...direction, x, y }),
         release: () => {},
       };
     },
@@ -156,7 +155,7 @@ function splitProducts(
         shared.set(index, known);
       }
       return {
-        run: (direction, outputs) => step.runInto({ ...known, ...direction }, outputs),
+        run: (direction) => step.run({ ...known, ...direction }),
         release: () => {
           if (!keeps) {
             executor.release(known);
@@ -196,12 +195,6 @@ function sumsBy(
   products: ProductStrategy,
 ): ProductSums {
   const { executor } = batches;
-  // Written over by the next product: fresh memory of this size costs page faults and collections of garbage.
-  let outputs: ExecutorTensors = {};
-  const releaseOutputs = (): void => {
-    executor.release(outputs);
-    outputs = {};
-  };
   return {
     over: async (vectors, { range, factor } = {}) => {
       const directions = vectors.map((vector) => flatInputs(executor, network, 'v', vector));
@@ -212,11 +205,9 @@ function sumsBy(
           // One by one: a step for several vectors, with taller and wider products, takes 0.75 (layers of 40) to 0.9 of their
           // time (of 300), and larger batches bring most of that without one.
           for (const [i, direction] of directions.entries()) {
-            outputs = await product.run(direction, outputs);
+            const outputs = await product.run(direction);
             sums[i].add(outputs);
-            if (!executor.compiles) {
-              releaseOutputs();
-            }
+            executor.release(outputs);
           }
           product.release();
         }, range);
@@ -226,7 +217,6 @@ function sumsBy(
       return sums.map(({ values }) => values);
     },
     dispose: () => {
-      releaseOutputs();
       executor.release(fixed);
       products.dispose();
     },

@@ -157,21 +157,25 @@ export async function trainMasked(
   const perEpoch = Math.ceil(examples.length / batchSize);
   let order = permutation(examples.length, shuffle);
   let change = 0;
+  const chosenFor = (step: number): Int32Array => {
+    const within = step % perEpoch;
+    if (within === 0 && step > 0) {
+      order = permutation(examples.length, shuffle);
+    }
+    return order.subarray(within * batchSize, (within + 1) * batchSize).map((place) => examples[place]);
+  };
   try {
-    for (let step = 0; step < steps; step++) {
+    for (let step = 0; step < steps; ) {
       for (; changes[change]?.step === step; change++) {
         mask = changes[change].next(flatWeights(problem, engine.state().weights), mask);
         engine.setMasks(stepMasks(problem, mask));
       }
-      const within = step % perEpoch;
-      if (within === 0 && step > 0) {
-        order = permutation(examples.length, shuffle);
+      const end = Math.min(steps, step + engine.stepsAtOnce, changes[change]?.step ?? steps);
+      const chosen = Array.from({ length: end - step }, (_, index) => chosenFor(step + index));
+      await takeSteps(problem, settings, engine, chosen, step, steps);
+      for (const each of chosen) {
+        problem.onSteps(++step, steps, each.length);
       }
-      const chosen = order
-        .subarray(within * batchSize, (within + 1) * batchSize)
-        .map((place) => examples[place]);
-      await takeStep(problem, settings, engine, chosen, step, steps);
-      problem.onSteps(step + 1, steps, chosen.length);
       await new Promise((resolve) => setImmediate(resolve));
     }
     const { weights, statistics } = engine.state();
@@ -183,27 +187,33 @@ export async function trainMasked(
 
 const copied = (values: Float32Array): Float32Array => values.slice();
 
-async function takeStep(
+async function takeSteps(
   { network, data, seed }: RetrainingProblem,
   settings: RetrainingSettings,
   engine: StepEngine,
-  chosen: Int32Array,
-  step: number,
+  chosen: readonly Int32Array[],
+  first: number,
   steps: number,
 ): Promise<void> {
   const { optimizer, momentum, augment, l1, weightDecay } = settings;
-  const batch = trainingBatch(data, chosen, step, { seed, augment, dropouts: network.dropouts });
-  const rate = settings.learningRate * settings.rateShare(step, steps);
   const penalties = { l1, l2: 0, weightDecay };
-  const scalars =
-    optimizer === 'adam'
-      ? adamScalars(batch.size, rate, momentum, step + 1, penalties)
-      : sgdScalars(batch.size, rate, momentum, penalties);
-  const { losses } = await engine.step(batch, scalars);
-  if (!losses.every(Number.isFinite)) {
+  const results = await engine.take(
+    chosen.map((examples, index) => {
+      const step = first + index;
+      const batch = trainingBatch(data, examples, step, { seed, augment, dropouts: network.dropouts });
+      const rate = settings.learningRate * settings.rateShare(step, steps);
+      const scalars =
+        optimizer === 'adam'
+          ? adamScalars(batch.size, rate, momentum, step + 1, penalties)
+          : sgdScalars(batch.size, rate, momentum, penalties);
+      return { batch, scalars };
+    }),
+  );
+  const diverged = results.findIndex(({ losses }) => !losses.every(Number.isFinite));
+  if (diverged >= 0) {
     throw new InputError(
       'training/diverged',
-      `training of the kept weights diverged in step ${step + 1} of ${steps}; give a smaller --learning-rate`,
+      `training of the kept weights diverged in step ${first + diverged + 1} of ${steps}; give a smaller --learning-rate`,
     );
   }
 }

@@ -38,7 +38,7 @@ async function resultsOf(
 ): Promise<Float32Array[]> {
   const engine = await createStepEngine(executor, setting, batch.size);
   try {
-    const { losses } = await engine.step(batch, scalarsFor(batch.size));
+    const [{ losses }] = await engine.take([{ batch, scalars: scalarsFor(batch.size) }]);
     const { weights, velocities, seconds, statistics } = engine.state();
     return [losses.slice(), ...[velocities, seconds, weights, statistics].map(joined)];
   } finally {

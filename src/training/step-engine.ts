@@ -1,8 +1,9 @@
 /** Takes training steps and holds what they change. */
 
+import { elementCount } from '../checkpoint/checkpoint.js';
 import { compiledBySize } from '../compute/compile/compiled-by-size.js';
-import type { CompiledProgram, Executor, ExecutorTensors } from '../compute/executor.js';
-import { collect, type ProgramInputs } from '../compute/tensor-program.js';
+import type { CompiledSeries, Executor, PreparedProgram } from '../compute/executor.js';
+import { collect, numbered, type ProgramInputs } from '../compute/tensor-program.js';
 import type { TrainableNetwork } from '../network/trainable-network.js';
 import {
   maskedWeights,
@@ -39,14 +40,23 @@ export interface StepResult {
   logits: Float32Array;
 }
 
+/** A step to take. */
+export interface TrainingStep {
+  batch: TrainingBatch;
+  scalars: StepScalars;
+}
+
 /** Takes steps and holds what they change. */
 export interface StepEngine {
-  step(batch: TrainingBatch, scalars: StepScalars): Promise<StepResult>;
+  /** How many steps of full batches are best taken at once, without anyone having to wait for them. */
+  readonly stepsAtOnce: number;
+  /** Takes steps in their order, with the same numbers whether at once or one by one. */
+  take(steps: readonly TrainingStep[]): Promise<StepResult[]>;
   /** Logits [size, outputs] in use, not in training, with the weights as they are. */
   logits(inputs: Float32Array, size: number): Promise<Float32Array>;
   /** Other masks from now on, one for each prunable weight; the weights are multiplied by them at once. */
   setMasks(masks: readonly Float32Array[]): void;
-  /** The state as it is: read it before the next step. */
+  /** The state as it is: read it before the next steps. */
   state(): TrainingState;
   dispose(): void;
 }
@@ -110,59 +120,89 @@ function maskInputs<T>(
   );
 }
 
-function batchInputs<T>(
-  { network, inputShape, options }: StepSetting,
-  { size, inputs, targets, dropoutMasks }: TrainingBatch,
-  scalars: StepScalars,
-  make: MakeTensor<T>,
-): Record<string, T> {
+/** The numbers of a step's inputs that differ from step to step. */
+function stepNumbers(
+  { options }: StepSetting,
+  { batch, scalars }: TrainingStep,
+): Record<string, Float32Array> {
+  const { inputs, targets, dropoutMasks } = batch;
   return {
-    x: make(inputs, [size, ...inputShape]),
-    y: make(targets, [size, network.outputs]),
-    ...Object.fromEntries(
-      network.dropouts.map(({ shape }, index): [string, T] => [
-        `d${index}`,
-        make(dropoutMasks[index], [size, ...shape]),
-      ]),
-    ),
-    ...Object.fromEntries(
-      scalarInputs(options).map((name): [string, T] => [name, make(Float32Array.of(scalars[name]), [])]),
-    ),
+    x: inputs,
+    y: targets,
+    ...numbered('d', dropoutMasks),
+    ...Object.fromEntries(scalarInputs(options).map((name) => [name, Float32Array.of(scalars[name])])),
   };
 }
+
+/** The shapes of those inputs. */
+function stepShapes({ network, inputShape, options }: StepSetting, size: number): Record<string, number[]> {
+  return {
+    x: [size, ...inputShape],
+    y: [size, network.outputs],
+    ...numbered(
+      'd',
+      network.dropouts.map(({ shape }) => [size, ...shape]),
+    ),
+    ...Object.fromEntries(scalarInputs(options).map((name) => [name, []])),
+  };
+}
+
+/** Any number that is one for every input. */
+const SAMPLE = 0.1;
 
 const asTensor: MakeTensor<Tensor> = (values, shape) => tensor(values, [...shape], 'float32');
 
 /** Inputs to try the step with: what the numbers are does not matter. */
 function sampleInputs(setting: StepSetting, size: number): ProgramInputs {
-  const { network, inputShape, state } = setting;
-  const ones = (shape: readonly number[]): Float32Array =>
-    new Float32Array(shape.reduce((product, extent) => product * extent, size)).fill(1);
-  const scalars: StepScalars = {
-    inverseBatch: 1 / size,
-    rate: 0.1,
-    momentum: 0.9,
-    l1: 0.1,
-    l2: 0.1,
-    weightDecay: 0.1,
-    secondScale: 1,
-  };
-  const batch = {
-    size,
-    inputs: ones(inputShape),
-    targets: ones([network.outputs]),
-    dropoutMasks: network.dropouts.map(({ shape }) => ones(shape)),
-  };
+  const samples = Object.entries(stepShapes(setting, size)).map(([name, shape]): [string, Tensor] => [
+    name,
+    asTensor(new Float32Array(elementCount(shape)).fill(SAMPLE), shape),
+  ]);
   return {
-    ...batchInputs(setting, batch, scalars, asTensor),
-    ...stateInputs(setting, state, asTensor),
+    ...Object.fromEntries(samples),
+    ...stateInputs(setting, setting.state, asTensor),
     ...maskInputs(setting, asTensor),
   };
 }
 
 /**
- * Steps that an executor takes. The state lies twice in its memory, and each
- * step writes the other one.
+ * Steps that are taken at once: so many that copies of the state between them
+ * do not count, few enough to take less than a tenth of a second where products
+ * run at 200 GFLOPS, and to keep their batches small.
+ */
+const AT_ONCE = { steps: 16, operations: 2e10, bytes: 2 ** 24 } as const;
+
+function stepsAtOnce({ plans }: PreparedProgram, setting: StepSetting, batchSize: number): number {
+  if (plans === null) {
+    return 1;
+  }
+  const { operations } = plans.wholeCost(batchSize);
+  const bytes = Object.values(stepShapes(setting, batchSize)).reduce(
+    (sum, shape) => sum + 4 * elementCount(shape),
+    0,
+  );
+  return Math.max(
+    1,
+    Math.min(AT_ONCE.steps, Math.floor(AT_ONCE.operations / operations), Math.floor(AT_ONCE.bytes / bytes)),
+  );
+}
+
+/** Neighbours whose batches are of one size. */
+function bySize(steps: readonly TrainingStep[]): TrainingStep[][] {
+  const series: TrainingStep[][] = [];
+  for (const step of steps) {
+    const last = series.at(-1);
+    if (last?.[0].batch.size === step.batch.size) {
+      last.push(step);
+    } else {
+      series.push([step]);
+    }
+  }
+  return series;
+}
+
+/**
+ * Steps that an executor takes.
  *
  * @param batchSize of most steps: its program is compiled now
  * @throws NotCompilableError
@@ -180,41 +220,34 @@ export async function createStepEngine(
     sampleInputs: (size) => sampleInputs(setting, size),
   });
   const forward = await createForward(executor, network, inputShape);
-  const step = compiledBySize<CompiledProgram>((size) => training.compile(size));
-  await step.of(batchSize);
-  // What is written over must not be the caller's.
-  const copy = (arrays: readonly Float32Array[]): Float32Array[] => arrays.map((each) => each.slice());
-  const ownState = (): ExecutorTensors => {
-    const { weights, velocities, seconds, statistics } = setting.state;
-    const own = {
-      weights: copy(weights),
-      velocities: copy(velocities),
-      seconds: copy(seconds),
-      statistics: copy(statistics),
-    };
-    return stateInputs(setting, own, make);
+  let current = stateInputs(setting, setting.state, make);
+  const inputs = {
+    carried: Object.fromEntries(Object.keys(current).map((name) => [name, `n${name}`])),
+    varied: Object.keys(stepShapes(setting, batchSize)),
   };
-  let current = ownState();
-  let spare = ownState();
+  const series = compiledBySize<CompiledSeries>((size) => training.compileSeries(size, inputs));
+  await series.of(batchSize);
   let masks = maskInputs(setting, make);
   const read = (prefix: string, count: number): Float32Array[] =>
     collect(current, prefix, count).map(executor.values);
-  const asOutputs = (state: ExecutorTensors): ExecutorTensors =>
-    Object.fromEntries(Object.entries(state).map(([name, value]) => [`n${name}`, value]));
+  const runSeries = async (steps: readonly TrainingStep[]): Promise<StepResult[]> => {
+    const compiled = await series.of(steps[0].batch.size);
+    const numbers = steps.map((step) => stepNumbers(setting, step));
+    const { carried, results } = await compiled.run({ ...current, ...masks }, numbers);
+    executor.release(current);
+    current = carried;
+    return results.map(({ losses, logits }) => ({ losses, logits }));
+  };
   return {
-    step: async (batch, scalars) => {
-      const compiled = await step.of(batch.size);
-      const given = batchInputs(setting, batch, scalars, make);
-      const outputs = await compiled.runInto({ ...given, ...current, ...masks }, asOutputs(spare));
-      executor.release(given);
-      const { losses, logits, ...next } = outputs;
-      spare = current;
-      current = Object.fromEntries(Object.entries(next).map(([name, value]) => [name.slice(1), value]));
-      const result = { losses: executor.values(losses), logits: executor.values(logits) };
-      executor.release({ losses, logits });
-      return result;
+    stepsAtOnce: stepsAtOnce(training, setting, batchSize),
+    take: async (steps) => {
+      const results: StepResult[] = [];
+      for (const ofOneSize of bySize(steps)) {
+        results.push(...(await runSeries(ofOneSize)));
+      }
+      return results;
     },
-    logits: (inputs, size) => forward.logits(current, inputs, size),
+    logits: (given, size) => forward.logits(current, given, size),
     setMasks: (given) => {
       executor.release(masks);
       masks = maskInputs({ ...setting, masks: given }, make);
@@ -232,8 +265,8 @@ export async function createStepEngine(
       statistics: read('s', network.statistics.length),
     }),
     dispose: () => {
-      executor.release({ ...current, ...asOutputs(spare), ...masks });
-      step.dispose();
+      executor.release({ ...current, ...masks });
+      series.dispose();
       forward.dispose();
     },
   };

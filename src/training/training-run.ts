@@ -216,8 +216,8 @@ async function runSteps(run: Run): Promise<void> {
         batchesAhead(data.train, options.batchSize),
         (examples) => readStepData(data, examples),
       );
-      for await (const batch of batches) {
-        await takeStep(run, batch, epoch, stepsPerEpoch);
+      for await (const read of inSeries(batches, engine.stepsAtOnce)) {
+        await takeSteps(run, read, epoch, stepsPerEpoch);
         stage.update(position.step);
         await new Promise((resolve) => setImmediate(resolve));
         if (stop?.asked() || performance.now() - saved >= saveMilliseconds) {
@@ -250,28 +250,50 @@ async function runSteps(run: Run): Promise<void> {
   }
 }
 
-async function takeStep(
+type ReadBatch = Awaited<ReturnType<typeof readStepData>>;
+
+/** So many at a time, and the rest. */
+async function* inSeries<T>(items: AsyncIterable<T>, length: number): AsyncGenerator<T[]> {
+  let series: T[] = [];
+  for await (const item of items) {
+    series.push(item);
+    if (series.length === length) {
+      yield series;
+      series = [];
+    }
+  }
+  if (series.length > 0) {
+    yield series;
+  }
+}
+
+async function takeSteps(
   { engine, network, data, options, position }: Run,
-  read: Awaited<ReturnType<typeof readStepData>>,
+  read: readonly ReadBatch[],
   epoch: number,
   stepsPerEpoch: number,
 ): Promise<void> {
-  const { step } = position;
-  const batch = trainingBatch(read.data, read.order, step, { ...options, dropouts: network.dropouts });
-  const rate = learningRateAt(step, { ...options, stepsPerEpoch });
-  const { size } = batch;
-  const scalars =
-    options.optimizer === 'adam'
-      ? adamScalars(size, rate, options.momentum, step + 1, options)
-      : sgdScalars(size, rate, options.momentum, options);
-  const { losses, logits } = await engine.step(batch, scalars);
-  const sum = losses.reduce((total, loss) => total + loss, 0);
-  if (!Number.isFinite(sum)) {
-    throw divergence(`the loss became ${sum} in epoch ${epoch + 1}`, options);
+  const { dropouts } = network;
+  const steps = read.map((each, index) => {
+    const step = position.step + index;
+    const batch = trainingBatch(each.data, each.order, step, { ...options, dropouts });
+    const rate = learningRateAt(step, { ...options, stepsPerEpoch });
+    const scalars =
+      options.optimizer === 'adam'
+        ? adamScalars(batch.size, rate, options.momentum, step + 1, options)
+        : sgdScalars(batch.size, rate, options.momentum, options);
+    return { batch, scalars };
+  });
+  const results = await engine.take(steps);
+  for (const [index, { losses, logits }] of results.entries()) {
+    const sum = losses.reduce((total, loss) => total + loss, 0);
+    if (!Number.isFinite(sum)) {
+      throw divergence(`the loss became ${sum} in epoch ${epoch + 1}`, options);
+    }
+    position.lossSum += sum;
+    position.correct += rightAnswers(logits, steps[index].batch.classOf, data.classes);
   }
-  position.lossSum += sum;
-  position.correct += rightAnswers(logits, batch.classOf, data.classes);
-  position.step++;
+  position.step += steps.length;
 }
 
 /** Measures and records an epoch that is over. */

@@ -185,7 +185,8 @@ describe.each(['tfjs', 'onnx'] as const)('a training step by %s', (name) => {
           options.optimizer === 'adam'
             ? adamScalars(EXAMPLES, 0.01, 0.9, step + 1, penalties)
             : sgdScalars(EXAMPLES, 0.1, 0.9, penalties);
-        const result = await engine.step({ size: EXAMPLES, inputs, targets, dropoutMasks: [] }, scalars);
+        const batch = { size: EXAMPLES, inputs, targets, dropoutMasks: [] };
+        const [result] = await engine.take([{ batch, scalars }]);
         measured.push(result.losses.reduce((sum, loss) => sum + loss, 0) / EXAMPLES);
       }
       measured.forEach((loss, step) => {
@@ -201,15 +202,38 @@ describe.each(['tfjs', 'onnx'] as const)('a training step by %s', (name) => {
     },
   );
 
+  it('takes steps at once as one by one, whatever their sizes', { skip }, async () => {
+    const sizes = [EXAMPLES, EXAMPLES, EXAMPLES - 1, EXAMPLES];
+    const options: TrainingStepOptions = { ...plain, optimizer: 'adam', masked: true, l1: true };
+    const ended = async (atOnce: number) => {
+      const { engine, inputs } = await engineOf(residual, options, ({ weights }) =>
+        weights.filter(({ prunable }) => prunable).map(({ values }) => values.map((_, index) => index % 2)),
+      );
+      const steps = sizes.map((size, step) => ({
+        batch: {
+          size,
+          inputs: inputs.slice(0, (inputs.length / EXAMPLES) * size).map((value) => value / (step + 1)),
+          targets: targets.slice(0, CLASSES * size),
+          dropoutMasks: [],
+        },
+        scalars: adamScalars(size, 0.01, 0.9, step + 1, { ...penalties, l1: 0.01 }),
+      }));
+      const results = [];
+      for (let at = 0; at < steps.length; at += atOnce) {
+        results.push(...(await engine.take(steps.slice(at, at + atOnce))));
+      }
+      return [...results.flatMap(({ losses, logits }) => [losses, logits]), ...Object.values(engine.state())];
+    };
+    expect(await ended(sizes.length)).toEqual(await ended(1));
+  });
+
   it('keeps masked weights at zero', { skip }, async () => {
     const { engine, inputs } = await engineOf(dense, { ...plain, masked: true }, ({ weights }) =>
       weights.filter(({ prunable }) => prunable).map(({ values }) => values.map((_, index) => index % 2)),
     );
     for (let step = 0; step < 2; step++) {
-      await engine.step(
-        { size: EXAMPLES, inputs, targets, dropoutMasks: [] },
-        sgdScalars(EXAMPLES, 0.1, 0.9, penalties),
-      );
+      const batch = { size: EXAMPLES, inputs, targets, dropoutMasks: [] };
+      await engine.take([{ batch, scalars: sgdScalars(EXAMPLES, 0.1, 0.9, penalties) }]);
     }
     const [kernel, bias] = engine.state().weights;
     expect([...kernel].filter((value, index) => index % 2 === 0 && value !== 0)).toEqual([]);

@@ -1,9 +1,9 @@
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { isOlder } from '../package-version.js';
 import { OnnxBuilder } from './builder.js';
-import { elementCount, type Graph, graphValue } from './graph.js';
+import { type Graph, graphValue } from './graph.js';
 import { lower } from './lowering.js';
-import { encodeOnnxModel, type OnnxValue } from './onnx-model.js';
+import { encodeOnnxModel, type OnnxGraph, type OnnxValue } from './onnx-model.js';
 import { NotCompilableError } from './trace.js';
 
 /** ONNX Runtime's module, loaded only where it is used. */
@@ -14,25 +14,14 @@ export type NativeTensor = OrtTensor;
 
 /** A graph compiled to native code. */
 export interface NativeProgram {
-  readonly inputNames: readonly string[];
-  /** Bytes of all outputs of one run. */
-  readonly outputBytes: number;
   /**
-   * Runs the program; the outputs are new tensors.
+   * Runs the program. The outputs are new tensors: ONNX Runtime 1.30 copies them for Node, those too for which it was
+   * given memory.
    *
+   * @param inputs more of them are left out of account
    * @throws NotCompilableError when ONNX Runtime cannot run it
    */
   run(inputs: Record<string, NativeTensor>): Promise<Record<string, NativeTensor>>;
-  /**
-   * Runs the program and writes outputs over given tensors, without a copy; those must not be inputs of the same run.
-   *
-   * @param outputs by name, all or some; the others are new tensors
-   * @throws NotCompilableError when ONNX Runtime cannot run it
-   */
-  runInto(
-    inputs: Record<string, NativeTensor>,
-    outputs: Readonly<Record<string, NativeTensor>>,
-  ): Promise<Record<string, NativeTensor>>;
   dispose(): Promise<void>;
 }
 
@@ -47,10 +36,6 @@ export interface NativeOptions {
   onModel?: (name: string, model: Uint8Array) => Promise<void>;
   /** Channels in a block of ONNX Runtime's blocked convolution ({@link channelBlockSize}); without one it is not used. */
   channelBlock?: number | null;
-}
-
-function namedValues(graph: Graph, names: Readonly<Record<string, number>>): OnnxValue[] {
-  return Object.entries(names).map(([name, id]) => ({ name, ...graphValue(graph, id) }));
 }
 
 /** The first version that was tested with a time after which threads no longer spin; older ones spin for up to half a second. */
@@ -69,21 +54,29 @@ function waiting(runtime: OnnxRuntime): Record<string, string> {
     : { spin_duration_us: '20' };
 }
 
-/** The ONNX model of a graph, as the bytes of a file. */
-export function onnxModelOf(graph: Graph, name: string): Uint8Array {
+/**
+ * A graph as ONNX says it.
+ *
+ * @param nameOf what inputs and outputs are called there
+ */
+export function onnxGraphOf(
+  graph: Graph,
+  name: string,
+  nameOf: (own: string) => string = (own) => own,
+): OnnxGraph {
   const builder = new OnnxBuilder(graph);
   for (const [input, id] of Object.entries(graph.inputs)) {
-    builder.define(id, input);
+    builder.define(id, nameOf(input));
   }
   for (const node of graph.nodes) {
     lower(node, builder);
   }
   for (const [output, id] of Object.entries(graph.outputs)) {
-    builder.nameOutput(builder.full(id), output);
+    builder.nameOutput(builder.full(id), nameOf(output));
   }
-  return encodeOnnxModel(
-    builder.finish(name, namedValues(graph, graph.inputs), namedValues(graph, graph.outputs)),
-  );
+  const valuesOf = (names: Readonly<Record<string, number>>): OnnxValue[] =>
+    Object.entries(names).map(([own, id]) => ({ name: nameOf(own), ...graphValue(graph, id) }));
+  return builder.finish(name, valuesOf(graph.inputs), valuesOf(graph.outputs));
 }
 
 /** The error for a program that ONNX Runtime does not take. */
@@ -118,15 +111,27 @@ export async function createSession(
   }
 }
 
-/** Outputs of a run copied to the tensors that were given: ONNX Runtime as WebAssembly does not write into those. */
-function copied(
-  outputs: Record<string, NativeTensor>,
-  given: Readonly<Record<string, NativeTensor>>,
-): Record<string, NativeTensor> {
-  for (const [name, tensor] of Object.entries(given)) {
-    (tensor.data as Float32Array).set(outputs[name].data as Float32Array);
-  }
-  return { ...outputs, ...given };
+/**
+ * Prepares an ONNX graph to run natively.
+ *
+ * @throws NotCompilableError when ONNX Runtime has no implementation
+ */
+export async function openProgram(graph: OnnxGraph, options: NativeOptions): Promise<NativeProgram> {
+  const { name } = graph;
+  const model = encodeOnnxModel(graph);
+  await options.onModel?.(name, model);
+  const session = await createSession(model, name, options);
+  return {
+    run: async (inputs) => {
+      const feeds = Object.fromEntries(graph.inputs.map((input) => [input.name, inputs[input.name]]));
+      try {
+        return (await session.run(feeds)) as Record<string, NativeTensor>;
+      } catch (error) {
+        throw refusal(name, error);
+      }
+    },
+    dispose: () => session.release(),
+  };
 }
 
 /**
@@ -139,35 +144,5 @@ export async function compileNative(
   name: string,
   options: NativeOptions,
 ): Promise<NativeProgram> {
-  const model = onnxModelOf(graph, name);
-  await options.onModel?.(name, model);
-  const session = await createSession(model, name, options);
-  const outputBytes = Object.values(graph.outputs).reduce(
-    (bytes, id) => bytes + 4 * elementCount(graphValue(graph, id).shape),
-    0,
-  );
-  const run = async (
-    inputs: Record<string, NativeTensor>,
-    given: Readonly<Record<string, NativeTensor>>,
-  ): Promise<Record<string, NativeTensor>> => {
-    const feeds = Object.fromEntries(Object.keys(graph.inputs).map((input) => [input, inputs[input]]));
-    const fetches = Object.fromEntries(
-      Object.keys(graph.outputs).map((output) => [output, given[output] ?? null]),
-    );
-    try {
-      return (await session.run(feeds, fetches)) as Record<string, NativeTensor>;
-    } catch (error) {
-      throw refusal(name, error);
-    }
-  };
-  return {
-    inputNames: Object.keys(graph.inputs),
-    outputBytes,
-    run: (inputs) => run(inputs, {}),
-    runInto:
-      options.executionProvider === 'wasm'
-        ? async (inputs, given) => copied(await run(inputs, {}), given)
-        : run,
-    dispose: () => session.release(),
-  };
+  return openProgram(onnxGraphOf(graph, name), options);
 }

@@ -1,5 +1,11 @@
 import type { AnalysisEngine } from '../backend.js';
-import type { CompiledProgram, CompiledSplit, Executor, ExecutorTensor } from '../executor.js';
+import type {
+  CompiledProgram,
+  CompiledSeries,
+  CompiledSplit,
+  Executor,
+  ExecutorTensor,
+} from '../executor.js';
 import { channelBlockSize } from './channel-block-size.js';
 import type { NativeOptions, NativeTensor } from './native-session.js';
 import { TracedProgram } from './program.js';
@@ -29,6 +35,8 @@ export function onnxExecutor(native: NativeOptions): Executor {
       return {
         compile: async (batchSize) =>
           (await traced.compile(batchSize, options)) as unknown as CompiledProgram,
+        compileSeries: async (batchSize, inputs) =>
+          (await traced.compileSeries(batchSize, inputs, options)) as unknown as CompiledSeries,
         plans: {
           wholeCost: (batchSize) => traced.wholeCost(batchSize, options),
           splitCost: (batchSize, variable, keepUnfolded) =>

@@ -8,13 +8,14 @@ const IR_VERSION = 8;
 /** The operator set the lowerings are written for. */
 export const OPSET = 17;
 
-/** An attribute: integers, lists of them and strings; a float is written as `{ float: x }`. */
+/** An attribute: integers, lists of them and strings; a float is written as `{ float: x }`, a graph that an operator runs as `{ graph: g }`. */
 export type OnnxAttribute =
   | number
   | readonly number[]
   | string
   | { readonly float: number }
-  | { readonly floats: readonly number[] };
+  | { readonly floats: readonly number[] }
+  | { readonly graph: OnnxGraph };
 
 /** One ONNX operator call; tensors by name. */
 export interface OnnxNode {
@@ -60,6 +61,9 @@ function attributeMessage(name: string, value: OnnxAttribute): Record<string, un
   if ('floats' in value) {
     return { name, floats: [...value.floats], type: ONNX_ATTRIBUTE_TYPES.floats };
   }
+  if ('graph' in value) {
+    return { name, g: graphMessage(value.graph), type: ONNX_ATTRIBUTE_TYPES.graph };
+  }
   return 'float' in value
     ? { name, f: value.float, type: ONNX_ATTRIBUTE_TYPES.float }
     : { name, ints: [...(value as readonly number[])], type: ONNX_ATTRIBUTE_TYPES.ints };
@@ -78,37 +82,51 @@ function qualifiedName(opType: string): [domain: string, name: string] {
   return [opType.slice(0, Math.max(0, end)), opType.slice(end + 1)];
 }
 
+function graphMessage(graph: OnnxGraph): Record<string, unknown> {
+  return {
+    name: graph.name,
+    node: graph.nodes.map(({ opType, inputs, outputs, attributes }, index) => ({
+      name: `${opType}_${index}`,
+      ...(opType.includes('.') ? { domain: qualifiedName(opType)[0] } : {}),
+      opType: qualifiedName(opType)[1],
+      input: inputs,
+      output: outputs,
+      attribute: Object.entries(attributes).map(([name, value]) => attributeMessage(name, value)),
+    })),
+    initializer: graph.initializers.map(({ name, type, shape, data }) => ({
+      name,
+      dataType: ONNX_TYPES[type],
+      dims: [...shape],
+      rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    })),
+    input: graph.inputs.map(valueMessage),
+    output: graph.outputs.map(valueMessage),
+  };
+}
+
+/** The domains of operators outside of ONNX's own set, those of graphs within a graph too. */
+function domainsOf({ nodes }: OnnxGraph): Set<string> {
+  return new Set(
+    nodes.flatMap(({ opType, attributes }) => [
+      ...(opType.includes('.') ? [qualifiedName(opType)[0]] : []),
+      ...Object.values(attributes).flatMap((value) =>
+        typeof value === 'object' && 'graph' in value ? [...domainsOf(value.graph)] : [],
+      ),
+    ]),
+  );
+}
+
 /** The bytes of an ONNX model file. */
 export function encodeOnnxModel(graph: OnnxGraph): Uint8Array {
-  const model = onnxSchema.lookupType('Model');
-  const domains = new Set(graph.nodes.map(({ opType }) => qualifiedName(opType)[0]).filter(Boolean));
-  return model
-    .encode({
-      irVersion: IR_VERSION,
-      producerName: 'prune-limit',
-      opsetImport: [
-        { domain: '', version: OPSET },
-        ...[...domains].map((domain) => ({ domain, version: 1 })),
-      ],
-      graph: {
-        name: graph.name,
-        node: graph.nodes.map(({ opType, inputs, outputs, attributes }, index) => ({
-          name: `${opType}_${index}`,
-          ...(opType.includes('.') ? { domain: qualifiedName(opType)[0] } : {}),
-          opType: qualifiedName(opType)[1],
-          input: inputs,
-          output: outputs,
-          attribute: Object.entries(attributes).map(([name, value]) => attributeMessage(name, value)),
-        })),
-        initializer: graph.initializers.map(({ name, type, shape, data }) => ({
-          name,
-          dataType: ONNX_TYPES[type],
-          dims: [...shape],
-          rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-        })),
-        input: graph.inputs.map(valueMessage),
-        output: graph.outputs.map(valueMessage),
-      },
-    })
-    .finish();
+  const opsetImport = [
+    { domain: '', version: OPSET },
+    ...[...domainsOf(graph)].map((domain) => ({ domain, version: 1 })),
+  ];
+  const message = {
+    irVersion: IR_VERSION,
+    producerName: 'prune-limit',
+    opsetImport,
+    graph: graphMessage(graph),
+  };
+  return onnxSchema.lookupType('Model').encode(message).finish();
 }

@@ -1,4 +1,4 @@
-import type { SplitCost } from '../executor.js';
+import type { SeriesInputs, SplitCost } from '../executor.js';
 import type { TensorProgram } from '../tensor-program.js';
 import { blockConvolutions } from './block-convolutions.js';
 import { blockFilterGradients } from './block-filter-gradients.js';
@@ -20,6 +20,7 @@ import {
 } from './restructure.js';
 import { fuseScaledSums } from './scaled-sums.js';
 import { separateFused } from './separate-fused.js';
+import { compileSeries, type NativeSeries } from './series.js';
 import { simplify, stepsOfRectified } from './simplify.js';
 import { type GraphTemplate, traceTemplate } from './trace.js';
 
@@ -141,5 +142,10 @@ export class TracedProgram {
   /** Compiles the program as a whole. */
   compile(batchSize: number, options: NativeOptions): Promise<NativeProgram> {
     return compileNative(this.whole(batchSize, options), `${this.name}-${batchSize}`, options);
+  }
+
+  /** Compiles it to run several times in a row. */
+  compileSeries(batchSize: number, inputs: SeriesInputs, options: NativeOptions): Promise<NativeSeries> {
+    return compileSeries(this.whole(batchSize, options), `${this.name}-${batchSize}`, inputs, options);
   }
 }

@@ -2,7 +2,7 @@ import { sum, type Tensor, type Tensor2D, tensor, valueAndGrads } from '@tensorf
 import protobuf from 'protobufjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../../../src/compute/backend.js';
-import { onnxModelOf } from '../../../src/compute/compile/native-session.js';
+import { onnxGraphOf } from '../../../src/compute/compile/native-session.js';
 import { encodeOnnxModel, type OnnxGraph } from '../../../src/compute/compile/onnx-model.js';
 import { unfoldFilterGradients } from '../../../src/compute/compile/restructure.js';
 import { separateFused } from '../../../src/compute/compile/separate-fused.js';
@@ -145,7 +145,7 @@ describe('compiling twice', () => {
       }),
     );
     const separated = separateFused(template.instantiate(4));
-    return onnxModelOf(simplify(unfoldFilterGradients(separated, [], false)), 'gradient');
+    return encodeOnnxModel(onnxGraphOf(simplify(unfoldFilterGradients(separated, [], false)), 'gradient'));
   };
 
   it('gives the same bytes', async () => {

@@ -203,7 +203,8 @@ async function trained(
         options.optimizer === 'adam'
           ? adamScalars(EXAMPLES, 0.01, 0.9, step + 1, penalties)
           : sgdScalars(EXAMPLES, 0.1, 0.9, penalties);
-      const result = await engine.step({ size: EXAMPLES, inputs, targets, dropoutMasks: [] }, scalars);
+      const batch = { size: EXAMPLES, inputs, targets, dropoutMasks: [] };
+      const [result] = await engine.take([{ batch, scalars }]);
       losses.push(...result.losses);
     }
     const { weights, statistics } = engine.state();
@@ -354,10 +355,8 @@ describe('what training changes of an ONNX model', () => {
     const { values } = normalWeight([EXAMPLES, CLASSES], 2);
     const step = async (sketch: ModelSketch) => {
       const { engine, network } = await engineOf(onnxCheckpoint(sketch), plain, false);
-      await engine.step(
-        { size: EXAMPLES, inputs: values, targets, dropoutMasks: [] },
-        sgdScalars(EXAMPLES, 1, 0, penalties),
-      );
+      const batch = { size: EXAMPLES, inputs: values, targets, dropoutMasks: [] };
+      await engine.take([{ batch, scalars: sgdScalars(EXAMPLES, 1, 0, penalties) }]);
       const moves = engine
         .state()
         .weights.map((weight) => Array.from(weight, (each, i) => each - square.values[i]));
