@@ -1,6 +1,7 @@
 import type { ConvolutionGeometry } from '../array-kernels.js';
 import type { Lowering, OnnxBuilder } from './builder.js';
 import { BLOCKED_DOMAIN, filledUp, wholeBlocks } from './channel-blocks.js';
+import type { GraphNode } from './graph.js';
 
 /**
  * Filter gradients as convolutions over blocks of examples.
@@ -92,14 +93,41 @@ const blockExamples: Lowering = (node, builder) => {
   return [builder.reshape(builder.add(`${BLOCKED_DOMAIN}.ReorderInput`, [blocked]), shape)];
 };
 
+/** The same from blocks of channels. */
+function fromBlocks(node: GraphNode, builder: OnnxBuilder): string {
+  const { block, groups } = node.attributes.blocks as ExampleBlocks;
+  const [batch, outputBlocks, rows, columns] = builder.value(node.inputs.dy).shape;
+  const { shape } = builder.value(node.outputs[0]);
+  const examples = shape[1] * groups;
+  const filled = filledUp(builder, builder.full(node.inputs.dy), 5, 0, examples - batch);
+  const positions = rows * columns * block;
+  // Examples of a block as rows of an image, everything else as its channels: several threads move them.
+  const moved = builder.add(
+    `${BLOCKED_DOMAIN}.ReorderInput`,
+    [builder.reshape(filled, [examples / block, block, 1, outputBlocks * positions])],
+    { channels_last: 1 },
+  );
+  const exampleBlocks = examples / block / groups;
+  if (exampleBlocks === 1) {
+    return builder.reshape(moved, shape);
+  }
+  const apart = builder.reshape(moved, [groups, exampleBlocks, outputBlocks, positions * block]);
+  return builder.reshape(builder.transpose(apart, [0, 2, 1, 3]), shape);
+}
+
 /**
- * From [batch, rows, columns, outputs] to [groups, outputs / B, examples /
+ * From [batch, rows, columns, outputs], or the same in blocks of channels,
+ * [batch, outputs / B, rows, columns, B], to [groups, outputs / B, examples /
  * groups / B, rows, columns, B of examples, B of outputs].
  */
 const blockOutputGradient: Lowering = (node, builder) => {
   const { block, groups } = node.attributes.blocks as ExampleBlocks;
-  const [batch, rows, columns, outputs] = builder.value(node.inputs.dy).shape;
+  const from = builder.value(node.inputs.dy).shape;
   const { shape } = builder.value(node.outputs[0]);
+  if (from.length === 5) {
+    return [fromBlocks(node, builder)];
+  }
+  const [batch, rows, columns, outputs] = from;
   const [toOutputs, toExamples] = [shape[0] / groups, shape[1] * groups];
   const given = builder.full(node.inputs.dy);
   const filled = filledUp(

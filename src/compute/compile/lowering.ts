@@ -12,6 +12,7 @@ import { reductionLowerings } from './reduction-lowering.js';
 import { resizeLowerings } from './resize-lowering.js';
 import { scaledSumLowerings } from './scaled-sums.js';
 import { shapingLowerings } from './shaping-lowering.js';
+import { blockedSumLowerings } from './stay-blocked.js';
 import { NotCompilableError } from './trace.js';
 
 /**
@@ -80,6 +81,7 @@ const lowerings: Readonly<Record<string, Lowering>> = {
   ...poolingLowerings,
   ...phaseLowerings,
   ...productSumLowerings,
+  ...blockedSumLowerings,
   ...resizeLowerings,
 };
 

@@ -3,6 +3,7 @@ import { BLOCKED_DOMAIN } from './channel-blocks.js';
 import { countReads, elementCount, type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
 import { axes } from './kernel-inputs.js';
 import { Rebuilder } from './rebuilder.js';
+import { BLOCKED_SUM } from './stay-blocked.js';
 
 /**
  * Sums, over everything but channels, of products of two tensors, as the
@@ -49,6 +50,31 @@ function factors(graph: Graph, node: GraphNode | undefined): { a: ValueId; b: Va
 }
 
 /**
+ * How the products that a node sums are divided into parts, and how many
+ * channels there are; null where a convolution does not sum them so, or not faster.
+ */
+function partition(graph: Graph, node: GraphNode, block: number): { parts: number; channels: number } | null {
+  const { shape, type } = graphValue(graph, node.inputs.x);
+  const size = elementCount(shape);
+  if (type !== 'float32' || size < SMALLEST_SIZE) {
+    return null;
+  }
+  if (node.kernel === BLOCKED_SUM) {
+    const [batch, blocks, height, width] = shape;
+    const { least, most } = PART_SIZES;
+    return height * width < least || height * width > most
+      ? null
+      : { parts: batch * blocks, channels: blocks * block };
+  }
+  const channels = shape.at(-1) ?? 1;
+  const over = axes(node, shape.length);
+  const overPositions =
+    shape.length > 1 && over.length === shape.length - 1 && over.every((axis, index) => axis === index);
+  const parts = size % block === 0 ? partsOf(size / block) : null;
+  return overPositions && block % channels === 0 && parts !== null ? { parts, channels } : null;
+}
+
+/**
  * Writes sums of products that nothing else reads as convolutions, where whole
  * positions fill a block.
  *
@@ -64,29 +90,14 @@ export function sumProducts(graph: Graph, block: number | null): Graph {
   const rebuilder = new Rebuilder(graph);
   for (const node of graph.nodes) {
     const { x } = node.inputs;
-    const product = node.kernel === 'Sum' && reads.get(x) === 1 ? factors(graph, producers.get(x)) : null;
-    const { shape, type } = graphValue(graph, product === null ? node.outputs[0] : x);
-    const [channels, size] = [shape.at(-1) ?? 1, elementCount(shape)];
-    const parts = size % block === 0 ? partsOf(size / block) : null;
-    const overPositions =
-      product !== null && shape.length > 1 && axes(node, shape.length).every((axis, index) => axis === index);
-    if (
-      !overPositions ||
-      type !== 'float32' ||
-      axes(node, shape.length).length !== shape.length - 1 ||
-      block % channels !== 0 ||
-      size < SMALLEST_SIZE ||
-      parts === null
-    ) {
-      rebuilder.nodes.push(node);
-      continue;
-    }
-    rebuilder.nodes.push({
-      kernel: PRODUCT_SUM,
-      inputs: product,
-      attributes: { block, parts, channels },
-      outputs: node.outputs,
-    });
+    const sums = node.kernel === 'Sum' || node.kernel === BLOCKED_SUM;
+    const product = sums && reads.get(x) === 1 ? factors(graph, producers.get(x)) : null;
+    const parts = product === null ? null : partition(graph, node, block);
+    rebuilder.nodes.push(
+      product === null || parts === null
+        ? node
+        : { kernel: PRODUCT_SUM, inputs: product, attributes: { block, ...parts }, outputs: node.outputs },
+    );
   }
   return rebuilder.finish();
 }

@@ -22,6 +22,7 @@ import { fuseScaledSums } from './scaled-sums.js';
 import { separateFused } from './separate-fused.js';
 import { compileSeries, type NativeSeries } from './series.js';
 import { simplify, stepsOfRectified } from './simplify.js';
+import { stayBlocked } from './stay-blocked.js';
 import { type GraphTemplate, traceTemplate } from './trace.js';
 
 /** A program cut at what depends on its variable inputs, for one batch size. */
@@ -130,7 +131,7 @@ export class TracedProgram {
     const block = channelBlock ?? null;
     const phased = simplify(poolByPhases(stepsOfRectified(this.simplified(batchSize))));
     const blocked = blockFilterGradients(blockConvolutions(phased, block), block);
-    const unfolded = simplify(unfoldFilterGradients(blocked, [], false));
+    const unfolded = simplify(unfoldFilterGradients(stayBlocked(blocked, block), [], false));
     return simplify(fuseScaledSums(sumProducts(unfolded, block), block));
   }
 

@@ -32,7 +32,10 @@ const ACTIVATIONS: Readonly<Record<string, Record<string, OnnxAttribute>>> = {
   Step: { activation: 'Clip', activation_params: { floats: [0, 1] } },
 };
 
-/** Sum of tensors of one shape, each with a factor, and of an offset; factors are scalars or one number a channel. */
+/**
+ * Sum of tensors of one shape, each with a factor, and of an offset; factors are scalars or one number a channel, as a
+ * vector.
+ */
 interface Sum {
   terms: readonly { value: ValueId; scale: ValueId | null }[];
   offset: ValueId | null;
@@ -191,14 +194,24 @@ class Fusion {
     );
   }
 
-  /** Whether a value is one number, or one for each channel where the channels of a block are whole pixels. */
+  /**
+   * Whether a value is one number, or one for each channel, where the channels of a block are whole pixels or an image
+   * is in blocks of channels.
+   */
   private isCoefficient(id: ValueId, of: readonly number[]): boolean {
     if (this.graph.constants.get(id)?.kind === 'uniform') {
       return true;
     }
     const { shape } = graphValue(this.graph, id);
     const size = elementCount(shape);
-    return size === 1 || (size === shape.at(-1) && size === of.at(-1) && this.block % size === 0);
+    const ofPixels = size === shape.at(-1) && size === of.at(-1) && this.block % size === 0;
+    return size === 1 || ofPixels || this.isOfBlocks(shape, of);
+  }
+
+  /** Whether a shape [blocks, 1, 1, B] has a number for each channel of an image [batch, blocks, height, width, B]. */
+  private isOfBlocks(shape: readonly number[], of: readonly number[]): boolean {
+    const wanted = [of[1], 1, 1, this.block];
+    return of.length === 5 && shape.length === 4 && wanted.every((extent, axis) => extent === shape[axis]);
   }
 
   /** A coefficient as a vector of its own size, or as a scalar constant. */
@@ -234,32 +247,43 @@ class Fusion {
 /** Rows of a tensor in blocks, so that threads can share them: the most up to this. */
 const MOST_ROWS = 128;
 
-const scaledSum: Lowering = (node, builder) => {
-  const { x, scale, offset, sum } = node.inputs;
-  const block = node.attributes.block as number;
-  const activation = node.attributes.activation as string | undefined;
-  const { shape } = builder.value(node.outputs[0]);
+/** A tensor as an image whose channels are the numbers of a block: [1, B, rows, columns]. */
+function asBlocks(shape: readonly number[], block: number): number[] {
   const positions = elementCount(shape) / block;
   let rows = MOST_ROWS;
   while (positions % rows !== 0) {
     rows--;
   }
-  const blocked = [1, block, rows, positions / rows];
-  const image = (id: ValueId): string => builder.reshape(builder.full(id), blocked);
-  const filter = (id: ValueId | undefined, value: number): string => {
+  return [1, block, rows, positions / rows];
+}
+
+const scaledSum: Lowering = (node, builder) => {
+  const { x, scale, offset, sum } = node.inputs;
+  const block = node.attributes.block as number;
+  const activation = node.attributes.activation as string | undefined;
+  const { shape } = builder.value(node.outputs[0]);
+  const sizeOf = (id: ValueId | undefined): number =>
+    id === undefined ? 1 : elementCount(builder.value(id).shape);
+  const channels = Math.max(block, sizeOf(scale), sizeOf(offset));
+  const image = channels === block ? asBlocks(shape, block) : [shape[0], channels, shape[2], shape[3]];
+  const arranged = (id: ValueId): string => builder.reshape(builder.full(id), image);
+  const coefficients = (id: ValueId | undefined, value: number): string => {
     const given = id === undefined ? builder.scalar(value) : builder.tensor(id);
-    const size = id === undefined ? 1 : elementCount(builder.value(id).shape);
-    return builder.add('Expand', [builder.reshape(given, [1, size]), builder.integers([block / size, size])]);
+    const size = sizeOf(id);
+    return builder.add('Expand', [
+      builder.reshape(given, [1, size]),
+      builder.integers([channels / size, size]),
+    ]);
   };
   const optional = [
-    offset === undefined ? '' : builder.reshape(filter(offset, 0), [block]),
-    sum === undefined ? '' : image(sum),
+    offset === undefined ? '' : builder.reshape(coefficients(offset, 0), [channels]),
+    sum === undefined ? '' : arranged(sum),
   ];
   const result = builder.add(
     `${BLOCKED_DOMAIN}.Conv`,
     [
-      image(x),
-      builder.reshape(filter(scale, 1), [block, 1, 1, 1]),
+      arranged(x),
+      builder.reshape(coefficients(scale, 1), [channels, 1, 1, 1]),
       ...optional.slice(0, sum === undefined ? (offset === undefined ? 0 : 1) : 2),
     ],
     {
@@ -267,7 +291,7 @@ const scaledSum: Lowering = (node, builder) => {
       strides: [1, 1],
       dilations: [1, 1],
       pads: [0, 0, 0, 0],
-      group: block,
+      group: channels,
       ...(activation === undefined ? {} : ACTIVATIONS[activation]),
     },
   );

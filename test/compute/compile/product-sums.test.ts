@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { elementCount, type Graph } from '../../../src/compute/compile/graph.js';
 import { PRODUCT_SUM, sumProducts } from '../../../src/compute/compile/product-sums.js';
 import { simplify } from '../../../src/compute/compile/simplify.js';
+import { BLOCKED_SUM } from '../../../src/compute/compile/stay-blocked.js';
 import { normalVector } from '../../support/vectors.js';
 import { graphOf, hasNative, kernelsOf, native, runGraph } from './support.js';
 
@@ -13,6 +14,8 @@ interface Sketch {
   keepDims?: boolean;
   square?: boolean;
   outputs?: string[];
+  /** Over images in blocks of channels, of which `shape` says the extents. */
+  blocked?: boolean;
 }
 
 /** The sum of a product, or of a square. */
@@ -22,8 +25,12 @@ function graphFor({
   keepDims = false,
   square = false,
   outputs = ['s'],
+  blocked = false,
 }: Sketch): Graph {
-  const rest = shape.flatMap((extent, index) => (axis.includes(index) ? (keepDims ? [1] : []) : [extent]));
+  const ofPositions = shape.flatMap((extent, index) =>
+    axis.includes(index) ? (keepDims ? [1] : []) : [extent],
+  );
+  const rest = blocked ? [shape[1] * shape[4]] : ofPositions;
   const product = square
     ? { kernel: 'Square', inputs: { x: 'x' }, outputs: ['p'] }
     : { kernel: 'Multiply', inputs: { a: 'x', b: 'y' }, outputs: ['p'] };
@@ -32,7 +39,12 @@ function graphFor({
     inputs: ['x', 'y'],
     nodes: [
       product as never,
-      { kernel: 'Sum', inputs: { x: 'p' }, outputs: ['s'], attributes: { axis, keepDims } },
+      {
+        kernel: blocked ? BLOCKED_SUM : 'Sum',
+        inputs: { x: 'p' },
+        outputs: ['s'],
+        attributes: { axis, keepDims },
+      },
     ],
     outputs,
   });
@@ -46,6 +58,8 @@ describe('sums of products', () => {
     expect(kernels({})).toEqual([PRODUCT_SUM]);
     expect(kernels({ square: true, keepDims: true })).toEqual([PRODUCT_SUM]);
     expect(kernels({}, 16)).toEqual([PRODUCT_SUM]);
+    expect(kernels({ shape: [16, 3, 8, 16, 8], blocked: true })).toEqual([PRODUCT_SUM]);
+    expect(kernels({ shape: [64, 3, 3, 8, 8], blocked: true })).toEqual(['Multiply', BLOCKED_SUM]);
   });
 
   it.each<[string, Sketch, number | null]>([
@@ -67,17 +81,24 @@ describe('sums of products', () => {
     ['one channel', { shape: [40, 1024, 1], axis: [0, 1] }],
     ['parts that are no power of two', { shape: [9, 20, 30, 8] }],
     ['a square', { square: true, keepDims: true }],
+    ['blocks of channels', { shape: [5, 3, 8, 20, native?.channelBlock ?? 16], blocked: true }],
   ])('are what float64 loops find: %s', async (_, sketch) => {
     const graph = graphFor(sketch);
     const shape = sketch.shape ?? WHOLE;
     const [x, y] = [1, 2].map((seed) => Float32Array.from(normalVector(elementCount(shape), seed)));
-    const channels = shape.at(-1) ?? 1;
+    const last = shape.at(-1) ?? 1;
+    const channels = sketch.blocked ? shape[1] * last : last;
+    // In blocks, a channel comes again after the positions of its block and those of the other blocks.
+    const channelOf = (index: number): number =>
+      sketch.blocked
+        ? (Math.floor(index / (shape[2] * shape[3] * last)) % shape[1]) * last + (index % last)
+        : index % last;
     const expected = new Float64Array(channels);
     const largest = new Float64Array(channels);
     x.forEach((value, index) => {
       const product = value * (sketch.square === true ? value : y[index]);
-      expected[index % channels] += product;
-      largest[index % channels] += Math.abs(product);
+      expected[channelOf(index)] += product;
+      largest[channelOf(index)] += Math.abs(product);
     });
     const found = await runGraph(simplify(sumProducts(graph, native.channelBlock ?? null)), {
       x: { shape, data: x },

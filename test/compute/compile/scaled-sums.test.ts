@@ -10,11 +10,16 @@ const WHOLE = [8, 8, 8, 16];
 const CHANNELS = [1, 1, 1, 16];
 
 /** Nodes over tensors `x`, `y`, `z`, numbers of channels `c`, `d` and a scalar `s`; every result has their shape. */
-function graphWith(nodes: NodeSketch[], outputs: string[], whole: readonly number[] = WHOLE): Graph {
+function graphWith(
+  nodes: NodeSketch[],
+  outputs: string[],
+  whole: readonly number[] = WHOLE,
+  channels: readonly number[] = CHANNELS,
+): Graph {
   const results = nodes.flatMap((node) => node.outputs);
   return graphOf({
     values: {
-      ...{ x: whole, y: whole, z: whole, c: CHANNELS, d: CHANNELS, s: [], one: whole },
+      ...{ x: whole, y: whole, z: whole, c: channels, d: channels, s: [], one: whole },
       ...Object.fromEntries(results.map((name) => [name, whole])),
     },
     constants: { one: 1.5 },
@@ -22,6 +27,11 @@ function graphWith(nodes: NodeSketch[], outputs: string[], whole: readonly numbe
     nodes,
     outputs,
   });
+}
+
+/** The same over images in blocks of channels, three of them. */
+function graphOnBlocks(nodes: NodeSketch[], outputs: string[], block: number): Graph {
+  return graphWith(nodes, outputs, [6, 3, 8, 5, block], [3, 1, 1, block]);
 }
 
 const node = (kernel: string, a: string, b: string, output: string): NodeSketch => ({
@@ -101,6 +111,15 @@ describe('scaled sums', () => {
     expect(written(graphWith(normalization, ['result'], [1, 1, 1, 16]))).not.toContain(SCALED_SUM);
   });
 
+  it('have a number for each channel of images in blocks', () => {
+    for (const block of [8, 16]) {
+      const kernels = written(graphOnBlocks(normalization, ['result'], block), block);
+      expect(kernels.filter((kernel) => kernel === SCALED_SUM)).toHaveLength(1);
+      // Blocks of another size are no blocks.
+      expect(written(graphOnBlocks(normalization, ['result'], block), 24 - block)).toContain('Sub');
+    }
+  });
+
   it('leave what something else reads', () => {
     const kernels = written(graphWith(normalization, ['centred', 'result', 'joined']));
     expect(kernels.filter((kernel) => kernel === SCALED_SUM)).toHaveLength(2);
@@ -126,6 +145,7 @@ describe('scaled sums', () => {
     ],
   ] as const)('compute the same: %s', async (_, nodes, outputs) => {
     await expectSame(graphWith([...nodes], [...outputs]));
+    await expectSame(graphOnBlocks([...nodes], [...outputs], native.channelBlock ?? 16));
   });
 
   it.skipIf(!hasNative)('compute the same for any expression', async () => {
@@ -145,7 +165,10 @@ describe('scaled sums', () => {
         });
         const last = nodes[nodes.length - 1].outputs[0];
         const ending = rectified ? [unary('Relu', last, 'end')] : [unary('Sign', last, 'end')];
-        await expectSame(graphWith([...nodes, ...ending], rectified ? ['end', nodes[0].outputs[0]] : [last]));
+        const all = [...nodes, ...ending];
+        const outputs = rectified ? ['end', nodes[0].outputs[0]] : [last];
+        await expectSame(graphWith(all, outputs));
+        await expectSame(graphOnBlocks(all, outputs, native.channelBlock ?? 16));
       }),
       { numRuns: 40 },
     );
