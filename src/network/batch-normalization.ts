@@ -46,10 +46,10 @@ export function normalizeBatch(
         const [deviations, inverse, scaling, share] = saved;
         const offsetGradient = total(dy);
         const scaleGradient = mul(total(mul(dy, deviations)), inverse);
-        const rate = mul(scaling, inverse);
-        const constant = mul(mul(offsetGradient, share), rate);
-        const slope = mul(mul(mul(scaleGradient, share), inverse), rate);
-        const gradient = sub(sub(mul(dy, rate), mul(deviations, slope)), constant);
+        const constant = mul(offsetGradient, share);
+        const slope = mul(mul(scaleGradient, share), inverse);
+        // A factor at the end: compiled programs take it into the filters of the convolution before.
+        const gradient = mul(sub(sub(dy, mul(deviations, slope)), constant), mul(scaling, inverse));
         return [gradient, scaleGradient, offsetGradient];
       },
     };

@@ -51,18 +51,6 @@ function matMul(node: GraphNode, builder: OnnxBuilder): string {
   return builder.add('MatMul', [left, right]);
 }
 
-const batchNorm: Lowering = (node, builder) => {
-  const [x, mean, variance] = ['x', 'mean', 'variance'].map((name) => builder.full(input(node, name)));
-  const { scale: scaleId, offset: offsetId } = node.inputs;
-  const scale = scaleId === undefined ? builder.scalar(1) : builder.full(scaleId);
-  const offset = offsetId === undefined ? builder.scalar(0) : builder.full(offsetId);
-  const epsilon = builder.scalar(node.attributes.varianceEpsilon as number);
-  const deviation = builder.add('Sqrt', [builder.add('Add', [variance, epsilon])]);
-  const factor = builder.add('Div', [scale, deviation]);
-  const shift = builder.add('Sub', [offset, builder.add('Mul', [mean, factor])]);
-  return [builder.add('Add', [builder.add('Mul', [x, factor]), shift])];
-};
-
 /** How every kernel of a traced program is said in ONNX. */
 const lowerings: Readonly<Record<string, Lowering>> = {
   Softmax: (node, builder) => [builder.add('Softmax', [builder.full(input(node, 'logits'))], { axis: -1 })],
@@ -70,7 +58,6 @@ const lowerings: Readonly<Record<string, Lowering>> = {
     builder.add('LogSoftmax', [builder.full(input(node, 'logits'))], { axis: -1 }),
   ],
   BatchMatMul: (node, builder) => [matMul(node, builder)],
-  FusedBatchNorm: batchNorm,
   ...elementwiseLowerings,
   ...reductionLowerings,
   ...shapingLowerings,

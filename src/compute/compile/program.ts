@@ -3,6 +3,7 @@ import type { TensorProgram } from '../tensor-program.js';
 import { blockConvolutions } from './block-convolutions.js';
 import { blockFilterGradients } from './block-filter-gradients.js';
 import { BLOCK_CHANNELS } from './channel-blocks.js';
+import { foldChannelFactors } from './channel-factors.js';
 import { UNFOLD } from './convolution-lowering.js';
 import { BLOCK_EXAMPLES, BLOCK_OUTPUT_GRADIENT } from './example-blocks.js';
 import { foldPadding } from './fold-padding.js';
@@ -64,13 +65,14 @@ export class TracedProgram {
 
   private simplified(batchSize: number): Graph {
     const separated = separateFused(this.template.instantiate(batchSize));
-    return simplify(foldPadding(simplify(separated)));
+    return simplify(foldChannelFactors(simplify(foldPadding(simplify(separated)))));
   }
 
   /** Convolutions and filter gradients over blocks, where ONNX Runtime has them. */
   private blocked(batchSize: number, block: number | null): Graph {
     if (this.latest?.batchSize !== batchSize || this.latest.block !== block) {
-      const graph = blockFilterGradients(blockConvolutions(this.simplified(batchSize), block), block);
+      const convolved = blockConvolutions(this.simplified(batchSize), block);
+      const graph = simplify(stayBlocked(blockFilterGradients(convolved, block), block));
       this.latest = { batchSize, block, graph };
     }
     return this.latest.graph;

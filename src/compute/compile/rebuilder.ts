@@ -13,6 +13,13 @@ export class Rebuilder {
     this.next = Math.max(-1, ...graph.values.keys()) + 1;
   }
 
+  /** A new value, for a node to compute. */
+  define(value: GraphValue): ValueId {
+    const id = this.next++;
+    this.values.set(id, value);
+    return id;
+  }
+
   /** Adds a node with one output and returns that. */
   add(
     kernel: string,
@@ -20,16 +27,14 @@ export class Rebuilder {
     attributes: Record<string, unknown>,
     value: GraphValue,
   ): ValueId {
-    const id = this.next++;
-    this.values.set(id, value);
+    const id = this.define(value);
     this.nodes.push({ kernel, inputs, attributes, outputs: [id] });
     return id;
   }
 
   /** Adds a scalar constant. */
   scalar(value: number): ValueId {
-    const id = this.next++;
-    this.values.set(id, { shape: [], type: 'float32' });
+    const id = this.define({ shape: [], type: 'float32' });
     this.constants.set(id, { kind: 'uniform', value });
     return id;
   }

@@ -1,4 +1,4 @@
-import { type Graph, type GraphNode, graphValue } from './graph.js';
+import { type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
 import { Rebuilder } from './rebuilder.js';
 import { NotCompilableError } from './trace.js';
 
@@ -41,15 +41,40 @@ function activationSteps({ kernel, attributes }: GraphNode): Step[] {
   }
 }
 
+/** (x - mean) scale / sqrt(variance + epsilon) + offset as x times a factor for each channel and a sum with one. */
+function writeNormalization(rebuilder: Rebuilder, graph: Graph, node: GraphNode): void {
+  const { x, mean, variance, scale, offset } = node.inputs;
+  const value = graphValue(graph, mean);
+  const epsilon = rebuilder.scalar(node.attributes.varianceEpsilon as number);
+  const ofChannels = (kernel: string, inputs: Record<string, ValueId>): ValueId =>
+    rebuilder.add(kernel, inputs, {}, value);
+  const deviation = ofChannels('Sqrt', { x: ofChannels('Add', { a: variance, b: epsilon }) });
+  const factor = ofChannels('RealDiv', { a: scale ?? rebuilder.scalar(1), b: deviation });
+  const moved = ofChannels('Multiply', { a: mean, b: factor });
+  const shift = ofChannels('Sub', { a: offset ?? rebuilder.scalar(0), b: moved });
+  const scaled = rebuilder.add('Multiply', { a: x, b: factor }, {}, graphValue(graph, node.outputs[0]));
+  rebuilder.nodes.push({
+    kernel: 'Add',
+    inputs: { a: scaled, b: shift },
+    attributes: {},
+    outputs: node.outputs,
+  });
+}
+
 /**
  * Writes fused convolutions and products as the kernel alone, the sum with
- * the bias and the activation, so that every other pass sees the plain kernels.
+ * the bias and the activation, and normalisations in use as a product and a
+ * sum, so that every other pass sees the plain kernels.
  *
  * @throws NotCompilableError for an activation that is not known
  */
 export function separateFused(graph: Graph): Graph {
   const rebuilder = new Rebuilder(graph);
   for (const node of graph.nodes) {
+    if (node.kernel === 'FusedBatchNorm') {
+      writeNormalization(rebuilder, graph, node);
+      continue;
+    }
     const kernel = FUSED[node.kernel];
     if (kernel === undefined) {
       rebuilder.nodes.push(node);

@@ -47,6 +47,30 @@ describe('separateFused', () => {
     expect(graph.nodes.at(-1)?.outputs).toEqual([graph.outputs.y]);
   });
 
+  it('writes a normalisation as a product and a sum for each channel', () => {
+    const normalized = (inputs: Record<string, string>): Graph =>
+      graphOf({
+        values: { x: [2, 5, 4, 3], m: [3], v: [3], s: [3], o: [3], y: [2, 5, 4, 3] },
+        inputs: ['x', 'm', 'v', 's', 'o'],
+        nodes: [
+          {
+            kernel: 'FusedBatchNorm',
+            inputs: { x: 'x', mean: 'm', variance: 'v', ...inputs },
+            outputs: ['y'],
+            attributes: { varianceEpsilon: 1e-3 },
+          },
+        ],
+        outputs: ['y'],
+      });
+    const given: Record<string, string>[] = [{}, { scale: 's', offset: 'o' }];
+    for (const inputs of given) {
+      const graph = separateFused(normalized(inputs));
+      expect(kernelsOf(graph)).toEqual(['Add', 'Sqrt', 'RealDiv', 'Multiply', 'Sub', 'Multiply', 'Add']);
+      const large = graph.nodes.filter(({ outputs }) => graph.values.get(outputs[0])?.shape.length === 4);
+      expect(large.map(({ kernel }) => kernel)).toEqual(['Multiply', 'Add']);
+    }
+  });
+
   it('keeps the slope of leaky relu', () => {
     const slope = (attributes: Record<string, unknown>) =>
       separateFused(fusedConvolution({ activation: 'leakyrelu', ...attributes })).nodes[1].attributes.alpha;
