@@ -134,12 +134,14 @@ const blockOutputGradient: Lowering = (node, builder) => {
     3,
     toOutputs - outputs,
   );
-  if (toOutputs === block) {
+  if (toOutputs === block || toExamples === groups * block) {
+    const reordered = (name: string): string =>
+      builder.add(`${BLOCKED_DOMAIN}.ReorderInput`, [name], { channels_last: 1 });
+    // In blocks of outputs, as the input gradient reads it: what is filled up aside, the two share that.
+    const byOutputs = toOutputs === block ? filled : reordered(filled);
     // Examples of a block as rows of an image, positions as its blocks of channels: several threads move them.
-    const moved = builder.add(
-      `${BLOCKED_DOMAIN}.ReorderInput`,
-      [builder.reshape(filled, [toExamples / block, block, 1, rows * columns * block])],
-      { channels_last: 1 },
+    const moved = reordered(
+      builder.reshape(byOutputs, [toExamples / block, block, 1, rows * columns * toOutputs]),
     );
     return [builder.reshape(moved, shape)];
   }
