@@ -21,6 +21,8 @@ import {
 import { fuseScaledSums } from './scaled-sums.js';
 import { separateFused } from './separate-fused.js';
 import { simplify, stepsOfRectified } from './simplify.js';
+import { phaseInputGradients } from './strided-input-gradients.js';
+import { convolveSubsampling, withoutTranspositions } from './subsampling.js';
 import { type GraphTemplate, traceTemplate } from './trace.js';
 
 /** A program cut at what depends on its variable inputs, for one batch size. */
@@ -35,6 +37,12 @@ export interface SplitProgram {
 /** Images arranged anew: not worth keeping beside the images where memory is short. */
 const REARRANGEMENTS = [UNFOLD, BLOCK_CHANNELS, BLOCK_EXAMPLES, BLOCK_OUTPUT_GRADIENT];
 const isRearrangement = ({ kernel }: GraphNode): boolean => REARRANGEMENTS.includes(kernel);
+
+/** Convolutions and their gradients over blocks, where ONNX Runtime has them. */
+function overBlocks(graph: Graph, block: number | null): Graph {
+  const phased = phaseInputGradients(convolveSubsampling(graph, block), block);
+  return blockFilterGradients(blockConvolutions(phased, block), block);
+}
 
 /** A traced tensor program that can be compiled for any batch size. */
 export class TracedProgram {
@@ -62,13 +70,13 @@ export class TracedProgram {
 
   private simplified(batchSize: number): Graph {
     const separated = separateFused(this.template.instantiate(batchSize));
-    return simplify(foldPadding(simplify(separated)));
+    return simplify(foldPadding(withoutTranspositions(simplify(separated))));
   }
 
   /** Convolutions and filter gradients over blocks, where ONNX Runtime has them. */
   private blocked(batchSize: number, block: number | null): Graph {
     if (this.latest?.batchSize !== batchSize || this.latest.block !== block) {
-      const graph = blockFilterGradients(blockConvolutions(this.simplified(batchSize), block), block);
+      const graph = overBlocks(this.simplified(batchSize), block);
       this.latest = { batchSize, block, graph };
     }
     return this.latest.graph;
@@ -128,8 +136,7 @@ export class TracedProgram {
   private whole(batchSize: number, { channelBlock }: NativeOptions): Graph {
     const block = channelBlock ?? null;
     const phased = simplify(poolByPhases(stepsOfRectified(this.simplified(batchSize))));
-    const blocked = blockFilterGradients(blockConvolutions(phased, block), block);
-    const unfolded = simplify(unfoldFilterGradients(blocked, [], false));
+    const unfolded = simplify(unfoldFilterGradients(overBlocks(phased, block), [], false));
     return simplify(fuseScaledSums(sumProducts(unfolded, block), block));
   }
 
