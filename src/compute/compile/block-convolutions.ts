@@ -43,7 +43,7 @@ interface Blockable {
   columns: number;
 }
 
-function blockable(graph: Graph, node: GraphNode, block: number): Blockable | null {
+function blockable(graph: Pick<Graph, 'values'>, node: GraphNode, block: number): Blockable | null {
   const depthwise = node.kernel.startsWith('DepthwiseConv2dNative');
   const swapped = node.kernel.endsWith('BackpropInput');
   if (!['Conv2D', 'DepthwiseConv2dNative'].includes(node.kernel.replace('BackpropInput', ''))) {
@@ -73,6 +73,11 @@ function blockable(graph: Graph, node: GraphNode, block: number): Blockable | nu
   return readable && operations <= LARGEST_WASTE
     ? { ...convolved, geometry: gatheredColumns(geometry, columns), columns }
     : null;
+}
+
+/** Whether {@link blockConvolutions} writes a node over blocks of channels. */
+export function isBlockable(graph: Pick<Graph, 'values'>, node: GraphNode, block: number): boolean {
+  return blockable(graph, node, block) !== null;
 }
 
 /** A blocked convolution with what is done to its result before it is written. */

@@ -109,6 +109,34 @@ function forColumns(builder: OnnxBuilder, filter: string, columns: number, step:
 }
 
 /**
+ * A filter of whole blocks, [kh, kw, in, out] or `exchanged` [kh, kw, out, in],
+ * as [out / B, in / B, kh, kw, B of in, B of out]: first each tap by itself,
+ * which takes ONNX Runtime a quarter of the time of exchanging numbers in one
+ * transposition (measured); then there are only whole blocks left to move.
+ */
+function filterInBlocks(
+  builder: OnnxBuilder,
+  filter: string,
+  {
+    taps,
+    fromWhole,
+    toWhole,
+    block,
+    exchanged,
+  }: { taps: number; fromWhole: number; toWhole: number; block: number; exchanged: boolean },
+): string {
+  const [rows, columns] = exchanged ? [toWhole, fromWhole] : [fromWhole, toWhole];
+  const images = (taps * rows) / block;
+  const moved = exchanged
+    ? builder.add(`${BLOCKED_DOMAIN}.ReorderInput`, [builder.reshape(filter, [images, block, 1, columns])])
+    : builder.add(`${BLOCKED_DOMAIN}.ReorderInput`, [builder.reshape(filter, [images, 1, block, columns])], {
+        channels_last: 1,
+      });
+  const blocks = builder.reshape(moved, [taps, rows / block, columns / block, block * block]);
+  return builder.transpose(blocks, exchanged ? [1, 2, 0, 3] : [2, 1, 0, 3]);
+}
+
+/**
  * From [kh, kw, in, out] to [out / B, in / B, kh, kw, B of in, B of out]; for
  * fewer inputs than a block to [out / B, in, kh, kw, B of out]. `swapped`: with
  * the taps reversed and inputs and outputs exchanged, as input gradients want
@@ -127,22 +155,28 @@ const blockFilter: Lowering = (node, builder) => {
     const blocks = builder.reshape(taps, [height, ownWidth, inputs / block, block]);
     return [builder.reshape(builder.transpose(blocks, [2, 0, 1, 3]), shape)];
   }
-  const oriented = swapped ? builder.transpose(taps, [0, 1, 3, 2]) : taps;
   const [from, to] = swapped ? [outputs, inputs * columns] : [inputs, outputs * columns];
+  // Where nothing else wants inputs and outputs exchanged, the blocks are.
+  const exchanged = swapped && columns === 1 && from >= block;
+  const oriented = swapped && !exchanged ? builder.transpose(taps, [0, 1, 3, 2]) : taps;
   const widened = forColumns(builder, oriented, columns, node.attributes.columnStep as number);
   const width = shape[3];
   const [toWhole, fromWhole] = [wholeBlocks(to, block), blockedInputChannels(from, block)];
-  const filled = filledUp(builder, filledUp(builder, widened, 4, 2, fromWhole - from), 4, 3, toWhole - to);
+  const [fromAxis, toAxis] = exchanged ? [3, 2] : [2, 3];
+  const filled = filledUp(
+    builder,
+    filledUp(builder, widened, 4, fromAxis, fromWhole - from),
+    4,
+    toAxis,
+    toWhole - to,
+  );
   const blocked =
     from < block
       ? builder.transpose(
           builder.reshape(filled, [height, width, from, toWhole / block, block]),
           [3, 2, 0, 1, 4],
         )
-      : builder.transpose(
-          builder.reshape(filled, [height, width, fromWhole / block, block, toWhole / block, block]),
-          [4, 2, 0, 1, 3, 5],
-        );
+      : filterInBlocks(builder, filled, { taps: height * width, fromWhole, toWhole, block, exchanged });
   return [builder.reshape(blocked, shape)];
 };
 

@@ -42,7 +42,7 @@ export function elementCount(shape: readonly number[]): number {
 }
 
 /** A value of the graph; throws for an id the graph does not have (a defect). */
-export function graphValue(graph: Graph, id: ValueId): GraphValue {
+export function graphValue(graph: Pick<Graph, 'values'>, id: ValueId): GraphValue {
   const value = graph.values.get(id);
   if (value === undefined) {
     throw new Error(`graph value ${id} is not defined`);

@@ -7,6 +7,14 @@ import type { Lowering } from './builder.js';
 export const PHASE = 'PruneLimitPhase';
 /** Puts phases back into an image; zeros in rows and columns that are in no window. */
 export const FROM_PHASES = 'PruneLimitFromPhases';
+/** What a filter [kh, kw, in, out] adds to phases of its input, as a filter from its outputs: [.., .., out, phases of columns * in]. */
+export const PHASE_FILTER = 'PruneLimitPhaseFilter';
+
+/** Rows and, for each phase of columns, columns of a filter in another order; null for zeros. */
+export interface PhaseTaps {
+  rows: readonly (number | null)[];
+  columns: readonly (readonly (number | null)[])[];
+}
 
 const phase: Lowering = (node, builder) => {
   const { row, column } = node.attributes as { row: number; column: number };
@@ -45,8 +53,34 @@ const fromPhases: Lowering = (node, builder) => {
   ];
 };
 
+const phaseFilter: Lowering = (node, builder) => {
+  const { rows, columns } = node.attributes.taps as PhaseTaps;
+  const [height, width] = builder.value(node.inputs.filter).shape;
+  const [down, across] = [rows, columns.flat()].map((taps) => (taps.includes(null) ? 1 : 0));
+  const given = builder.full(node.inputs.filter);
+  // A row and a column of zeros, for what no tap reaches.
+  const filled =
+    down + across === 0
+      ? given
+      : builder.add('Pad', [given, builder.integers([0, 0, 0, 0, down, across, 0, 0]), builder.scalar(0)]);
+  const inRows = builder.add('Gather', [filled, builder.integers(rows.map((tap) => tap ?? height))], {
+    axis: 0,
+  });
+  // By positions, then phases: [rows, positions, phases, in, out].
+  const order = columns[0].flatMap((_, position) => columns.map((taps) => taps[position] ?? width));
+  const gathered = builder.add(
+    'Gather',
+    [inRows, builder.integers(order, [columns[0].length, columns.length])],
+    { axis: 1 },
+  );
+  return [
+    builder.reshape(builder.transpose(gathered, [0, 1, 4, 2, 3]), builder.value(node.outputs[0]).shape),
+  ];
+};
+
 /** Lowerings of phases. */
 export const phaseLowerings: Readonly<Record<string, Lowering>> = {
   [PHASE]: phase,
   [FROM_PHASES]: fromPhases,
+  [PHASE_FILTER]: phaseFilter,
 };

@@ -24,6 +24,8 @@ import { separateFused } from './separate-fused.js';
 import { compileSeries, type NativeSeries } from './series.js';
 import { simplify, stepsOfRectified } from './simplify.js';
 import { stayBlocked } from './stay-blocked.js';
+import { phaseInputGradients } from './strided-input-gradients.js';
+import { convolveSubsampling, withoutTranspositions } from './subsampling.js';
 import { type GraphTemplate, traceTemplate } from './trace.js';
 
 /** A program cut at what depends on its variable inputs, for one batch size. */
@@ -38,6 +40,12 @@ export interface SplitProgram {
 /** Images arranged anew: not worth keeping beside the images where memory is short. */
 const REARRANGEMENTS = [UNFOLD, BLOCK_CHANNELS, BLOCK_EXAMPLES, BLOCK_OUTPUT_GRADIENT];
 const isRearrangement = ({ kernel }: GraphNode): boolean => REARRANGEMENTS.includes(kernel);
+
+/** Convolutions and their gradients over blocks, where ONNX Runtime has them. */
+function overBlocks(graph: Graph, block: number | null): Graph {
+  const phased = phaseInputGradients(convolveSubsampling(graph, block), block);
+  return simplify(stayBlocked(blockFilterGradients(blockConvolutions(phased, block), block), block));
+}
 
 /** A traced tensor program that can be compiled for any batch size. */
 export class TracedProgram {
@@ -65,14 +73,14 @@ export class TracedProgram {
 
   private simplified(batchSize: number): Graph {
     const separated = separateFused(this.template.instantiate(batchSize));
-    return simplify(foldChannelFactors(simplify(foldPadding(simplify(separated)))));
+    const plain = foldPadding(withoutTranspositions(simplify(separated)));
+    return simplify(foldChannelFactors(simplify(plain)));
   }
 
   /** Convolutions and filter gradients over blocks, where ONNX Runtime has them. */
   private blocked(batchSize: number, block: number | null): Graph {
     if (this.latest?.batchSize !== batchSize || this.latest.block !== block) {
-      const convolved = blockConvolutions(this.simplified(batchSize), block);
-      const graph = simplify(stayBlocked(blockFilterGradients(convolved, block), block));
+      const graph = overBlocks(this.simplified(batchSize), block);
       this.latest = { batchSize, block, graph };
     }
     return this.latest.graph;
@@ -132,8 +140,7 @@ export class TracedProgram {
   private whole(batchSize: number, { channelBlock }: NativeOptions): Graph {
     const block = channelBlock ?? null;
     const phased = simplify(poolByPhases(stepsOfRectified(this.simplified(batchSize))));
-    const blocked = blockFilterGradients(blockConvolutions(phased, block), block);
-    const unfolded = simplify(unfoldFilterGradients(stayBlocked(blocked, block), [], false));
+    const unfolded = simplify(unfoldFilterGradients(overBlocks(phased, block), [], false));
     return simplify(fuseScaledSums(sumProducts(unfolded, block), block));
   }
 

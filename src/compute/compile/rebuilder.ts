@@ -34,8 +34,22 @@ export class Rebuilder {
 
   /** Adds a scalar constant. */
   scalar(value: number): ValueId {
-    const id = this.define({ shape: [], type: 'float32' });
-    this.constants.set(id, { kind: 'uniform', value });
+    return this.constant({ kind: 'uniform', value }, []);
+  }
+
+  /** Adds a constant of zeros. */
+  zeros(shape: readonly number[]): ValueId {
+    return this.constant({ kind: 'uniform', value: 0 }, shape);
+  }
+
+  /** Adds a constant with the given numbers. */
+  data(data: Float32Array, shape: readonly number[]): ValueId {
+    return this.constant({ kind: 'data', data }, shape);
+  }
+
+  private constant(constant: GraphConstant, shape: readonly number[]): ValueId {
+    const id = this.define({ shape, type: 'float32' });
+    this.constants.set(id, constant);
     return id;
   }
 

@@ -157,6 +157,10 @@ describe('filter gradients over blocks of examples', () => {
   it.skipIf(!hasNative).each<[string, Partial<GradientCase>]>([
     ['whole blocks', { channels: [16, 32] }],
     ['several groups of examples', { batch: 64, channels: [2, 16] }],
+    ['several groups of examples, several blocks of outputs', { batch: 64, channels: [8, 32] }],
+    ['one group of several blocks of examples', { batch: 32, image: [2, 2], channels: [1, 32] }],
+    ['several blocks of outputs to fill up', { batch: 61, channels: [8, 30] }],
+    ['padding at one side', { batch: 21, channels: [3, 16], pad: [0, 1, 2, 0] }],
     ['one channel', { channels: [1, 16] }],
     ['examples and outputs to fill up', { batch: 21, channels: [5, 12] }],
     ['few outputs', { channels: [1, 6] }],
