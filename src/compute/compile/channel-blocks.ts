@@ -1,5 +1,6 @@
 import type { ConvolutionGeometry } from '../array-kernels.js';
 import type { Lowering, OnnxBuilder } from './builder.js';
+import type { ValueId } from './graph.js';
 import { TO_NCHW, windowAttributes } from './windows.js';
 
 /**
@@ -81,15 +82,20 @@ export function filledUp(
     : builder.add('Pad', [name, builder.integers([...after.map(() => 0), ...after]), builder.scalar(0)]);
 }
 
-/** Reverses the taps of a filter [kh, kw, ..]. */
-export function rotatedTaps(builder: OnnxBuilder, name: string): string {
-  return builder.add('Slice', [
-    name,
-    builder.integers([-1, -1]),
-    builder.integers([Number.MIN_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]),
-    builder.integers([0, 1]),
-    builder.integers([-1, -1]),
-  ]);
+/** A filter [kh, kw, in, out] with its taps reversed. */
+export function rotatedTaps(builder: OnnxBuilder, filter: ValueId): string {
+  const { shape } = builder.value(filter);
+  const [taps, size] = [shape[0] * shape[1], shape[2] * shape[3]];
+  const given = builder.full(filter);
+  if (taps === 1) {
+    return given;
+  }
+  const order = Array.from({ length: taps }, (_, tap) => taps - 1 - tap);
+  // Gather copies a tap at once, a slice backwards each row of it.
+  const reversed = builder.add('Gather', [builder.reshape(given, [taps, size]), builder.integers(order)], {
+    axis: 0,
+  });
+  return builder.reshape(reversed, shape);
 }
 
 /** For each of some neighbouring columns the filter where that column sees it: [kh, wider, in, columns * out]. */
@@ -148,8 +154,7 @@ const blockFilter: Lowering = (node, builder) => {
   const swapped = node.attributes.swapped === true;
   const columns = node.attributes.columns as number;
   const [height, ownWidth, inputs, outputs] = builder.value(node.inputs.filter).shape;
-  const given = builder.full(node.inputs.filter);
-  const taps = swapped ? rotatedTaps(builder, given) : given;
+  const taps = swapped ? rotatedTaps(builder, node.inputs.filter) : builder.full(node.inputs.filter);
   const { shape } = builder.value(node.outputs[0]);
   if (node.attributes.depthwise === true) {
     const blocks = builder.reshape(taps, [height, ownWidth, inputs / block, block]);

@@ -70,7 +70,7 @@ const inputGradient: Lowering = (node, builder) => {
   const geometry = convolutionGeometry(node, inputShape, builder.value(filter).shape, false);
   const kernelShape = [geometry.filterHeight, geometry.filterWidth];
   if (hasTransposedConvolution(geometry)) {
-    const kernel = builder.transpose(rotatedTaps(builder, builder.full(filter)), [2, 3, 0, 1]);
+    const kernel = builder.transpose(rotatedTaps(builder, filter), [2, 3, 0, 1]);
     const result = builder.add('Conv', [nchw(builder, dy), kernel], {
       ...windowAttributes(transposedGeometry(geometry)),
       kernel_shape: kernelShape,
