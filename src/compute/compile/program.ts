@@ -41,16 +41,21 @@ export interface SplitProgram {
 const REARRANGEMENTS = [UNFOLD, BLOCK_CHANNELS, BLOCK_EXAMPLES, BLOCK_OUTPUT_GRADIENT];
 const isRearrangement = ({ kernel }: GraphNode): boolean => REARRANGEMENTS.includes(kernel);
 
+const convolves = ({ nodes }: Graph): boolean => nodes.some(({ kernel }) => /conv2d/i.test(kernel));
+
 /** Convolutions and their gradients over blocks, where ONNX Runtime has them. */
 function overBlocks(graph: Graph, block: number | null): Graph {
+  if (!convolves(graph)) {
+    return graph;
+  }
   const phased = phaseInputGradients(convolveSubsampling(graph, block), block);
   return simplify(stayBlocked(blockFilterGradients(blockConvolutions(phased, block), block), block));
 }
 
 /** A traced tensor program that can be compiled for any batch size. */
 export class TracedProgram {
-  /** Of the batch size that was last asked for: costs, plans and programs ask for the same one several times in a row. */
-  private latest: { batchSize: number; block: number | null; graph: Graph } | null = null;
+  /** By pass, of the batch size that was last asked for. */
+  private readonly latest = new Map<string, { batchSize: number; block: number | null; graph: Graph }>();
 
   private constructor(
     private readonly template: GraphTemplate,
@@ -68,22 +73,32 @@ export class TracedProgram {
 
   /** Whether it convolves images or passes gradients back through such a convolution. */
   get hasConvolutions(): boolean {
-    return this.template.instantiate(1).nodes.some(({ kernel }) => /conv2d/i.test(kernel));
+    return convolves(this.template.instantiate(1));
+  }
+
+  /** A pass's graph of a batch size; costs, plans and programs ask for the same one several times in a row. */
+  private remembered(pass: string, batchSize: number, block: number | null, graph: () => Graph): Graph {
+    const known = this.latest.get(pass);
+    if (known?.batchSize === batchSize && known.block === block) {
+      return known.graph;
+    }
+    const made = graph();
+    this.latest.set(pass, { batchSize, block, graph: made });
+    return made;
   }
 
   private simplified(batchSize: number): Graph {
-    const separated = separateFused(this.template.instantiate(batchSize));
-    const plain = foldPadding(withoutTranspositions(simplify(separated)));
-    return simplify(foldChannelFactors(simplify(plain)));
+    return this.remembered('simplified', batchSize, null, () => {
+      const plain = simplify(separateFused(this.template.instantiate(batchSize)));
+      return convolves(plain)
+        ? simplify(foldChannelFactors(simplify(foldPadding(withoutTranspositions(plain)))))
+        : plain;
+    });
   }
 
   /** Convolutions and filter gradients over blocks, where ONNX Runtime has them. */
   private blocked(batchSize: number, block: number | null): Graph {
-    if (this.latest?.batchSize !== batchSize || this.latest.block !== block) {
-      const graph = overBlocks(this.simplified(batchSize), block);
-      this.latest = { batchSize, block, graph };
-    }
-    return this.latest.graph;
+    return this.remembered('blocked', batchSize, block, () => overBlocks(this.simplified(batchSize), block));
   }
 
   private split(
@@ -139,9 +154,11 @@ export class TracedProgram {
 
   private whole(batchSize: number, { channelBlock }: NativeOptions): Graph {
     const block = channelBlock ?? null;
-    const phased = simplify(poolByPhases(stepsOfRectified(this.simplified(batchSize))));
-    const unfolded = simplify(unfoldFilterGradients(overBlocks(phased, block), [], false));
-    return simplify(fuseScaledSums(sumProducts(unfolded, block), block));
+    return this.remembered('whole', batchSize, block, () => {
+      const phased = simplify(poolByPhases(stepsOfRectified(this.simplified(batchSize))));
+      const unfolded = unfoldFilterGradients(overBlocks(phased, block), [], false);
+      return simplify(fuseScaledSums(sumProducts(simplify(unfolded), block), block));
+    });
   }
 
   /** What the program as a whole will take at a batch size. */
