@@ -11,9 +11,8 @@ const COMPUTING_COMMANDS = ['analyze', 'prune', 'train', 'study', 'gate', 'docto
  * Options of Node for a process that computes. Its arrays live for one product each, and a small heap is collected again
  * and again on their account: with this much to begin with, the analysis of fixtures/mnist-lomp took 8 % less time and
  * 11 % less CPU time (medians of five pairs; the best of six settings tried, so on the high side), MLPNet's 2 % more memory.
- * Young objects have 16 MB from the start: 1 to 3 % less time before the first product, and as much memory.
  */
-export const COMPUTING_OPTIONS = ['--initial-heap-size=512', '--min-semi-space-size=16'];
+export const COMPUTING_OPTIONS = ['--initial-heap-size=512'];
 
 /**
  * Lets Node keep compiled modules between runs in its own folder of the
