@@ -37,14 +37,14 @@ export interface RowProjection {
   /** Length at which rows and vectors of a length are stored, filled up with zeros. */
   paddedLength(length: number): number;
   /**
-   * The coefficients V'x [k] and their combination V V'x.
+   * The coefficients V'x [k], and x - V V'x.
    *
    * @param rows the k rows, one after the other, each as long as x
    */
   project(
     rows: Float32Array,
     x: Float32Array,
-  ): Promise<{ coefficients: Float32Array; combination: Float32Array }>;
+  ): Promise<{ coefficients: Float32Array; remainder: Float32Array }>;
 }
 
 /** Vectors lie in blocks of about this size, so that they take little more memory than they need. */
@@ -117,14 +117,14 @@ export function projectedVectors(
     },
     orthogonalize: async (count) => {
       const overlaps = new Float64Array(count);
+      let x = newest;
       for (let first = 0; first < count; first += blockVectors) {
         const block = rows.block(first, Math.min(blockVectors, count - first));
-        const { coefficients, combination } = await projection.project(block, newest);
+        const { coefficients, remainder } = await projection.project(block, x);
         overlaps.set(coefficients, first);
-        for (let i = 0; i < length; i++) {
-          newest[i] -= combination[i];
-        }
+        x = remainder;
       }
+      newest.set(x);
       return overlaps;
     },
     combination: (coefficients) => {

@@ -6,14 +6,14 @@ export const definedProjection: RowProjection = {
   project: async (rows, x) => {
     const count = rows.length / x.length;
     const coefficients = new Float32Array(count);
-    const combination = new Float64Array(x.length);
+    const remainder = Float64Array.from(x);
     for (let k = 0; k < count; k++) {
       const row = rows.subarray(k * x.length, (k + 1) * x.length);
       coefficients[k] = row.reduce((sum, entry, i) => sum + entry * x[i], 0);
       row.forEach((entry, i) => {
-        combination[i] += coefficients[k] * entry;
+        remainder[i] -= coefficients[k] * entry;
       });
     }
-    return { coefficients, combination: Float32Array.from(combination) };
+    return { coefficients, remainder: Float32Array.from(remainder) };
   },
 };

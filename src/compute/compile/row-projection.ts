@@ -2,12 +2,12 @@ import { ONNX_TYPES } from '../../onnx-schema.js';
 import { createSession, type NativeOptions, refusal } from './native-session.js';
 import { encodeOnnxModel } from './onnx-model.js';
 
-/** Coefficients of a vector on rows, and the rows combined by them. */
+/** Coefficients of a vector on rows, and what is left of it without the rows combined by them. */
 export interface RowProducts {
   /** V'x, one a row. */
   coefficients: Float32Array;
-  /** V V'x, as long as x. */
-  combination: Float32Array;
+  /** x - V V'x */
+  remainder: Float32Array;
 }
 
 /** Products with a matrix given by its rows, of any number. */
@@ -54,6 +54,8 @@ function projectionModel(): Uint8Array {
       // Not a Transpose: that would become part of the product and slow it down by half.
       { opType: 'Reshape', inputs: ['coefficients', 'rowShape'], outputs: ['row'], attributes: {} },
       { opType: 'MatMul', inputs: ['row', 'wholeRows'], outputs: ['combination'], attributes: {} },
+      { opType: 'Reshape', inputs: ['x', 'rowShape'], outputs: ['whole'], attributes: {} },
+      { opType: 'Sub', inputs: ['whole', 'combination'], outputs: ['remainder'], attributes: {} },
     ],
     initializers: [
       { name: 'segmentAxis', type: 'int64', shape: [1], data: BigInt64Array.of(0n) },
@@ -66,7 +68,7 @@ function projectionModel(): Uint8Array {
     ],
     outputs: [
       { name: 'coefficients', type: 'float32', shape: ['count', 1] },
-      { name: 'combination', type: 'float32', shape: [1, 'length'] },
+      { name: 'remainder', type: 'float32', shape: [1, 'length'] },
     ],
   });
 }
@@ -93,10 +95,10 @@ export async function compileRowProjector(options: NativeOptions): Promise<RowPr
         x: new Tensor('float32', x, [segments, segment, 1]),
       };
       try {
-        const { coefficients, combination } = await session.run(feeds);
+        const { coefficients, remainder } = await session.run(feeds);
         return {
           coefficients: coefficients.data as Float32Array,
-          combination: combination.data as Float32Array,
+          remainder: remainder.data as Float32Array,
         };
       } catch (error) {
         throw refusal(NAME, error);
