@@ -147,7 +147,7 @@ function stepShapes({ network, inputShape, options }: StepSetting, size: number)
   };
 }
 
-/** Any number that is one for every input. */
+/** In range for every input, scalars and targets too. */
 const SAMPLE = 0.1;
 
 const asTensor: MakeTensor<Tensor> = (values, shape) => tensor(values, [...shape], 'float32');
