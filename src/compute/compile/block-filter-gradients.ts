@@ -42,12 +42,9 @@ export function blockFilterGradients(graph: Graph, block: number | null): Graph 
     return graph;
   }
   const rebuilder = new Rebuilder(graph);
-  for (const node of graph.nodes) {
-    if (node.kernel !== 'Conv2DBackpropFilter' || !writeBlocked(rebuilder, graph, node, block)) {
-      rebuilder.nodes.push(node);
-    }
-  }
-  return rebuilder.finish();
+  return rebuilder.rewritten(
+    (node) => node.kernel === 'Conv2DBackpropFilter' && writeBlocked(rebuilder, graph, node, block),
+  );
 }
 
 /**

@@ -45,12 +45,7 @@ class Folding {
   }
 
   written(): Graph {
-    for (const node of this.graph.nodes) {
-      if (!this.writeGradient(node) && !this.writeProduct(node)) {
-        this.rebuilder.nodes.push(node);
-      }
-    }
-    return this.rebuilder.finish();
+    return this.rebuilder.rewritten((node) => this.writeGradient(node) || this.writeProduct(node));
   }
 
   /** Writes a convolution anew where a product with factors reads it; where it stood, it is dead. */

@@ -53,6 +53,20 @@ export class Rebuilder {
     return id;
   }
 
+  /**
+   * The graph with each of its nodes as it is, or as `write` adds it.
+   *
+   * @param write false, and adds none, for a node that stays as it is
+   */
+  rewritten(write: (node: GraphNode) => boolean): Graph {
+    for (const node of this.graph.nodes) {
+      if (!write(node)) {
+        this.nodes.push(node);
+      }
+    }
+    return this.finish();
+  }
+
   /** The graph with the nodes collected so far. */
   finish(): Graph {
     return { ...this.graph, values: this.values, constants: this.constants, nodes: this.nodes };

@@ -220,8 +220,7 @@ class Fusion {
     if (constant?.kind === 'uniform') {
       return this.rebuilder.scalar(constant.value);
     }
-    const shape = [elementCount(graphValue(this.graph, id).shape)];
-    return this.rebuilder.add('Reshape', { x: id }, { shape }, { shape, type: 'float32' });
+    return this.reshaped(id, [elementCount(graphValue(this.graph, id).shape)]);
   }
 
   private sizeOf(coefficient: ValueId): number {
@@ -239,8 +238,24 @@ class Fusion {
   }
 
   private combined(kernel: 'Multiply' | 'Add', a: ValueId, b: ValueId): ValueId {
-    const shape = [Math.max(this.sizeOf(a), this.sizeOf(b))];
-    return this.rebuilder.add(kernel, { a, b }, {}, { shape, type: 'float32' });
+    const [small, large] = this.sizeOf(a) <= this.sizeOf(b) ? [a, b] : [b, a];
+    const [size, length] = [this.sizeOf(small), this.sizeOf(large)];
+    if (size === 1 || size === length) {
+      return this.rebuilder.add(kernel, { a, b }, {}, { shape: [length], type: 'float32' });
+    }
+    // The same number for each block of channels, with one for each channel.
+    const blocks = [length / size, size];
+    const combined = this.rebuilder.add(
+      kernel,
+      { a: small, b: this.reshaped(large, blocks) },
+      {},
+      { shape: blocks, type: 'float32' },
+    );
+    return this.reshaped(combined, [length]);
+  }
+
+  private reshaped(x: ValueId, shape: readonly number[]): ValueId {
+    return this.rebuilder.add('Reshape', { x }, { shape }, { shape, type: 'float32' });
   }
 }
 

@@ -54,12 +54,7 @@ class Residence {
   }
 
   written(): Graph {
-    for (const node of this.graph.nodes) {
-      if (!this.write(node)) {
-        this.rebuilder.nodes.push(node);
-      }
-    }
-    return this.rebuilder.finish();
+    return this.rebuilder.rewritten((node) => this.write(node));
   }
 
   /** Writes a node on blocks where its images are there. */

@@ -148,6 +148,28 @@ describe('scaled sums', () => {
     await expectSame(graphOnBlocks([...nodes], [...outputs], native.channelBlock ?? 16));
   });
 
+  it.skipIf(!hasNative)('combine a number for each channel with one for each place in a block', async () => {
+    const block = native.channelBlock ?? 16;
+    const nodes = [
+      node('Multiply', 'x', 'c', 'a'),
+      node('Multiply', 'a', 's', 'b'),
+      node('Add', 'b', 's', 'e'),
+      node('Add', 'e', 'd', 'f'),
+      unary('Relu', 'f', 'result'),
+    ];
+    const graph = graphOnBlocks(nodes, ['result'], block);
+    const place = Math.max(...graph.values.keys()) + 1;
+    const values = new Map([...graph.values, [place, { shape: [block], type: 'float32' as const }]]);
+    const unknown = graph.inputs.s;
+    const read = graph.nodes.map((each) => ({
+      ...each,
+      inputs: Object.fromEntries(
+        Object.entries(each.inputs).map(([name, id]) => [name, id === unknown ? place : id]),
+      ),
+    }));
+    await expectSame({ ...graph, values, nodes: read, inputs: { ...graph.inputs, s: place } });
+  });
+
   it.skipIf(!hasNative)('compute the same for any expression', async () => {
     const steps = fc.array(fc.tuple(fc.constantFrom('Multiply', 'Add', 'Sub'), fc.nat(), fc.nat()), {
       minLength: 1,
