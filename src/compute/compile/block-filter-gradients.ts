@@ -103,7 +103,7 @@ function writeBlocked(rebuilder: Rebuilder, graph: Graph, node: GraphNode, block
   const gathered = [batch, outHeight, outWidth, outChannels];
   const gradient = rebuilder.add(
     BLOCK_OUTPUT_GRADIENT,
-    { dy: columns === 1 ? dy : rebuilder.add('Reshape', { x: dy }, { shape: gathered }, float32(gathered)) },
+    { dy: columns === 1 ? dy : rebuilder.reshape(dy, gathered) },
     { blocks },
     float32([groups * outputs, examples / groups, outHeight, outWidth]),
   );

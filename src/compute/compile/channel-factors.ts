@@ -144,10 +144,7 @@ class Folding {
   }
 
   private vector(id: ValueId): ValueId {
-    const { shape, type } = graphValue(this.graph, id);
-    const flat = [elementCount(shape)];
-    return shape.length === 1
-      ? id
-      : this.rebuilder.add('Reshape', { x: id }, { shape: flat }, { shape: flat, type });
+    const { shape } = graphValue(this.graph, id);
+    return shape.length === 1 ? id : this.rebuilder.reshape(id, [elementCount(shape)]);
   }
 }

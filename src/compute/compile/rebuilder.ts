@@ -32,6 +32,11 @@ export class Rebuilder {
     return id;
   }
 
+  /** Adds a float32 value in another shape. */
+  reshape(x: ValueId, shape: readonly number[]): ValueId {
+    return this.add('Reshape', { x }, { shape }, { shape, type: 'float32' });
+  }
+
   /** Adds a scalar constant. */
   scalar(value: number): ValueId {
     return this.constant({ kind: 'uniform', value }, []);

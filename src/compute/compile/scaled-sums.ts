@@ -220,7 +220,7 @@ class Fusion {
     if (constant?.kind === 'uniform') {
       return this.rebuilder.scalar(constant.value);
     }
-    return this.reshaped(id, [elementCount(graphValue(this.graph, id).shape)]);
+    return this.rebuilder.reshape(id, [elementCount(graphValue(this.graph, id).shape)]);
   }
 
   private sizeOf(coefficient: ValueId): number {
@@ -247,15 +247,11 @@ class Fusion {
     const blocks = [length / size, size];
     const combined = this.rebuilder.add(
       kernel,
-      { a: small, b: this.reshaped(large, blocks) },
+      { a: small, b: this.rebuilder.reshape(large, blocks) },
       {},
       { shape: blocks, type: 'float32' },
     );
-    return this.reshaped(combined, [length]);
-  }
-
-  private reshaped(x: ValueId, shape: readonly number[]): ValueId {
-    return this.rebuilder.add('Reshape', { x }, { shape }, { shape, type: 'float32' });
+    return this.rebuilder.reshape(combined, [length]);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Lowering } from './builder.js';
 import { BLOCK_CHANNELS, UNBLOCK_CHANNELS } from './channel-blocks.js';
 import { BLOCK_OUTPUT_GRADIENT } from './example-blocks.js';
-import { elementCount, type Graph, type GraphNode, graphValue, type ValueId } from './graph.js';
+import { elementCount, type Graph, type GraphNode, graphValue, isSameShape, type ValueId } from './graph.js';
 import { axes } from './kernel-inputs.js';
 import { Rebuilder } from './rebuilder.js';
 
@@ -63,7 +63,7 @@ class Residence {
     if (kernel === UNBLOCK_CHANNELS) {
       const channels = graphValue(this.graph, inputs.x).shape[1];
       if (this.isWide(outputs[0]) && channels === graphValue(this.graph, outputs[0]).shape[3]) {
-        this.blocks.set(outputs[0], this.reshaped(inputs.x, this.blockedShape(outputs[0])));
+        this.blocks.set(outputs[0], this.rebuilder.reshape(inputs.x, this.blockedShape(outputs[0])));
       }
       return false;
     }
@@ -115,7 +115,7 @@ class Residence {
     const [batch, height, width, channels] = graphValue(this.graph, output).shape;
     this.rebuilder.nodes.push({
       kernel: UNBLOCK_CHANNELS,
-      inputs: { x: this.reshaped(result, [batch, channels, height, width]) },
+      inputs: { x: this.rebuilder.reshape(result, [batch, channels, height, width]) },
       attributes: { block: this.block, channels },
       outputs,
     });
@@ -135,7 +135,7 @@ class Residence {
       { block: this.block },
       { shape: [batch, channels, height, width], type: 'float32' },
     );
-    const result = this.reshaped(arranged, this.blockedShape(image));
+    const result = this.rebuilder.reshape(arranged, this.blockedShape(image));
     this.blocks.set(image, result);
     return result;
   }
@@ -145,7 +145,7 @@ class Residence {
     const size = elementCount(graphValue(this.graph, id).shape);
     return size === 1 || this.graph.constants.get(id)?.kind === 'uniform'
       ? id
-      : this.reshaped(id, [size / this.block, 1, 1, this.block]);
+      : this.rebuilder.reshape(id, [size / this.block, 1, 1, this.block]);
   }
 
   private isWide(id: ValueId): boolean {
@@ -154,13 +154,8 @@ class Residence {
   }
 
   private isImage(id: ValueId, like: ValueId): boolean {
-    const [own, other] = [graphValue(this.graph, id), graphValue(this.graph, like)];
-    return (
-      !this.graph.constants.has(id) &&
-      own.type === other.type &&
-      own.shape.length === other.shape.length &&
-      own.shape.every((extent, axis) => extent === other.shape[axis])
-    );
+    const { type } = graphValue(this.graph, id);
+    return type === 'float32' && !this.graph.constants.has(id) && isSameShape(this.graph, id, like);
   }
 
   private isCoefficient(id: ValueId, of: ValueId): boolean {
@@ -176,10 +171,6 @@ class Residence {
   private blockedShape(id: ValueId): number[] {
     const [batch, height, width, channels] = graphValue(this.graph, id).shape;
     return [batch, channels / this.block, height, width, this.block];
-  }
-
-  private reshaped(x: ValueId, shape: readonly number[]): ValueId {
-    return this.rebuilder.add('Reshape', { x }, { shape }, { shape, type: 'float32' });
   }
 }
 

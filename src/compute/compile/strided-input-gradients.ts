@@ -219,9 +219,7 @@ class InputGradients {
     const [batch, height, width, wide] = this.value(given[0]).shape;
     const shape = [batch, height, width * across, wide / across];
     const image = (row: ValueId | null): ValueId =>
-      row === null
-        ? this.rebuilder.zeros(shape)
-        : this.rebuilder.add('Reshape', { x: row }, { shape }, { shape, type: 'float32' });
+      row === null ? this.rebuilder.zeros(shape) : this.rebuilder.reshape(row, shape);
     const inputs = Object.fromEntries(rows.map((row, phase) => [`p${phase}`, image(row)]));
     const covered = [batch, height * down, width * across, wide / across];
     const attributes = { strides: [down, 1] };
