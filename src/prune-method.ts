@@ -156,7 +156,12 @@ async function pruneOnce(
   const started = performance.now();
   const found = await asStage(progress, methodStages.pruning, () =>
     pruningMethods[name](
-      { weights: network.weights, layers: network.prunable, oracle: metered.oracle },
+      {
+        weights: network.weights,
+        layers: network.prunable,
+        oracle: metered.oracle,
+        products: metered.products,
+      },
       target,
     ),
   );

@@ -93,7 +93,7 @@ export function measureCompensated(
     const tries: CompensatedTry[] = [];
     const compensatedLoss = async (prunedWeights: number): Promise<Float64Array> => {
       const { weights } = await pruningMethods.compensated(
-        { weights: network.weights, layers: network.prunable, oracle },
+        { weights: network.weights, layers: network.prunable, oracle, products: metered.products },
         { prunedWeights, seed: 0 },
       );
       return Float64Array.of((await metered.evaluate(train, weights)).meanLoss);

@@ -14,6 +14,7 @@ import { lossEvaluator } from '../programs/evaluation.js';
 import { flatInputs, flatSum } from '../programs/flat-weights.js';
 import { prepareLossPrograms } from '../programs/loss-programs.js';
 import { AGREEMENT_TOLERANCE, agreementOf, neighbourOf } from '../programs/rounding.js';
+import { type MatrixProducts, plainProducts } from '../pruning/methods/matrix-products.js';
 import type { ExampleRange, LossOracle, PruningCurvature } from '../pruning/methods/method.js';
 import { randomStream } from '../random.js';
 import { dispose, grads, ones, type Scalar, sum, type Tensor, tidy } from '../tfjs-core.js';
@@ -46,6 +47,7 @@ export interface Engine {
     visit: (row: Float32Array, index: number) => void,
   ): Promise<void>;
   meanSquaredGradient(source: ExampleSource, weights: Float32Array): Promise<Float64Array>;
+  products: MatrixProducts;
 }
 
 /** Operations of a curvature product of one example. */
@@ -107,6 +109,7 @@ async function engineOf(problem: Problem, executor: Executor, scope: ResourceSco
     executor.release(fixed);
   };
   return {
+    products: executor.matrixProducts === null ? plainProducts : scope.own(await executor.matrixProducts()),
     gradientRows,
     meanSquaredGradient: meanSquaredGradients({ problem, executor, gradientRows, batchSizeFor }, scope),
     evaluate: (source, weights) =>
@@ -227,6 +230,7 @@ export interface PruningCost {
 /** The oracle of a problem, and what stands beside it: its cost, and measurements that methods do not see. */
 export interface MeteredOracle {
   oracle: LossOracle;
+  products: MatrixProducts;
   cost(): PruningCost;
   /** Evaluates on any examples, uncounted. */
   evaluate(source: ExampleSource, weights: Float32Array): Promise<Evaluation>;
@@ -303,6 +307,7 @@ export async function openPruningOracle(
   return {
     cost: () => ({ gradients, distinctExamples: seen.reduce((total, one) => total + one, 0) }),
     evaluate: engine.evaluate,
+    products: engine.products,
     oracle: oracleOf(train),
   };
 }

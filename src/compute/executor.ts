@@ -1,5 +1,6 @@
 /** How tensor programs are computed: what tfjs and ONNX Runtime have in common. */
 import type { GraphCost } from './compile/graph-cost.js';
+import type { NativeMatrixProducts } from './compile/matrix-products.js';
 import type { RowProjector } from './compile/row-projection.js';
 import type { TensorProgram } from './tensor-program.js';
 
@@ -112,4 +113,6 @@ export interface Executor {
   prepare(program: TensorProgram): Promise<PreparedProgram>;
   /** Products with rows that are as many as one likes; null where plain loops are as fast. */
   readonly rowProjector: (() => Promise<RowProjector>) | null;
+  /** Products of matrices in float64; null where plain loops are as fast. */
+  readonly matrixProducts: (() => Promise<NativeMatrixProducts>) | null;
 }

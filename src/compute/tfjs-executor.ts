@@ -79,4 +79,5 @@ export const tfjsExecutor: Executor = {
     plans: null,
   }),
   rowProjector: null,
+  matrixProducts: null,
 };

@@ -7,6 +7,7 @@ import type {
   ExecutorTensor,
 } from '../executor.js';
 import { channelBlockSize } from './channel-block-size.js';
+import { compileMatrixProducts } from './matrix-products.js';
 import type { NativeOptions, NativeTensor } from './native-session.js';
 import { TracedProgram } from './program.js';
 import { compileRowProjector } from './row-projection.js';
@@ -52,6 +53,7 @@ export function onnxExecutor(native: NativeOptions): Executor {
       };
     },
     rowProjector: () => compileRowProjector(native),
+    matrixProducts: () => compileMatrixProducts(native),
   };
 }
 

@@ -1,7 +1,7 @@
 import { ONNX_ATTRIBUTE_TYPES, ONNX_TYPES, onnxSchema } from '../../onnx-schema.js';
 
 /** Element types that occur in compiled programs. */
-export type OnnxType = 'float32' | 'int32' | 'int64' | 'bool';
+export type OnnxType = 'float32' | 'float64' | 'int32' | 'int64' | 'bool';
 
 /** IR version 8 belongs to opset 17, which every ONNX Runtime since 1.12 knows. */
 const IR_VERSION = 8;

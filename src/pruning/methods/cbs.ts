@@ -1,11 +1,11 @@
 import { permutation, randomStream } from '../../random.js';
 import {
-  bestKeptWeights,
   type GradientMatrix,
   gradientMatrix,
   timesVector,
   transposedTimesVector,
 } from './gradient-matrix.js';
+import { bestKeptWeights } from './inverse-fisher.js';
 import { masked, prunedBy, pruneLowest } from './mask.js';
 import type { PruningMethod } from './method.js';
 
@@ -136,7 +136,7 @@ function chunkedMask(weights: Float32Array, prunedWeights: number, seed: number)
  * The combinatorial brain surgeon (Yu et al., ICML 2022): of masks of magnitudes within random chunks the one of lowest
  * training loss, then swaps that lower w_P' H w_P as long as the training loss falls, then the joint OBS update.
  */
-export const cbs: PruningMethod = async ({ weights, oracle }, { prunedWeights, seed }) => {
+export const cbs: PruningMethod = async ({ weights, oracle, products }, { prunedWeights, seed }) => {
   const range = { start: 0, end: oracle.examples };
   const lossOf = (mask: Uint8Array): Promise<number> => oracle.loss(masked(weights, mask), range);
   const magnitudes = Float64Array.from(weights, Math.abs);
@@ -165,5 +165,6 @@ export const cbs: PruningMethod = async ({ weights, oracle }, { prunedWeights, s
       [best, least, stale] = [mask.slice(), loss, 0];
     }
   }
-  return { mask: best, weights: bestKeptWeights(gradients, DAMPING, weights, best, null) };
+  const model = { gradients, weights, ridge: DAMPING, linear: null };
+  return { mask: best, weights: await bestKeptWeights(model, best, products) };
 };

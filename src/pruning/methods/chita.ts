@@ -1,12 +1,13 @@
 import {
-  bestKeptWeights,
   type GradientMatrix,
   gradientMatrix,
   timesVector,
   transposedTimesVector,
 } from './gradient-matrix.js';
+import { bestKeptWeights, type FisherModel } from './inverse-fisher.js';
 import { masked, pruneLowest } from './mask.js';
-import type { LossOracle, PrunedNetwork, PruningMethod } from './method.js';
+import type { MatrixProducts } from './matrix-products.js';
+import type { PrunedNetwork, PruningMethod, PruningProblem } from './method.js';
 import { cubicStages } from './stages.js';
 
 /** Examples of a mini-batch, of the authors' script, where there are enough; else fewer, so that there are rows. */
@@ -34,20 +35,8 @@ const TOLERANCE = 1e-7;
 const STAGES = 10;
 const FIRST_SHARE = 0.1;
 
-/** CHITA's problem for given gradients. */
-export interface ChitaProblem {
-  /** X, N x D: gradients of mini-batches. */
-  gradients: GradientMatrix;
-  /** w0, length D. */
-  weights: Float32Array;
-  /** lambda */
-  ridge: number;
-  /** a of the first-order term; null: 0. */
-  linear: Float64Array | null;
-}
-
 /** 1 / (2 N) ||X (w - w0)||^2 + lambda / 2 ||w - w0||^2 + a' (w - w0), the objective divided by N. */
-export function chitaObjective(problem: ChitaProblem, at: ArrayLike<number>): number {
+export function chitaObjective(problem: FisherModel, at: ArrayLike<number>): number {
   const { gradients, weights, ridge, linear } = problem;
   const step = Float64Array.from(weights, (weight, i) => at[i] - weight);
   const through = timesVector(gradients, step);
@@ -87,12 +76,13 @@ function projected(at: Float64Array, prunedWeights: number): Float64Array {
  * @param held weights that stay pruned, where the mask is 0; null: none
  * @param onIterate told each iterate, of length D, which the next step changes no more
  */
-export function chitaPruning(
-  problem: ChitaProblem,
+export async function chitaPruning(
+  problem: FisherModel,
   prunedWeights: number,
+  products: MatrixProducts,
   held: Uint8Array | null = null,
   onIterate?: (weights: Float64Array) => void,
-): PrunedNetwork {
+): Promise<PrunedNetwork> {
   const { gradients, weights, ridge, linear } = problem;
   const free = (values: Float64Array): Float64Array =>
     held === null ? values : values.map((value, i) => (held[i] === 0 ? 0 : value));
@@ -138,13 +128,13 @@ export function chitaPruning(
     free(current).map((value, i) => (held !== null && held[i] === 0 ? -1 : Math.abs(value))),
     prunedWeights,
   );
-  const solved = bestKeptWeights(gradients, ridge, weights, mask, linear);
+  const solved = await bestKeptWeights(problem, mask, products);
   return { mask, weights: masked(solved, mask) };
 }
 
 /** One stage of CHITA at the network as it is, with the best of `CANDIDATES`. */
 async function stage(
-  oracle: LossOracle,
+  { oracle, products }: Pick<PruningProblem, 'oracle' | 'products'>,
   weights: Float32Array,
   prunedWeights: number,
   held: Uint8Array | null,
@@ -158,9 +148,10 @@ async function stage(
   const mean = transposedTimesVector(gradients, new Float64Array(count).fill(1 / count));
   let best: { loss: number; found: PrunedNetwork } | null = null;
   for (const { ridge, firstOrder } of CANDIDATES) {
-    const found = chitaPruning(
+    const found = await chitaPruning(
       { gradients, weights, ridge, linear: firstOrder ? mean : null },
       prunedWeights,
+      products,
       held,
     );
     const loss = await oracle.loss(found.weights, judging);
@@ -172,14 +163,15 @@ async function stage(
 }
 
 /** CHITA in one stage; its first-order term, where it is taken, trains. */
-export const chita: PruningMethod = ({ weights, oracle }, { prunedWeights }) =>
-  stage(oracle, weights, prunedWeights, null);
+export const chita: PruningMethod = (problem, { prunedWeights }) =>
+  stage(problem, problem.weights, prunedWeights, null);
 
 /** CHITA++: stages by the cubic rule, with the gradients of the network as it is at each. */
-export const chitaStages: PruningMethod = async ({ weights, oracle }, { prunedWeights }) => {
+export const chitaStages: PruningMethod = async (problem, { prunedWeights }) => {
+  const { weights } = problem;
   let found: PrunedNetwork = { mask: new Uint8Array(weights.length).fill(1), weights };
   for (const count of cubicStages(prunedWeights, weights.length, STAGES, FIRST_SHARE)) {
-    found = await stage(oracle, found.weights, count, found.mask);
+    found = await stage(problem, found.weights, count, found.mask);
   }
   return found;
 };

@@ -1,4 +1,5 @@
 import type { PrunableWeight } from '../../network/network.js';
+import type { MatrixProducts } from './matrix-products.js';
 
 /** A half-open range of calibration examples. */
 export interface ExampleRange {
@@ -65,6 +66,7 @@ export interface PruningProblem {
   /** Where the layers lie in them, in forward order. */
   readonly layers: readonly PrunableWeight[];
   readonly oracle: LossOracle;
+  readonly products: MatrixProducts;
 }
 
 /** How far to prune. */

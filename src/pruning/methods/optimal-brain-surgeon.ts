@@ -1,5 +1,5 @@
 /** Greedy optimal brain surgery of the rows of a dense layer, in float64. */
-import { choleskyInPlace, choleskySolve } from './gradient-matrix.js';
+import { choleskyInPlace, choleskySolve } from './cholesky.js';
 
 /** A pivot below this share of its diagonal is rounding: the matrix is singular. */
 const SINGULAR = 1e-12;

@@ -1,5 +1,7 @@
-import { type GradientMatrix, gradientMatrix, inverseFisher, pickColumns } from './gradient-matrix.js';
+import { type GradientMatrix, gradientMatrix, pickColumns } from './gradient-matrix.js';
+import { type InverseFisher, inverseFisher } from './inverse-fisher.js';
 import { masked, pruneLowest } from './mask.js';
+import type { MatrixProducts } from './matrix-products.js';
 import type { PrunedNetwork, PruningMethod } from './method.js';
 
 /** Damping of the empirical Fisher matrix, of the authors' scripts. */
@@ -13,27 +15,27 @@ const BLOCK = 50_000;
  * single weights.
  *
  * @param gradients G, N x D
- * @param block weights in a diagonal block of F
+ * @param options.block weights in a diagonal block of F
  */
-export function woodFisherPruning(
+export async function woodFisherPruning(
   gradients: GradientMatrix,
   weights: Float32Array,
   prunedWeights: number,
-  damping: number,
-  block: number,
-): PrunedNetwork {
+  { damping, block, products }: { damping: number; block: number; products: MatrixProducts },
+): Promise<PrunedNetwork> {
   const dimension = weights.length;
   const places: Uint32Array[] = [];
   for (let first = 0; first < dimension; first += block) {
     places.push(Uint32Array.from({ length: Math.min(block, dimension - first) }, (_, i) => first + i));
   }
-  const inverses = places.map((picked) =>
-    inverseFisher(picked.length === dimension ? gradients : pickColumns(gradients, picked), damping),
-  );
+  const inverses: InverseFisher[] = [];
   const diagonal = new Float64Array(dimension);
-  inverses.forEach((inverse, index) => {
-    diagonal.set(inverse.diagonal(), index * block);
-  });
+  for (const [index, picked] of places.entries()) {
+    const ofBlock = picked.length === dimension ? gradients : pickColumns(gradients, picked);
+    const inverse = await inverseFisher(ofBlock, damping, products);
+    inverses.push(inverse);
+    diagonal.set(await inverse.diagonal(), index * block);
+  }
   const scores = diagonal.map((value, i) => weights[i] ** 2 / value);
   const mask = pruneLowest(scores, prunedWeights);
   const moved = weights.slice();
@@ -51,7 +53,7 @@ export function woodFisherPruning(
  * WoodFisher (Singh & Alistarh, NeurIPS 2020), with gradients of single examples and the inverse in Woodbury's form,
  * which needs N x N and not D x D numbers.
  */
-export const woodfisher: PruningMethod = async ({ weights, oracle }, { prunedWeights }) => {
+export const woodfisher: PruningMethod = async ({ weights, oracle, products }, { prunedWeights }) => {
   const gradients = await gradientMatrix(oracle, weights, { batchSize: 1, count: oracle.examples });
-  return woodFisherPruning(gradients, weights, prunedWeights, DAMPING, BLOCK);
+  return woodFisherPruning(gradients, weights, prunedWeights, { damping: DAMPING, block: BLOCK, products });
 };

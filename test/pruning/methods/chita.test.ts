@@ -1,7 +1,8 @@
 import { Matrix, solve } from 'ml-matrix';
 import { describe, expect, it } from 'vitest';
-import { type ChitaProblem, chitaObjective, chitaPruning } from '../../../src/pruning/methods/chita.js';
-import { bestKeptWeights } from '../../../src/pruning/methods/gradient-matrix.js';
+import { chitaObjective, chitaPruning } from '../../../src/pruning/methods/chita.js';
+import { bestKeptWeights, type FisherModel } from '../../../src/pruning/methods/inverse-fisher.js';
+import { plainProducts } from '../../../src/pruning/methods/matrix-products.js';
 
 const D = 8;
 const ROWS = 30;
@@ -23,15 +24,15 @@ function subsets(size: number, from = 0): number[][] {
 }
 
 describe.each([false, true])('CHITA, first-order term %s', (withLinear) => {
-  const problem: ChitaProblem = {
+  const problem: FisherModel = {
     gradients: { rows: ROWS, columns: D, values },
     weights,
     ridge: 0.05,
     linear: withLinear ? Float64Array.from({ length: D }, (_, j) => 0.1 * Math.sin(j)) : null,
   };
 
-  it('has the kept weights of least objective, by a direct solve', () => {
-    const { mask, weights: found } = chitaPruning(problem, 3);
+  it('has the kept weights of least objective, by a direct solve', async () => {
+    const { mask, weights: found } = await chitaPruning(problem, 3, plainProducts);
     const kept = [...mask.keys()].filter((i) => mask[i] === 1);
     const x = Matrix.from1DArray(ROWS, D, values);
     const hessian = x
@@ -52,27 +53,26 @@ describe.each([false, true])('CHITA, first-order term %s', (withLinear) => {
 
   it.each([1, 2, 4, 6])(
     'is no worse than the mask of magnitudes, and near the best of all, %i pruned',
-    (count) => {
-      const objectiveOf = (pruned: readonly number[]): number => {
+    async (count) => {
+      const objectiveOf = async (pruned: readonly number[]): Promise<number> => {
         const mask = Uint8Array.from({ length: D }, (_, i) => (pruned.includes(i) ? 0 : 1));
-        return chitaObjective(problem, bestOf(mask));
+        return chitaObjective(problem, await bestKeptWeights(problem, mask, plainProducts));
       };
-      const bestOf = (mask: Uint8Array) =>
-        bestKeptWeights(problem.gradients, problem.ridge, weights, mask, problem.linear);
       const order = [...weights.keys()].sort((a, b) => Math.abs(weights[a]) - Math.abs(weights[b]));
-      const found = chitaObjective(problem, chitaPruning(problem, count).weights);
+      const { weights: solved } = await chitaPruning(problem, count, plainProducts);
+      const found = chitaObjective(problem, solved);
       const alone = weights.map((weight, i) => (order.slice(0, count).includes(i) ? 0 : weight));
       expect(found).toBeLessThan(chitaObjective(problem, alone));
-      const least = Math.min(...subsets(count).map(objectiveOf));
+      const least = Math.min(...(await Promise.all(subsets(count).map(objectiveOf))));
       expect(found).toBeGreaterThanOrEqual(least - 1e-6);
     },
   );
 
   it.each([2, 4, 6])(
     'every step lowers the objective, and so does the solve at the end, %i pruned',
-    (count) => {
+    async (count) => {
       const objectives: number[] = [];
-      const { weights: solved } = chitaPruning(problem, count, null, (iterate) => {
+      const { weights: solved } = await chitaPruning(problem, count, plainProducts, null, (iterate) => {
         expect(iterate.filter((value) => value === 0)).toHaveLength(count);
         objectives.push(chitaObjective(problem, iterate));
       });
@@ -87,9 +87,10 @@ describe.each([false, true])('CHITA, first-order term %s', (withLinear) => {
     },
   );
 
-  it('holds what is pruned already', () => {
+  it('holds what is pruned already', async () => {
     const held = Uint8Array.of(1, 1, 0, 1, 1, 0, 1, 1);
-    const { mask } = chitaPruning({ ...problem, weights: weights.map((w, i) => w * held[i]) }, 4, held);
+    const pruned = { ...problem, weights: weights.map((w, i) => w * held[i]) };
+    const { mask } = await chitaPruning(pruned, 4, plainProducts, held);
     expect([mask[2], mask[5]]).toEqual([0, 0]);
     expect(mask.filter((one) => one === 0).length).toBe(4);
   });

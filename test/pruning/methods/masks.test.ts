@@ -6,6 +6,7 @@ import { resourceScope } from '../../../src/analysis/resources.js';
 import { prepareBackend } from '../../../src/compute/backend.js';
 import { pruneSmallest, rankByMagnitude } from '../../../src/pruning/magnitude.js';
 import { apportion, pruneLowest } from '../../../src/pruning/methods/mask.js';
+import { plainProducts } from '../../../src/pruning/methods/matrix-products.js';
 import { pruningMethods } from '../../../src/pruning/methods/registry.js';
 import { smartRatioCounts } from '../../../src/pruning/methods/smart-ratio.js';
 import { fixedCheckpoint, problemOf } from '../../analysis/support.js';
@@ -140,7 +141,7 @@ describe('synflow', () => {
       });
       const target = { prunedWeights: 7, seed: 0 };
       const { network } = setting;
-      const whole = { weights: network.weights, layers: network.prunable, oracle };
+      const whole = { weights: network.weights, layers: network.prunable, oracle, products: plainProducts };
       const { mask } = await pruningMethods.synflow(whole, target);
       // Of three weights left, a path of two is left: no layer collapses.
       expect(mask.subarray(0, 6)).toContain(1);

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { openPruningOracle } from '../../../src/analysis/pruning-oracle.js';
 import { resourceScope } from '../../../src/analysis/resources.js';
 import { prepareBackend } from '../../../src/compute/backend.js';
+import { plainProducts } from '../../../src/pruning/methods/matrix-products.js';
 import { obc } from '../../../src/pruning/methods/obc.js';
 import {
   layerCurvature,
@@ -149,7 +150,7 @@ describe('a network', () => {
         });
       });
       expect(cost()).toEqual({ gradients: 70 / 3, distinctExamples: 70 });
-      const problem = { weights, layers: prunable, oracle };
+      const problem = { weights, layers: prunable, oracle, products: plainProducts };
       const target = { prunedWeights: 20, seed: 0 };
       const [found, magnitude] = [
         await obc(problem, target),
@@ -190,7 +191,7 @@ describe('a network', () => {
       const { oracle } = await openPruningOracle(setting, scope, () => {});
       const { weights, prunable } = setting.network;
       await expect(
-        obc({ weights, layers: prunable, oracle }, { prunedWeights: 3, seed: 0 }),
+        obc({ weights, layers: prunable, oracle, products: plainProducts }, { prunedWeights: 3, seed: 0 }),
       ).rejects.toMatchObject({ code: 'prune/not-dense', message: expect.stringContaining('conv/kernel') });
     });
   });
@@ -200,7 +201,10 @@ describe('a network', () => {
     const shape = [3072, 3072];
     const layer = { name: 'wide', checkpointName: 'wide', shape, offset: 0, size: 3072 ** 2 };
     await expect(
-      obc({ weights: new Float32Array(1), layers: [layer], oracle }, { prunedWeights: 0, seed: 0 }),
+      obc(
+        { weights: new Float32Array(1), layers: [layer], oracle, products: plainProducts },
+        { prunedWeights: 0, seed: 0 },
+      ),
     ).rejects.toMatchObject({ code: 'prune/cost' });
   });
 });

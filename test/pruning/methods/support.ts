@@ -1,3 +1,4 @@
+import { plainProducts } from '../../../src/pruning/methods/matrix-products.js';
 import type { PruningProblem } from '../../../src/pruning/methods/method.js';
 
 /**
@@ -29,6 +30,7 @@ export function leastSquares(
   let offset = 0;
   return {
     weights: Float32Array.from(weights),
+    products: plainProducts,
     layers: sizes.map((size, index) => {
       offset += size;
       return {

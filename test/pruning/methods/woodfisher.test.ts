@@ -1,11 +1,8 @@
 import { inverse, Matrix } from 'ml-matrix';
 import { describe, expect, it } from 'vitest';
-import {
-  bestKeptWeights,
-  type GradientMatrix,
-  gradientMatrix,
-  inverseFisher,
-} from '../../../src/pruning/methods/gradient-matrix.js';
+import { type GradientMatrix, gradientMatrix } from '../../../src/pruning/methods/gradient-matrix.js';
+import { bestKeptWeights, inverseFisher } from '../../../src/pruning/methods/inverse-fisher.js';
+import { plainProducts as products } from '../../../src/pruning/methods/matrix-products.js';
 import { woodFisherPruning } from '../../../src/pruning/methods/woodfisher.js';
 import { leastSquares } from './support.js';
 
@@ -32,19 +29,19 @@ describe.each([1, 4, 5, 20])('with %i gradients', (rows) => {
   const fisher = dense(gradients);
   const direct = inverse(fisher);
 
-  it("Woodbury's inverse is the direct one", () => {
-    const { apply, diagonal } = inverseFisher(gradients, DAMPING);
+  it("Woodbury's inverse is the direct one", async () => {
+    const { apply, diagonal } = await inverseFisher(gradients, DAMPING, products);
     const vector = Float64Array.from(weights);
     const expected = direct.mmul(Matrix.columnVector(vector)).to1DArray();
     apply(vector).forEach((value, i) => {
       expect(value).toBeCloseTo(expected[i], 8);
     });
-    diagonal().forEach((value, i) => {
+    (await diagonal()).forEach((value, i) => {
       expect(value).toBeCloseTo(direct.get(i, i), 8);
     });
   });
 
-  it('scores and update are those of OBS, added up', () => {
+  it('scores and update are those of OBS, added up', async () => {
     const scores = [...weights].map((weight, i) => weight ** 2 / direct.get(i, i));
     const order = [...scores.keys()].sort((a, b) => scores[a] - scores[b]);
     const pruned = order.slice(0, 4);
@@ -54,17 +51,17 @@ describe.each([1, 4, 5, 20])('with %i gradients', (rows) => {
         expected[i] -= (direct.get(i, q) * weights[q]) / direct.get(q, q);
       }
     }
-    const found = woodFisherPruning(gradients, weights, 4, DAMPING, D);
+    const found = await woodFisherPruning(gradients, weights, 4, { damping: DAMPING, block: D, products });
     expected.forEach((value, i) => {
       expect(found.mask[i]).toBe(pruned.includes(i) ? 0 : 1);
       expect(found.weights[i]).toBeCloseTo(pruned.includes(i) ? 0 : value, 5);
     });
   });
 
-  it('blocks are matrices of their own', () => {
-    const found = woodFisherPruning(gradients, weights, 0, DAMPING, 4);
+  it('blocks are matrices of their own', async () => {
+    const found = await woodFisherPruning(gradients, weights, 0, { damping: DAMPING, block: 4, products });
     expect(found.weights).toEqual(weights);
-    const blocks = woodFisherPruning(gradients, weights, 3, DAMPING, 1);
+    const blocks = await woodFisherPruning(gradients, weights, 3, { damping: DAMPING, block: 1, products });
     const scores = [...weights].map((weight, i) => weight ** 2 * fisher.get(i, i));
     const order = [...scores.keys()].sort((a, b) => scores[a] - scores[b]);
     expect([...blocks.mask.keys()].filter((i) => blocks.mask[i] === 0)).toEqual(
@@ -76,7 +73,7 @@ describe.each([1, 4, 5, 20])('with %i gradients', (rows) => {
     });
   });
 
-  it('the best kept weights are the joint OBS update, by the inverse', () => {
+  it('the best kept weights are the joint OBS update, by the inverse', async () => {
     const mask = Uint8Array.of(1, 0, 1, 1, 0, 0, 1, 1, 0);
     const pruned = [1, 4, 5, 8];
     const multipliers = inverse(direct.selection(pruned, pruned)).mmul(
@@ -84,7 +81,7 @@ describe.each([1, 4, 5, 20])('with %i gradients', (rows) => {
     );
     const all = [...Array(D).keys()];
     const step = direct.selection(all, pruned).mmul(multipliers);
-    const found = bestKeptWeights(gradients, DAMPING, weights, mask, null);
+    const found = await bestKeptWeights({ gradients, weights, ridge: DAMPING, linear: null }, mask, products);
     all.forEach((i) => {
       expect(found[i]).toBeCloseTo(mask[i] === 0 ? 0 : weights[i] - step.get(i, 0), 5);
     });
