@@ -72,7 +72,7 @@ export function layerCurvature(gram: Float64Array, columns: number): LayerCurvat
 /**
  * ExactOBS (Frantar & Alistarh, NeurIPS 2022) of one row: repeats q = argmin w_q^2 / [H^-1]_qq,
  * w -= H^-1_:q w_q / [H^-1]_qq, H^-1 -= H^-1_:q H^-1_q: / [H^-1]_qq. Rows and columns of pruned weights are left out of H^-1
- * as they are 0, so that `count` = columns takes columns^3 / 3 multiplications.
+ * as they are 0, and so is what lies below its diagonal: `count` = columns takes columns^3 / 6 multiplications.
  *
  * @param inverse H^-1; not changed
  * @param row length columns
@@ -85,6 +85,8 @@ export function pruneRow(inverse: Float64Array, row: Float64Array, count: number
   const order = new Uint32Array(count);
   const increments = new Float64Array(count);
   let left = Uint32Array.from(row.keys());
+  /** The column of H^-1 that belongs to the pruned weight, at what is left. */
+  const column = new Float64Array(columns);
   for (let step = 0; step < count; step++) {
     let pruned = left[0];
     let least = Number.POSITIVE_INFINITY;
@@ -94,22 +96,23 @@ export function pruneRow(inverse: Float64Array, row: Float64Array, count: number
         [pruned, least] = [q, score];
       }
     }
-    const pivotRow = pruned * columns;
-    const pivot = rest[pivotRow + pruned];
+    const pivot = rest[pruned * columns + pruned];
     order[step] = pruned;
     increments[step] = weights[pruned] ** 2 / pivot / 2;
     left = left.filter((q) => q !== pruned);
     const force = weights[pruned] / pivot;
     weights[pruned] = 0;
-    for (const i of left) {
-      const at = i * columns;
-      const factor = rest[pivotRow + i];
-      weights[i] -= factor * force;
-      const scale = factor / pivot;
-      if (scale !== 0) {
-        for (const j of left) {
-          rest[at + j] -= scale * rest[pivotRow + j];
-        }
+    for (let a = 0; a < left.length; a++) {
+      const i = left[a];
+      column[a] = i < pruned ? rest[i * columns + pruned] : rest[pruned * columns + i];
+      weights[i] -= column[a] * force;
+    }
+    for (let a = 0; a < left.length; a++) {
+      const at = left[a] * columns;
+      const scale = column[a] / pivot;
+      // By index: an iterator over the places takes several times as long.
+      for (let b = a; scale !== 0 && b < left.length; b++) {
+        rest[at + left[b]] -= scale * column[b];
       }
     }
   }
