@@ -5,6 +5,7 @@ import { methodStages } from './analysis/stages.js';
 import type { Checkpoint, LayersCheckpoint } from './checkpoint/checkpoint.js';
 import { writeCheckpoint } from './checkpoint/registry.js';
 import type { AnalyzeConfig } from './config.js';
+import type { Augmentation } from './dataset/augmentation.js';
 import { InputError } from './errors.js';
 import { createTrainableNetwork } from './network/trainable-network.js';
 import type { Progress } from './progress.js';
@@ -28,6 +29,8 @@ export interface RoundConfig {
   /** Passes over the training examples. */
   epochs: number;
   learningRate: number;
+  /** Left out: images as they are. */
+  augment?: Augmentation;
   /** Folder of the model that is made. */
   output: string;
 }
@@ -73,7 +76,7 @@ function asPruned(problem: RetrainingProblem): MaskedNetwork {
  * @throws InputError `study/onnx`, and as training does
  */
 export async function trainRound(
-  { problem: config, prunedFraction, epochs, learningRate, output }: RoundConfig,
+  { problem: config, prunedFraction, epochs, learningRate, augment, output }: RoundConfig,
   { checkpoint, early }: { checkpoint: Checkpoint; early: Checkpoint | null },
   progress: Progress,
 ): Promise<{ prunedWeights: number; prunableWeights: number }> {
@@ -84,7 +87,7 @@ export async function trainRound(
     const network = scope.own(await openTrainable(problem, layersModel, 'iterative'));
     const stage = progress.stage(methodStages.training, 1);
     const { retraining, settings } = await openRetraining(
-      { problem: config, tuneExamples: 'all', augment: null, learningRate },
+      { problem: config, tuneExamples: 'all', augment: augment ?? null, learningRate },
       problem,
       layersModel,
       network,

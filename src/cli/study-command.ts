@@ -120,6 +120,7 @@ export function addStudyCommand(program: Command, context: Context): void {
     'width',
     'epochs',
     'learningRate',
+    'augment',
     'l1',
   ]);
   addOption(command, weightsSetting as Setting<unknown>);
@@ -129,6 +130,7 @@ export function addStudyCommand(program: Command, context: Context): void {
     'methods',
     'calibration',
     'budget',
+    'baselineRate',
     'scales',
     'rows',
     'scoreL2',

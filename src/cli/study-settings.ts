@@ -1,6 +1,7 @@
 /** Settings of `study`, besides those of data and engine. */
 import { type TrainConfig, trainDefaults } from '../config.js';
 import { PRUNING_METHODS, type PruningMethodName } from '../pruning/methods/names.js';
+import { BASELINE_RATE } from '../retraining/settings.js';
 import { zooNames } from '../training/zoo/catalogue.js';
 import { scoreL2Setting } from './method-settings.js';
 import type { Settings } from './settings.js';
@@ -16,6 +17,7 @@ export interface StudyOptions {
   width: number;
   epochs: number;
   learningRate: number;
+  augment: NonNullable<TrainConfig['augment']>;
   l1: number;
   examples: number | 'all';
   ratios: number[];
@@ -23,6 +25,7 @@ export interface StudyOptions {
   seeds: number;
   calibration: number;
   budget: number;
+  baselineRate: number;
   scales: number[];
   rows: number;
   scoreL2: number;
@@ -101,6 +104,10 @@ export const studySettings: Settings<StudyOptions> = {
   width: trainSettings.width,
   epochs: { ...trainSettings.epochs, defaultText: quickly(studyDefaults.epochs, quickDefaults.epochs) },
   learningRate: trainSettings.learningRate,
+  augment: {
+    ...trainSettings.augment,
+    help: 'change images at random in every training, of prunings too: crop=N (N pixels of padding), flip',
+  },
   l1: {
     ...trainSettings.l1,
     help: 'weight of the penalty sum |w| of networks that are trained with one',
@@ -152,6 +159,14 @@ export const studySettings: Settings<StudyOptions> = {
     help: 'passes over the training examples for methods that train',
     defaultText: String(studyDefaults.budget),
     examples: ['5', '0.5'],
+    read: read.positiveNumber,
+  },
+  baselineRate: {
+    option: 'baseline-rate',
+    value: 'X',
+    help: 'step size at first of weights in lomp, imp and rare-gems',
+    defaultText: String(BASELINE_RATE),
+    examples: ['0.01'],
     read: read.positiveNumber,
   },
   scales: {

@@ -10,7 +10,7 @@ import {
   unmasked,
 } from './masked-training.js';
 import { rareGems, rareGemsDefaults, type ScoredPruning } from './rare-gems.js';
-import { cosineShare, type RetrainingSettings } from './settings.js';
+import { BASELINE_RATE, cosineShare, type RetrainingSettings } from './settings.js';
 
 /** What is asked of a method. */
 export interface RetrainingTarget {
@@ -36,8 +36,6 @@ type TrainingMethod = (
   target: RetrainingTarget,
 ) => Promise<TrainedNetwork>;
 
-/** SGD with momentum as in the baselines' own code, with this rate at first. */
-const BASELINE_RATE = 0.1;
 /** Weight of the l1 penalty, as the reference code of Zhang et al. 2024 has it for FC5, FC12 and ResNet18. */
 const LOMP_L1 = 5e-5;
 

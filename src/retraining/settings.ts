@@ -23,6 +23,9 @@ export interface RetrainingSettings {
  */
 export const SCORE_L2 = 1e-6;
 
+/** Rate at first of SGD with momentum, as the baselines' own code has it. */
+export const BASELINE_RATE = 0.1;
+
 /** Falls linearly from 1 to 0. */
 export function linearShare(step: number, steps: number): number {
   return 1 - step / steps;

@@ -1,6 +1,7 @@
 /** Cells: what a study is made of, as plain data. */
 import { createHash } from 'node:crypto';
 import type { AnalyzeConfig, MethodConfig, TrainConfig } from '../config.js';
+import type { Augmentation } from '../dataset/augmentation.js';
 
 /** Where a cell takes a model from: the one that is given, or what another cell of the plan makes. */
 export type ModelSource = { given: true } | { cell: string };
@@ -57,6 +58,8 @@ export interface RoundTraining {
   problem: CellAnalysis;
   epochs: number;
   learningRate: number;
+  /** Left out: images as they are. */
+  augment?: Augmentation;
 }
 
 /** A round of iterative magnitude pruning: prune by magnitude, set the kept weights back, train them. */

@@ -21,6 +21,8 @@ export interface StudySettings {
   calibration: number;
   /** Epochs of methods that train. */
   budgetEpochs: number;
+  /** Step size at first of weights in `lomp`, `imp` and `rare-gems`; null: their own. */
+  baselineRate: number | null;
   /** Weight of the penalty over the scores of `rare-gems` where there is one. */
   scoreL2: number;
   /** Factors on all weights. */

@@ -3,6 +3,7 @@ import { studyDefaults } from '../../src/cli/study-settings.js';
 import { analyzeDefaults, trainDefaults } from '../../src/config.js';
 import { cellKeys } from '../../src/study/cell.js';
 import { STUDY_NAMES } from '../../src/study/names.js';
+import { conditionSentences } from '../../src/study/plans/networks.js';
 import { studies } from '../../src/study/registry.js';
 import type { StudySettings } from '../../src/study/settings.js';
 
@@ -18,6 +19,7 @@ const settings: StudySettings = {
   budgetEpochs: 2,
   scales: [1, 3, 2, 2],
   rows: 20,
+  baselineRate: null,
   scoreL2: 1e-5,
   rounds: 2,
 };
@@ -53,6 +55,28 @@ describe('plans', () => {
       ['all', 9, 0.5],
       ['all', 7, 0.9],
     ]);
+  });
+
+  it('images are changed and rates taken as asked for, in every training and pruning', () => {
+    const augment = { cropPadding: 4, flip: true };
+    const changes = { training: { ...settings.training, augment }, baselineRate: 0.01 };
+    for (const name of STUDY_NAMES) {
+      for (const cell of studies[name].plan({ ...settings, ...changes })) {
+        if (cell.kind === 'train' || cell.kind === 'prune' || cell.kind === 'round') {
+          expect(cell.config.augment).toEqual(augment);
+        }
+        if (cell.kind === 'prune') {
+          expect(cell.config.learningRate).toBe(
+            ['lomp', 'imp', 'rare-gems'].includes(cell.config.name) ? 0.01 : null,
+          );
+        }
+      }
+    }
+    expect(conditionSentences({ ...settings, ...changes })).toEqual([
+      'Training images were changed at random: crops with 4 pixels of padding and flips.',
+      'lomp, imp and rare-gems began to train weights with a rate of 0.01.',
+    ]);
+    expect(conditionSentences(settings)).toEqual([]);
   });
 
   it('a given model is not trained', () => {

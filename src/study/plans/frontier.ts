@@ -2,7 +2,7 @@
 import type { StudyPicture } from '../../report/study-schema.js';
 import type { StudySettings } from '../settings.js';
 import { meanOf, type Outcomes, type Study } from '../study.js';
-import { networksOf, trainingSentence } from './networks.js';
+import { conditionSentences, networksOf, trainingSentence } from './networks.js';
 import {
   accuracyPoints,
   accuracyTable,
@@ -28,11 +28,19 @@ interface Line {
   variants: Variant[];
 }
 
-function linesOf({ budgetEpochs, calibration }: StudySettings): Line[] {
-  const budgets = BUDGET_SHARES.map((share) => share * budgetEpochs);
-  const examples = [
-    ...new Set(CALIBRATION_SHARES.map((share) => Math.max(2, Math.round(share * calibration)))),
-  ];
+/** Passes over all examples of methods that train. */
+const budgetsOf = ({ budgetEpochs }: StudySettings): number[] =>
+  BUDGET_SHARES.map((share) => share * budgetEpochs);
+
+/** Examples that methods see that do not train. */
+const calibrationsOf = ({ calibration }: StudySettings): number[] => [
+  ...new Set(CALIBRATION_SHARES.map((share) => Math.max(2, Math.round(share * calibration)))),
+];
+
+function linesOf(settings: StudySettings): Line[] {
+  const { budgetEpochs } = settings;
+  const budgets = budgetsOf(settings);
+  const examples = calibrationsOf(settings);
   return [
     ...TRAINING.map((method) => ({
       name: method,
@@ -100,12 +108,13 @@ export const frontierStudy: Study = {
   },
   findings: (settings, outcomes) => {
     const variants = linesOf(settings).flatMap((line) => line.variants);
-    const { budgetEpochs, calibration, ratios } = settings;
+    const { ratios } = settings;
     return {
       summary: [
         ...trainingSentence(settings, false),
         ...denseSentence(settings, variants, outcomes),
-        `Training within ${BUDGET_SHARES.join(', ')} times ${budgetEpochs} passes over all examples; methods that do not train see ${CALIBRATION_SHARES.join(' and ')} times ${calibration} examples. No method sees test examples.`,
+        `Training within ${budgetsOf(settings).join(', ')} passes over all examples; methods that do not train see ${calibrationsOf(settings).join(' and ')} examples. No method sees test examples.`,
+        ...conditionSentences(settings),
       ],
       tables: [accuracyTable(settings, variants, outcomes), ...rangeTable(settings, variants, outcomes)],
       pictures: ratios.flatMap((ratio) => [

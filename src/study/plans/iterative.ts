@@ -6,7 +6,7 @@ import { prunedAfterRounds } from '../../retraining/imp.js';
 import type { Cell, ModelSource, RoundCell } from '../cell.js';
 import type { StudySettings } from '../settings.js';
 import type { Outcomes, Study, StudyFindings } from '../study.js';
-import { trainCell, trainingSentence } from './networks.js';
+import { conditionSentences, trainCell, trainingSentence } from './networks.js';
 
 /** Passes over the examples before the point that rounds are set back to. */
 const EARLY_EPOCHS = 1;
@@ -39,7 +39,11 @@ function roundCell(
   { analysis, training }: StudySettings,
   epochs: number,
 ): Pick<RoundCell, 'kind' | 'config'> {
-  return { kind: 'round', config: { problem: analysis, epochs, learningRate: training.learningRate } };
+  const { learningRate, augment } = training;
+  return {
+    kind: 'round',
+    config: { problem: analysis, epochs, learningRate, ...(augment !== null && { augment }) },
+  };
 }
 
 function plan(settings: StudySettings): Cell[] {
@@ -253,6 +257,7 @@ function findings(settings: StudySettings, outcomes: Outcomes): StudyFindings {
         ? [`From new initial weights of the given architecture, trained for ${EARLY_EPOCHS} pass first.`]
         : []),
       `Each round prunes the smallest fifth of the weights that are left, sets the others back to where they were after the first pass, and trains them for ${passes} over all training examples: SGD with momentum, weight decay 1e-4, rate ${learningRate} that falls to tenths at half and three quarters. Round 0 prunes nothing.`,
+      ...conditionSentences({ ...settings, baselineRate: null }),
     ],
     tables: [limitsTable(found), spectraTable(found)],
     pictures: [

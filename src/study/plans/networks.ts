@@ -35,6 +35,22 @@ export function networksOf(
     : kinds.map((kind) => trainedNetwork(settings, kind, settings.seed));
 }
 
+/** How every training went on where that is not the default, in sentences. */
+export function conditionSentences({ training: { augment }, baselineRate }: StudySettings): string[] {
+  const changes = [
+    ...(augment !== null && augment.cropPadding > 0
+      ? [`crops with ${augment.cropPadding} pixels of padding`]
+      : []),
+    ...(augment?.flip ? ['flips'] : []),
+  ];
+  return [
+    ...(changes.length > 0 ? [`Training images were changed at random: ${changes.join(' and ')}.`] : []),
+    ...(baselineRate === null
+      ? []
+      : [`lomp, imp and rare-gems began to train weights with a rate of ${baselineRate}.`]),
+  ];
+}
+
 /** What networks were trained on, in a sentence; none where one was given. */
 export function trainingSentence({ givenModel, training }: StudySettings, withPenalty: boolean): string[] {
   if (givenModel) {

@@ -23,6 +23,9 @@ export interface Variant {
 /** Masks that hang on the weights alone: without training afterwards, the seed moves nothing. */
 const SEEDLESS: readonly PruningMethodName[] = ['magnitude', 'layer-magnitude', 'synflow'];
 
+/** Methods of others that train weights by stochastic gradient descent. */
+const BASELINES: readonly PruningMethodName[] = ['lomp', 'imp', 'rare-gems'];
+
 /** The seeds that a way to prune is carried out with. */
 export function seedsOf({ seed, seeds }: StudySettings, { method, tuneEpochs }: Variant): number[] {
   return SEEDLESS.includes(method) && tuneEpochs === 0
@@ -41,7 +44,7 @@ export function cellName({ label }: Variant, ratio: number, seed: number): strin
 }
 
 function cellOf(
-  { analysis, calibration }: StudySettings,
+  { analysis, calibration, training, baselineRate }: StudySettings,
   variant: Variant,
   model: ModelSource,
   ratio: number,
@@ -60,8 +63,8 @@ function cellOf(
       budgetEpochs,
       tuneEpochs,
       tuneExamples: 'all',
-      augment: null,
-      learningRate: null,
+      augment: training.augment,
+      learningRate: BASELINES.includes(method) ? baselineRate : null,
       ...(scoreL2 !== undefined && { scoreL2 }),
     },
   };

@@ -2,7 +2,7 @@
 import type { StudyPicture } from '../../report/study-schema.js';
 import type { StudySettings } from '../settings.js';
 import type { Outcomes, Study } from '../study.js';
-import { networksOf, trainingSentence } from './networks.js';
+import { conditionSentences, networksOf, trainingSentence } from './networks.js';
 import {
   accuracyPoints,
   accuracyTable,
@@ -58,6 +58,7 @@ export function variantStudy(
           ...trainingSentence(settings, false),
           ...denseSentence(settings, variants, outcomes),
           sentence(settings),
+          ...conditionSentences(settings),
         ],
         tables: [accuracyTable(settings, variants, outcomes), ...rangeTable(settings, variants, outcomes)],
         pictures: [accuracyPicture(settings, variants, outcomes)],
