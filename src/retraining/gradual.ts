@@ -9,13 +9,10 @@ import {
   trainMasked,
   withFlatWeights,
 } from './masked-training.js';
-import type { RetrainingSettings } from './settings.js';
+import type { MaskGrowth, RetrainingSettings } from './settings.js';
 
-/** Changes of the mask, spread over this part of the steps. */
+/** Changes of the mask. */
 const CHANGES = 100;
-const GROWING_SHARE = 0.6;
-/** Pruned at first, where less than the target. */
-const FIRST_SHARE = 0.1;
 
 /** Magnitudes of the kept weights; those of the pruned ones lie below all, whatever ties with 0. */
 export function keptMagnitudes(weights: Float32Array, mask: Uint8Array): Float64Array {
@@ -32,13 +29,14 @@ export function keptMagnitudes(weights: Float32Array, mask: Uint8Array): Float64
  */
 export function growingMask(
   { dimension, prunedWeights, start = 0 }: { dimension: number; prunedWeights: number; start?: number },
+  { firstShare, untilShare }: MaskGrowth,
   steps: number,
 ): MaskChange[] {
-  const first = Math.max(FIRST_SHARE, start / dimension);
+  const first = Math.max(firstShare, start / dimension);
   const counts = cubicStages(prunedWeights, dimension, CHANGES, first);
   const byStep = new Map<number, number>();
   counts.forEach((count, index) => {
-    byStep.set(Math.floor((index / CHANGES) * GROWING_SHARE * steps), count);
+    byStep.set(Math.floor((index / CHANGES) * untilShare * steps), count);
   });
   return [...byStep].map(([step, count]) => ({
     step,
@@ -66,7 +64,7 @@ export function gradual(
     settings,
     start,
     steps,
-    growingMask({ dimension, prunedWeights, start: pruned }, steps),
+    growingMask({ dimension, prunedWeights, start: pruned }, settings.growth, steps),
   );
 }
 

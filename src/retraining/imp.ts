@@ -60,7 +60,7 @@ const IMP_DECAY = 1e-4;
 export function impSettings(settings: RetrainingSettings, learningRate: number): RetrainingSettings {
   return {
     ...settings,
-    ...{ optimizer: 'sgd', momentum: 0.9, weightDecay: IMP_DECAY },
+    ...{ optimizer: 'sgd', momentum: 0.9, weightDecay: IMP_DECAY, batchSize: settings.baselineBatchSize },
     learningRate,
     rateShare: stepwiseShare,
   };

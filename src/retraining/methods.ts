@@ -49,6 +49,7 @@ export const trainingMethods: Readonly<Record<TrainingMethodName, TrainingMethod
         ...settings,
         ...{
           optimizer: 'sgd',
+          batchSize: settings.baselineBatchSize,
           learningRate: target.learningRate ?? BASELINE_RATE,
           momentum: 0.9,
           rateShare: cosineShare,
@@ -63,7 +64,7 @@ export const trainingMethods: Readonly<Record<TrainingMethodName, TrainingMethod
   'rare-gems': (problem, settings, target) =>
     rareGems(
       problem,
-      settings,
+      { ...settings, batchSize: settings.baselineBatchSize },
       {
         ...rareGemsDefaults,
         scoreL2: target.scoreL2 ?? rareGemsDefaults.scoreL2,

@@ -1,6 +1,14 @@
 import type { Augmentation } from '../dataset/augmentation.js';
 import type { TrainableNetwork } from '../network/trainable-network.js';
 
+/** How a mask grows to its target. */
+export interface MaskGrowth {
+  /** Pruned before the first step, where that is less than the target. */
+  firstShare: number;
+  /** The part of the steps after which the target is reached. */
+  untilShare: number;
+}
+
 /** How kept weights are trained. */
 export interface RetrainingSettings {
   optimizer: 'sgd' | 'adam';
@@ -14,6 +22,9 @@ export interface RetrainingSettings {
   /** Whether prunable weights are clamped to [0, 1], as scores are; left out: not. */
   clamped?: boolean;
   batchSize: number;
+  /** The same of methods of others, as their own code has it. */
+  baselineBatchSize: number;
+  growth: MaskGrowth;
   augment: Augmentation | null;
 }
 
@@ -45,7 +56,8 @@ export function stepwiseShare(step: number, steps: number): number {
  * Settings that brought pruned networks back best of those that were tried.
  * Adam: MLPNet, training loss with 2 and 10 % kept after 1 and 5 epochs, rates
  * of 0.002 to 0.008 and batches of 16 to 128. Stochastic gradient descent:
- * ResNet20, one epoch.
+ * ResNet20, one epoch, 80 and 90 % pruned, rates of 0.0025 to 0.1 and batches of 8
+ * to 128 (`docs/results.md`).
  *
  * @param augment null: examples as they are
  */
@@ -55,8 +67,16 @@ export function defaultSettings(
 ): RetrainingSettings {
   const common = { l1: 0, weightDecay: 0, momentum: 0.9, augment };
   return statistics.length > 0
-    ? { ...common, optimizer: 'sgd', batchSize: 128, learningRate: 0.02, rateShare: cosineShare }
-    : { ...common, optimizer: 'adam', batchSize: 64, learningRate: 4e-3, rateShare: linearShare };
+    ? {
+        ...common,
+        ...{ optimizer: 'sgd', learningRate: 0.01, rateShare: cosineShare },
+        ...{ batchSize: 32, baselineBatchSize: 128, growth: { firstShare: 0.6, untilShare: 0.2 } },
+      }
+    : {
+        ...common,
+        ...{ optimizer: 'adam', learningRate: 4e-3, rateShare: linearShare },
+        ...{ batchSize: 64, baselineBatchSize: 64, growth: { firstShare: 0.1, untilShare: 0.6 } },
+      };
 }
 
 /**

@@ -84,7 +84,11 @@ describe('training under a mask', () => {
       let flat: Float32Array = new Float32Array();
       await withProblem(async (problem, settings) => {
         const steps = 10;
-        const changes = growingMask({ dimension: problem.dimension, prunedWeights: 20 }, steps);
+        const changes = growingMask(
+          { dimension: problem.dimension, prunedWeights: 20 },
+          settings.growth,
+          steps,
+        );
         const found = await trainMasked(problem, settings, unmasked(problem), steps, changes);
         flat = flatWeights(problem, found.weights);
       }, executor);
@@ -127,6 +131,26 @@ describe('budgets', () => {
     });
   });
 
+  it('are cut into batches of their own by the methods of others', async () => {
+    await withProblem(async (problem, settings) => {
+      for (const [name, batchSize] of [
+        ['gradual', 8],
+        ['lomp', 20],
+        ['imp', 20],
+        ['rare-gems', 20],
+      ] as const) {
+        let largest = 0;
+        const onSteps = (_: number, __: number, examples: number) => {
+          largest = Math.max(largest, examples);
+        };
+        const target = { prunedWeights: 20, epochs: 4, learningRate: null };
+        const given = { ...settings, batchSize: 8, baselineBatchSize: 20 };
+        await trainingMethods[name]({ ...problem, onSteps }, given, target);
+        expect(largest, name).toBe(batchSize);
+      }
+    });
+  });
+
   it('are spent at the rate that was asked for', async () => {
     await withProblem(async (problem, settings) => {
       const before = flatWeights(problem, unmasked(problem).weights);
@@ -154,7 +178,7 @@ describe('budgets', () => {
 describe('a growing mask', () => {
   it('follows the cubic rule over the first 60 % of the steps, to exactly the target', () => {
     const [dimension, prunedWeights, steps] = [10_000, 9000, 1000];
-    const changes = growingMask({ dimension, prunedWeights }, steps);
+    const changes = growingMask({ dimension, prunedWeights }, { firstShare: 0.1, untilShare: 0.6 }, steps);
     expect(changes).toHaveLength(100);
     expect(changes[0].step).toBe(0);
     expect(changes[99].step).toBe(594);
@@ -172,7 +196,11 @@ describe('a growing mask', () => {
   });
 
   it('takes several changes at once where there are few steps', () => {
-    const changes = growingMask({ dimension: 100, prunedWeights: 50 }, 3);
+    const changes = growingMask(
+      { dimension: 100, prunedWeights: 50 },
+      { firstShare: 0.1, untilShare: 0.6 },
+      3,
+    );
     expect(changes.map(({ step }) => step)).toEqual([0, 1]);
     const mask = changes[1].next(new Float32Array(100).fill(1), new Uint8Array(100).fill(1));
     expect(mask.filter((kept) => kept === 0)).toHaveLength(50);
@@ -255,7 +283,11 @@ describe('rates', () => {
   it('are those of stochastic gradient descent for networks with batch normalisation', () => {
     const initial = { kind: 'constant', value: 0 } as const;
     const statistics = [{ name: 'm', shape: [1], values: new Float32Array(1), initial }];
-    expect(defaultSettings({ statistics }, null)).toMatchObject({ optimizer: 'sgd', batchSize: 128 });
+    expect(defaultSettings({ statistics }, null)).toMatchObject({
+      optimizer: 'sgd',
+      batchSize: 32,
+      baselineBatchSize: 128,
+    });
     const adam = defaultSettings({ statistics: [] }, null);
     expect(adam).toMatchObject({ optimizer: 'adam', batchSize: 64 });
     expect(settingsForSteps(adam, 4690)).toEqual(adam);

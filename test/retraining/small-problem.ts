@@ -40,7 +40,7 @@ export async function withProblem(
         seed: 1,
         onSteps: () => {},
       },
-      { ...defaultSettings(network, null), batchSize: 16, learningRate: 0.02 },
+      { ...defaultSettings(network, null), batchSize: 16, baselineBatchSize: 16, learningRate: 0.02 },
     );
   } finally {
     network.dispose();
