@@ -30,6 +30,10 @@ function usageFailure(error: CommanderError, commandName: string): Failure {
 
 /** What to do about an error that comes from a limit of the system, wherever it was met; null for others. */
 function systemLimit(error: unknown): string | null {
+  // Convolutions allocate within WebAssembly, where no guard of ours is, and abort.
+  if (error instanceof Error && error.name === 'RuntimeError' && error.message.startsWith('Aborted(')) {
+    return 'WebAssembly gave up, as it does where its 4 GB of memory are full: lower --memory-limit; if that does not help, install @tensorflow/tfjs-node and give --backend tensorflow';
+  }
   switch ((error as NodeJS.ErrnoException | null)?.code) {
     case 'EMFILE':
       return 'more files would have to be open than this shell allows; raise the limit, for example with ulimit -n 1024';

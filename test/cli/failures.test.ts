@@ -191,4 +191,17 @@ describe('limits of the system', () => {
     const { exitCode, stderr } = await runFake(analyze, failing(error));
     expect([exitCode, stderr]).toEqual([2, expect.stringMatching(/^prune-limit: .*ulimit -n 1024\n$/)]);
   });
+
+  test('WebAssembly gives up where its memory is full, and other traps are defects', async () => {
+    const runtimeError = (message: string): Error =>
+      Object.assign(new Error(message), { name: 'RuntimeError' });
+    const aborted = runtimeError('Aborted(). Build with -sASSERTIONS for more info.');
+    const { exitCode, stderr } = await runFake(analyze, failing(aborted));
+    expect([exitCode, stderr]).toEqual([
+      2,
+      expect.stringMatching(/^prune-limit: WebAssembly gave up.*--memory-limit.*\n$/),
+    ]);
+    const trap = runtimeError('memory access out of bounds');
+    expect((await runFake(analyze, failing(trap))).exitCode).toBe(70);
+  });
 });
