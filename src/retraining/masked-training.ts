@@ -71,7 +71,7 @@ function stepMasks({ network, layers }: RetrainingProblem, mask: Uint8Array): Fl
       const place = places.get(name);
       return place === undefined
         ? new Float32Array(values.length).fill(1)
-        : Float32Array.from(mask.subarray(place.offset, place.offset + place.size));
+        : new Float32Array(mask.subarray(place.offset, place.offset + place.size));
     });
 }
 

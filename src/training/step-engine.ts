@@ -201,6 +201,15 @@ function bySize(steps: readonly TrainingStep[]): TrainingStep[][] {
   return series;
 }
 
+/** a b, entry by entry. */
+function product(a: Float32Array, b: Float32Array): Float32Array {
+  const result = new Float32Array(a.length);
+  for (let i = 0; i < a.length; i++) {
+    result[i] = a[i] * b[i];
+  }
+  return result;
+}
+
 /**
  * Steps that an executor takes.
  *
@@ -253,7 +262,7 @@ export async function createStepEngine(
       masks = maskInputs({ ...setting, masks: given }, make);
       for (const [place, index] of maskedWeights(network, options).entries()) {
         const name = `w${index}`;
-        const pruned = executor.values(current[name]).map((weight, i) => weight * given[place][i]);
+        const pruned = product(executor.values(current[name]), given[place]);
         executor.release({ old: current[name] });
         current = { ...current, [name]: make(pruned, network.weights[index].shape) };
       }

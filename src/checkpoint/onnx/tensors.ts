@@ -285,7 +285,11 @@ const INTEGER_ARRAYS = {
 
 /** Every bfloat16 is the upper half of a float32. */
 function decodeBfloat16(halves: Uint16Array): Float32Array {
-  return new Float32Array(Uint32Array.from(halves, (half) => half * 2 ** 16).buffer);
+  const bits = new Uint32Array(halves);
+  for (let i = 0; i < bits.length; i++) {
+    bits[i] *= 2 ** 16;
+  }
+  return new Float32Array(bits.buffer);
 }
 
 function decodeList(source: WireSource, message: WireMessage, type: ElementType): OnnxTensor['values'] {

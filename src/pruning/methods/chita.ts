@@ -38,7 +38,10 @@ const FIRST_SHARE = 0.1;
 /** 1 / (2 N) ||X (w - w0)||^2 + lambda / 2 ||w - w0||^2 + a' (w - w0), the objective divided by N. */
 export function chitaObjective(problem: FisherModel, at: ArrayLike<number>): number {
   const { gradients, weights, ridge, linear } = problem;
-  const step = Float64Array.from(weights, (weight, i) => at[i] - weight);
+  const step = new Float64Array(weights.length);
+  for (let i = 0; i < step.length; i++) {
+    step[i] = at[i] - weights[i];
+  }
   const through = timesVector(gradients, step);
   let value = through.reduce((sum, y) => sum + y * y, 0) / (2 * gradients.rows);
   step.forEach((d, i) => {

@@ -46,7 +46,12 @@ function valueOfRank(values: Float64Array, rank: number): number {
  * @returns 1 where a weight is kept, 0 where it is pruned
  */
 export function pruneLowest(scores: Float64Array, count: number): Uint8Array {
-  const ranked = scores.map((score) => (Number.isNaN(score) ? -Infinity : score));
+  const ranked = scores.slice();
+  for (let i = 0; i < ranked.length; i++) {
+    if (Number.isNaN(ranked[i])) {
+      ranked[i] = Number.NEGATIVE_INFINITY;
+    }
+  }
   const mask = new Uint8Array(scores.length).fill(1);
   if (count === 0) {
     return mask;
