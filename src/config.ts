@@ -178,7 +178,7 @@ export const DEFAULT_CALIBRATION = 1000;
 export interface MethodConfig {
   /** `auto`: what was measured to be best under the budget and the examples. */
   name: PruningMethodName | 'auto';
-  /** Takes the statistics of batch normalisations anew, over the same examples. */
+  /** Takes the statistics of batch normalisations anew, over the same examples, changed by `augment`. */
   recalibrateBatchNorm?: boolean;
   /** Data, loss and engine; its `examples` are the distinct training examples that the method may see, but for `auto`. */
   problem: AnalyzeConfig;

@@ -1,4 +1,5 @@
 /** Pruning by a method that looks at the network on its data. */
+import { augmentedExamples } from './analysis/augmented-examples.js';
 import { explainExecutorFailure } from './analysis/executor-failure.js';
 import { openProblem, type Problem } from './analysis/problem.js';
 import { type MeteredOracle, openPruningOracle } from './analysis/pruning-oracle.js';
@@ -135,7 +136,10 @@ async function recalibrated(
   scope: ResourceScope,
 ): Promise<{ checkpoint: Checkpoint; after: NetworkMeasure }> {
   const pruned = withPrunableWeights(checkpoint, problem.network.prunable, weights);
-  const renewed = await recalibratedCheckpoint(pruned, problem.train);
+  const { problem: analysis, augment } = config;
+  const examples =
+    augment === null ? problem.train : augmentedExamples(problem, analysis, checkpoint, augment);
+  const renewed = await recalibratedCheckpoint(pruned, examples);
   const other = await openProblem(config.problem, renewed, progress, scope);
   const metered = await openPruningOracle(other, scope, progress.note);
   return { checkpoint: renewed, after: await measure(metered, other, other.network.weights) };
@@ -182,6 +186,7 @@ async function pruneOnce(
         ...{ name, seed: target.seed, epochEquivalents, seconds, before, after },
         distinctExamples: renews ? train.count : distinctExamples,
         ...(renews && { batchNormExamples: train.count }),
+        ...(renews && config.augment !== null && { batchNormAugmented: true as const }),
       },
     };
   });

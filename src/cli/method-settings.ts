@@ -78,7 +78,7 @@ const tuneSetting: Setting<number> = {
 const augmentSetting: Setting<MethodConfig['augment']> = {
   option: 'augment',
   value: 'LIST',
-  help: 'change images at random while training: crop=N (N pixels of padding), flip',
+  help: 'change images at random while training, or for --recalibrate-batch-norm: crop=N (N pixels of padding), flip',
   defaultText: 'nothing',
   examples: ['crop=4,flip'],
   read: augmentation,
@@ -173,7 +173,8 @@ export async function readMethod(
   const neverTrains =
     tuneEpochs === 0 && !isTrainingMethod(name) && !(name === AUTO_METHOD && budgetEpochs > 0);
   const unused = (['learningRate', 'augment'] as const).find((key) => flags[key] !== undefined);
-  if (neverTrains && unused !== undefined) {
+  const ofStatistics = unused === 'augment' && flags.recalibrateBatchNorm;
+  if (neverTrains && unused !== undefined && !ofStatistics) {
     throw new InputError(
       'usage/training',
       `--${trainingSettings[unused].option} is of training, and nothing is trained here; use --tune 1 to train afterwards, or leave it out`,
@@ -259,6 +260,6 @@ export function addMethodOptions(command: Command): void {
   }
   command.option(
     '--recalibrate-batch-norm',
-    'take means and variances of batch normalisations anew, on the examples that --method may see',
+    'take means and variances of batch normalisations anew, on the examples that --method may see, changed by --augment',
   );
 }

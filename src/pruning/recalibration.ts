@@ -56,7 +56,10 @@ export async function requireRecalibration(checkpoint: Checkpoint): Promise<void
  *
  * @throws InputError `prune/batch-norm` for ONNX models, and networks without batch normalisation that can be trained
  */
-export async function recalibrated(checkpoint: Checkpoint, source: ExampleSource): Promise<LayersCheckpoint> {
+export async function recalibrated(
+  checkpoint: Checkpoint,
+  source: Pick<ExampleSource, 'count' | 'shape' | 'inputs'>,
+): Promise<LayersCheckpoint> {
   requireLayersModel(checkpoint);
   const network = await createTrainableNetwork(checkpoint);
   const { statistics, momenta = [] } = network;

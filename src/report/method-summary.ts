@@ -19,6 +19,8 @@ export interface MethodSummary {
   seconds: number;
   /** Training examples that batch-normalisation statistics were taken anew on; left out where they were not. */
   batchNormExamples?: number;
+  /** Whether these were changed at random, as by `--augment`; left out where they were not. */
+  batchNormAugmented?: true;
   /** Of pruning by scores of weights that were drawn at random; left out of other methods. */
   scored?: {
     /** Signs at random, magnitudes sqrt(2 / fan-in). */
@@ -110,10 +112,10 @@ export function methodLines(method: MethodSummary | undefined): [string, string]
     ...(method.batchNormExamples === undefined
       ? []
       : [
-          ['batch norm', `recalibrated on ${text.whole(method.batchNormExamples)} examples`] as [
-            string,
-            string,
-          ],
+          [
+            'batch norm',
+            `recalibrated on ${text.whole(method.batchNormExamples)} examples${method.batchNormAugmented ? ', changed at random' : ''}`,
+          ] as [string, string],
         ]),
     ...scoreLines(method.scored),
     ...rateLines(method.triedRates),

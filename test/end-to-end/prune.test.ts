@@ -445,6 +445,7 @@ describe('a method', () => {
     [['--score-l2', '0'], /--score-l2 is for methods that train/],
     [['--method', 'imp', '--score-l2', '0'], /--score-l2 is for --method rare-gems/],
     [['--method', 'rare-gems', '--score-l2', '-1'], /--score-l2: "-1"/],
+    [['--method', 'saliency', '--augment', 'flip'], /--augment is of training, and nothing is trained here/],
     [['--tune', '1', '--recalibrate-batch-norm'], /--recalibrate-batch-norm is for pruning without training/],
     [
       ['--method', 'saliency', '--recalibrate-batch-norm'],
