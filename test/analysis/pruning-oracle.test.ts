@@ -4,6 +4,7 @@ import { resourceScope } from '../../src/analysis/resources.js';
 import { prepareBackend } from '../../src/compute/backend.js';
 import { LOSS_NAMES } from '../../src/network/loss.js';
 import { outputTargets } from '../../src/network/output-targets.js';
+import { hasNative, wrongBy } from '../compute/compile/support.js';
 import { normalVector, relativeError } from '../support/vectors.js';
 import { fixedCheckpoint, problemOf, smallModel } from './support.js';
 
@@ -20,6 +21,25 @@ it('outputs become probabilities where the loss takes them', () => {
     expect(value).toBeCloseTo([0.5, 0.75, 1, 1][i], 6);
   });
   expect(outputTargets('mse', logits, 2)).toEqual(logits);
+});
+
+describe.skipIf(!hasNative)('compiled programs', () => {
+  it.each([
+    [1, []],
+    [3, []],
+    [Number.POSITIVE_INFINITY, [expect.stringMatching(/compiled programs differ from tfjs by 9\.9e-3/)]],
+  ])(
+    'that are wrong in their first %s runs: one of several sets of examples must agree',
+    async (runs, expected) => {
+      const problem = await problemOf(await fixedCheckpoint(smallModel()), { count: 20, shape: [4] });
+      const engine = { ...problem.engine, onnx: wrongBy(1.01, runs) };
+      await resourceScope(async (scope) => {
+        const notes: string[] = [];
+        await openPruningOracle({ ...problem, engine }, scope, (note) => notes.push(note));
+        expect(notes).toEqual(expected);
+      });
+    },
+  );
 });
 
 describe.each(LOSS_NAMES)('the oracle of outputs, %s', (loss) => {

@@ -1,6 +1,7 @@
 /** What pruning reaches with training at equal sparsity and equal budget, by the methods that the paper compares with. */
 import type { StudySettings } from '../settings.js';
 import type { Study } from '../study.js';
+import { passesOf } from './networks.js';
 import type { Variant } from './pruned-variants.js';
 import { variantStudy } from './pruners.js';
 
@@ -23,5 +24,5 @@ export const baselinesStudy: Study = variantStudy(
   'pruning with training at equal sparsity and budget: lomp, imp, rare-gems, gradual, and masks that are tuned',
   variantsOf,
   ({ budgetEpochs }) =>
-    `Each pruning may train for ${budgetEpochs} passes over the training examples; masks are chosen first and trained for as long. imp and rare-gems train from new initial weights, all others from the trained network, not from initial weights as the publications of some of them do.`,
+    `Each pruning may train for ${passesOf(budgetEpochs)} over the training examples; masks are chosen first and trained for as long. imp and rare-gems train from new initial weights, all others from the trained network, not from initial weights as the publications of some of them do.`,
 );

@@ -6,7 +6,7 @@ import { prunedAfterRounds } from '../../retraining/imp.js';
 import type { Cell, ModelSource, RoundCell } from '../cell.js';
 import type { StudySettings } from '../settings.js';
 import type { Outcomes, Study, StudyFindings } from '../study.js';
-import { conditionSentences, trainCell, trainingSentence } from './networks.js';
+import { conditionSentences, passesOf, trainCell, trainingSentence } from './networks.js';
 
 /** Passes over the examples before the point that rounds are set back to. */
 const EARLY_EPOCHS = 1;
@@ -249,14 +249,13 @@ function spectralSeries({ round, report: { spectrum } }: Round): StudyPicture['s
 function findings(settings: StudySettings, outcomes: Outcomes): StudyFindings {
   const found = roundsFound(settings, outcomes);
   const { epochs, learningRate } = settings.training;
-  const passes = epochs === 1 ? '1 pass' : `${epochs} passes`;
   return {
     summary: [
       ...trainingSentence({ ...settings, training: { ...settings.training, epochs: EARLY_EPOCHS } }, false),
       ...(settings.givenModel
         ? [`From new initial weights of the given architecture, trained for ${EARLY_EPOCHS} pass first.`]
         : []),
-      `Each round prunes the smallest fifth of the weights that are left, sets the others back to where they were after the first pass, and trains them for ${passes} over all training examples: SGD with momentum, weight decay 1e-4, rate ${learningRate} that falls to tenths at half and three quarters. Round 0 prunes nothing.`,
+      `Each round prunes the smallest fifth of the weights that are left, sets the others back to where they were after the first pass, and trains them for ${passesOf(epochs)} over all training examples: SGD with momentum, weight decay 1e-4, rate ${learningRate} that falls to tenths at half and three quarters. Round 0 prunes nothing.`,
       ...conditionSentences({ ...settings, baselineRate: null }),
     ],
     tables: [limitsTable(found), spectraTable(found)],

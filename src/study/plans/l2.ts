@@ -4,7 +4,7 @@ import type { StudyPicture, StudyTable } from '../../report/study-schema.js';
 import type { AnalyzeCell, Cell } from '../cell.js';
 import type { StudySettings } from '../settings.js';
 import type { Outcomes, Study, StudyFindings } from '../study.js';
-import { conditionSentences, networksOf, trainingSentence } from './networks.js';
+import { conditionSentences, networksOf, passesOf, trainingSentence } from './networks.js';
 import {
   accuracyTable,
   cellName,
@@ -155,7 +155,7 @@ function findings(settings: StudySettings, outcomes: Outcomes): StudyFindings {
     summary: [
       ...trainingSentence(settings, false),
       ...denseSentence(settings, variants, outcomes),
-      `rare-gems within ${budgetEpochs} ${budgetEpochs === 1 ? 'pass' : 'passes'} over the training examples, half of them for the scores of frozen random weights (signs times sqrt(2 / fan-in)), half for fine-tuning what is left; of the given network it takes the architecture alone.`,
+      `rare-gems within ${passesOf(budgetEpochs)} over the training examples, half of them for the scores of frozen random weights (signs times sqrt(2 / fan-in)), half for fine-tuning what is left; of the given network it takes the architecture alone.`,
       `with l2: the penalty ${scoreL2.toExponential()} times sum p^2 over the scores p; without l2: none.`,
       ...conditionSentences(settings),
     ],

@@ -35,6 +35,9 @@ export function networksOf(
     : kinds.map((kind) => trainedNetwork(settings, kind, settings.seed));
 }
 
+/** Epochs in words. */
+export const passesOf = (epochs: number): string => (epochs === 1 ? '1 pass' : `${epochs} passes`);
+
 /** How every training went on where that is not the default, in sentences. */
 export function conditionSentences({ training: { augment }, baselineRate }: StudySettings): string[] {
   const changes = [

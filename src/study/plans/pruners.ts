@@ -2,7 +2,7 @@
 import type { StudyPicture } from '../../report/study-schema.js';
 import type { StudySettings } from '../settings.js';
 import type { Outcomes, Study } from '../study.js';
-import { conditionSentences, networksOf, trainingSentence } from './networks.js';
+import { conditionSentences, networksOf, passesOf, trainingSentence } from './networks.js';
 import {
   accuracyPoints,
   accuracyTable,
@@ -72,5 +72,5 @@ export const prunersStudy: Study = variantStudy(
   ({ methods, budgetEpochs }) =>
     methods.map((method) => ({ label: method, method, budgetEpochs, tuneEpochs: 0 })),
   ({ calibration, budgetEpochs }) =>
-    `Methods that do not train saw up to ${calibration} training examples; the budget of those that train: ${budgetEpochs} passes over all. No method sees test examples.`,
+    `Methods that do not train saw up to ${calibration} training examples; the budget of those that train: ${passesOf(budgetEpochs)} over all. No method sees test examples.`,
 );

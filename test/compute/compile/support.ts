@@ -29,16 +29,18 @@ export const hasNative = loaded !== null;
 /** Options of native programs; only for tests that are skipped without {@link hasNative}. */
 export const native = loaded as NativeOptions;
 
-/** A runtime whose programs give results that are wrong by a factor. */
-export function wrongBy(factor: number): NativeOptions {
+/** A runtime whose programs give results that are wrong by a factor, in their first runs or in all. */
+export function wrongBy(factor: number, wrongRuns = Number.POSITIVE_INFINITY): NativeOptions {
   const { runtime } = native;
+  let runs = 0;
   type Session = Awaited<ReturnType<typeof runtime.InferenceSession.create>>;
   const create = async (...parameters: [Uint8Array]): Promise<Session> => {
     const session = await runtime.InferenceSession.create(...parameters);
     const run = async (inputs: Parameters<Session['run']>[0]) => {
       const outputs = await session.run(inputs);
+      const isWrong = ++runs <= wrongRuns;
       for (const { data } of Object.values(outputs)) {
-        if (data instanceof Float32Array) {
+        if (isWrong && data instanceof Float32Array) {
           data.forEach((value, i) => {
             data[i] = value * factor;
           });
