@@ -108,6 +108,8 @@ export interface StudyOptions extends DataOptions {
   width?: number;
   epochs?: number;
   learningRate?: number;
+  /** Random changes of images in every training: `crop=4`, `flip`. */
+  augment?: string[];
   l1?: number;
   examples?: number | 'all';
   /** Pruned fractions in [0, 1). */
@@ -116,6 +118,8 @@ export interface StudyOptions extends DataOptions {
   seeds?: number;
   calibration?: number;
   budget?: number;
+  /** Step size at first of weights in `lomp`, `imp` and `rare-gems`. */
+  baselineRate?: number;
   weightScales?: number[];
   rowNorms?: number;
   /** Weight of the penalty over the scores of `rare-gems`. */
