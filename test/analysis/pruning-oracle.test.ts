@@ -24,22 +24,26 @@ it('outputs become probabilities where the loss takes them', () => {
 });
 
 describe.skipIf(!hasNative)('compiled programs', () => {
-  it.each([
-    [1, []],
-    [3, []],
-    [Number.POSITIVE_INFINITY, [expect.stringMatching(/compiled programs differ from tfjs by 9\.9e-3/)]],
-  ])(
-    'that are wrong in their first %s runs: one of several sets of examples must agree',
-    async (runs, expected) => {
-      const problem = await problemOf(await fixedCheckpoint(smallModel()), { count: 20, shape: [4] });
-      const engine = { ...problem.engine, onnx: wrongBy(1.01, runs) };
-      await resourceScope(async (scope) => {
-        const notes: string[] = [];
-        await openPruningOracle({ ...problem, engine }, scope, (note) => notes.push(note));
-        expect(notes).toEqual(expected);
-      });
-    },
-  );
+  // Of each set of examples: losses, gradient, product.
+  it.each<[string, (run: number) => boolean, number, number]>([
+    ['right', () => false, 1, 0],
+    ['wrong in the product of the first set', (run) => run === 3, 1.01, 0],
+    ['wrong in the gradients of two sets', (run) => run === 2 || run === 5, 1.01, 0],
+    ['wrong in every gradient', (run) => run % 3 === 2, 1.01, 1],
+    ['wrong in the losses of the first set', (run) => run === 1, 1.01, 1],
+    ['no numbers in the first product', (run) => run === 3, Number.NaN, 1],
+    ['wrong throughout', () => true, 1.01, 1],
+  ])('that are %s', async (_, isWrong, factor, notesExpected) => {
+    const problem = await problemOf(await fixedCheckpoint(smallModel()), { count: 20, shape: [4] });
+    const engine = { ...problem.engine, onnx: wrongBy(factor, isWrong) };
+    await resourceScope(async (scope) => {
+      const notes: string[] = [];
+      await openPruningOracle({ ...problem, engine }, scope, (note) => notes.push(note));
+      expect(notes).toEqual(
+        new Array(notesExpected).fill(expect.stringMatching(/compiled programs differ from tfjs by/)),
+      );
+    });
+  });
 });
 
 describe.each(LOSS_NAMES)('the oracle of outputs, %s', (loss) => {

@@ -3,7 +3,7 @@ import { studyDefaults } from '../../src/cli/study-settings.js';
 import { analyzeDefaults, trainDefaults } from '../../src/config.js';
 import { cellKeys } from '../../src/study/cell.js';
 import { STUDY_NAMES } from '../../src/study/names.js';
-import { conditionSentences } from '../../src/study/plans/networks.js';
+import { conditionSentences, trainingSentence } from '../../src/study/plans/networks.js';
 import { studies } from '../../src/study/registry.js';
 import type { StudySettings } from '../../src/study/settings.js';
 
@@ -72,10 +72,14 @@ describe('plans', () => {
         }
       }
     }
-    expect(conditionSentences({ ...settings, ...changes })).toEqual([
-      'Training images were changed at random: crops with 4 pixels of padding and flips.',
-      'lomp, imp and rare-gems began to train weights with a rate of 0.01.',
-    ]);
+    const images = 'Training images were changed at random: crops with 4 pixels of padding and flips.';
+    const rate = 'lomp, imp and rare-gems began to train weights with a rate of 0.01.';
+    const asked = { ...settings, ...changes };
+    expect(conditionSentences({ ...asked, givenModel: true })).toEqual([images, rate]);
+    // Where networks are trained, the sentence about that says it.
+    expect(conditionSentences(asked)).toEqual([rate]);
+    expect(trainingSentence(asked, false)).toEqual([expect.stringMatching(/^Trained for/), images]);
+    expect(trainingSentence(settings, false)).toHaveLength(1);
     expect(conditionSentences(settings)).toEqual([]);
   });
 

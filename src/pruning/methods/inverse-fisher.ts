@@ -67,7 +67,9 @@ export interface InverseFisher {
 }
 
 /**
- * @param gradients G
+ * Factors K, so that F^-1 can be applied and its diagonal taken.
+ *
+ * @param gradients G, N x D
  * @param ridge damping, above 0
  */
 export async function inverseFisher(

@@ -38,24 +38,31 @@ export function networksOf(
 /** Epochs in words. */
 export const passesOf = (epochs: number): string => (epochs === 1 ? '1 pass' : `${epochs} passes`);
 
-/** How every training went on where that is not the default, in sentences. */
-export function conditionSentences({ training: { augment }, baselineRate }: StudySettings): string[] {
+/** How images were changed in every training, in a sentence; none where they were not. */
+function changesSentence({ training: { augment } }: StudySettings): string[] {
   const changes = [
     ...(augment !== null && augment.cropPadding > 0
       ? [`crops with ${augment.cropPadding} pixels of padding`]
       : []),
     ...(augment?.flip ? ['flips'] : []),
   ];
+  return changes.length > 0 ? [`Training images were changed at random: ${changes.join(' and ')}.`] : [];
+}
+
+/** How prunings trained where that is not the default, in sentences, but for what {@link trainingSentence} says. */
+export function conditionSentences(settings: StudySettings): string[] {
+  const { givenModel, baselineRate } = settings;
   return [
-    ...(changes.length > 0 ? [`Training images were changed at random: ${changes.join(' and ')}.`] : []),
+    ...(givenModel ? changesSentence(settings) : []),
     ...(baselineRate === null
       ? []
       : [`lomp, imp and rare-gems began to train weights with a rate of ${baselineRate}.`]),
   ];
 }
 
-/** What networks were trained on, in a sentence; none where one was given. */
-export function trainingSentence({ givenModel, training }: StudySettings, withPenalty: boolean): string[] {
+/** How networks were trained, in sentences; none where one was given. */
+export function trainingSentence(settings: StudySettings, withPenalty: boolean): string[] {
+  const { givenModel, training } = settings;
   if (givenModel) {
     return [];
   }
@@ -63,5 +70,6 @@ export function trainingSentence({ givenModel, training }: StudySettings, withPe
   const what = network === 'mlp' ? `mlp with hidden layers of ${hidden.join(', ')}` : `${network}`;
   return [
     `Trained for this study: ${what}${width === 1 ? '' : ` of width ${width}`}, ${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}${withPenalty ? `; l1 is a penalty of ${l1} times sum |w|, plain has none` : ''}.`,
+    ...changesSentence(settings),
   ];
 }

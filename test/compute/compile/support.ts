@@ -29,8 +29,8 @@ export const hasNative = loaded !== null;
 /** Options of native programs; only for tests that are skipped without {@link hasNative}. */
 export const native = loaded as NativeOptions;
 
-/** A runtime whose programs give results that are wrong by a factor, in their first runs or in all. */
-export function wrongBy(factor: number, wrongRuns = Number.POSITIVE_INFINITY): NativeOptions {
+/** A runtime whose programs give results that are wrong by a factor, in all runs or in some, counted from 1. */
+export function wrongBy(factor: number, isWrong = (_run: number): boolean => true): NativeOptions {
   const { runtime } = native;
   let runs = 0;
   type Session = Awaited<ReturnType<typeof runtime.InferenceSession.create>>;
@@ -38,9 +38,9 @@ export function wrongBy(factor: number, wrongRuns = Number.POSITIVE_INFINITY): N
     const session = await runtime.InferenceSession.create(...parameters);
     const run = async (inputs: Parameters<Session['run']>[0]) => {
       const outputs = await session.run(inputs);
-      const isWrong = ++runs <= wrongRuns;
+      const wrong = isWrong(++runs);
       for (const { data } of Object.values(outputs)) {
-        if (isWrong && data instanceof Float32Array) {
+        if (wrong && data instanceof Float32Array) {
           data.forEach((value, i) => {
             data[i] = value * factor;
           });
